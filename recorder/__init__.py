@@ -1,0 +1,1 @@
+"""The recorder: every track of a consultation in its own crash-safe file, with a journal."""
