@@ -1,0 +1,179 @@
+/** Records of the REST interface `/api/v1` and of `/events`. Times are ISO 8601 UTC strings, durations milliseconds. */
+
+export type Time = string
+
+export interface OrgRef {
+  id: string
+  name: string
+  short?: string
+}
+
+export interface Session {
+  person: { id: string; name: string; account: string; post: string | null; level: number | null; org: OrgRef }
+  roles: { role: string; org_id: string | null }[]
+  permissions: string[]
+  csrf: string
+  city: { name: string; name_en: string } | null
+  notice_version: string | null
+}
+
+export type OrgKind = 'city' | 'department' | 'district' | 'street' | 'headquarters' | 'external'
+
+export interface Organisation {
+  id: string
+  name: string
+  name_en: string | null
+  short: string
+  kind: OrgKind
+  parent_id: string | null
+}
+
+export interface Person {
+  id: string
+  name: string
+  post: string | null
+  level: number | null
+  org: { id: string; name: string; short: string }
+  online: boolean
+}
+
+export type CameraState = 'idle' | 'connecting' | 'live' | 'failed'
+
+export interface Camera {
+  id: string
+  name: string
+  place: string | null
+  org: { id: string; name: string; short: string }
+  label: Label
+  state: CameraState
+  reason: { code: string; text: string } | null
+}
+
+export type Label = 'public' | 'internal' | 'sensitive'
+export type Kind = 'person' | 'camera'
+export type May = 'join' | 'lock' | 'remove' | 'mute' | 'record' | 'camera' | 'invite' | 'end'
+
+export interface Present {
+  identity: string
+  name: string
+  org_name: string
+  kind: Kind
+  joined_at: Time
+}
+
+export interface Consultation {
+  id: string
+  code: string
+  title: string
+  state: 'live' | 'ended'
+  label: Label
+  host: { id: string; name: string; org_name: string }
+  locked: boolean
+  recording: { state: 'off' | 'recording' | 'failed'; since: Time | null; reason: string | null }
+  created_at: Time
+  ended_at: Time | null
+  rev: number
+  organisations: OrgRef[]
+  people: { id: string; name: string; org_name: string }[]
+  present: Present[]
+  cameras: { id: string; name: string; org_name: string; state: CameraState; identity: string }[]
+  recordings: string[]
+  /** Absent in events, which are the same for everybody. */
+  may?: May[]
+}
+
+export interface Joining {
+  url: string
+  token: string
+  room: string
+  identity: string
+  recording: Consultation['recording']
+}
+
+export type Source = 'microphone' | 'camera' | 'screen_share' | 'screen_share_audio' | 'camera_feed'
+
+export interface Recording {
+  id: string
+  consultation_id: string
+  title: string
+  code: string
+  label: Label
+  started_at: Time
+  ended_at: Time | null
+  duration_ms: number | null
+  state: 'recording' | 'complete' | 'repaired' | 'failed'
+  reason: string | null
+  track_count: number
+  people: string[]
+  org_name: string
+}
+
+export interface Segment {
+  url: string
+  mime: string
+  start_ms: number
+  duration_ms: number
+  bytes: number
+}
+
+export interface RecordedTrack {
+  id: string
+  identity: string
+  name: string
+  org_name: string
+  kind: 'audio' | 'video'
+  source: Source
+  codec: string
+  segments: Segment[]
+}
+
+export interface RecordedEvent {
+  at_ms: number
+  type: string
+  identity: string | null
+  name: string | null
+  text: string | null
+  data: unknown
+}
+
+export interface RecordingDetail extends Recording {
+  tracks: RecordedTrack[]
+  speakers: { identity: string; name: string; org_name: string; spans: [number, number][] }[]
+  events: RecordedEvent[]
+  gaps: { track: string; start_ms: number; end_ms: number; reason: string | null }[]
+}
+
+export interface Page<T> {
+  items: T[]
+  next: string | null
+}
+
+/** RFC 9457. `detail` is a sentence for people in the language that was asked for. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  code: string
+  errors?: unknown
+}
+
+export interface HubEvent {
+  id: string
+  seq: number
+  type: string
+  version: number
+  at: Time
+  actor: unknown
+  org: unknown
+  label: unknown
+  subject: string | null
+  rev: number | null
+  data: unknown
+}
+
+export interface Invited {
+  consultation: Consultation
+  people: string[]
+  by: { name: string; org_name: string }
+}
