@@ -1,0 +1,69 @@
+import asyncio
+import logging
+
+import pytest
+
+from commhub.tasks import Tasks
+
+
+async def test_close_cancels_and_waits() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)  # cleaning up takes a moment
+            ended.append("work")
+
+    async with Tasks("owner") as tasks:
+        tasks.spawn(work(), "work")
+        await asyncio.sleep(0)
+        assert len(tasks) == 1
+    assert ended == ["work"]
+    assert len(tasks) == 0
+
+
+async def test_failure_is_logged_once_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail() -> None:
+        raise ValueError("torn")
+
+    async with Tasks("camera 7") as tasks:
+        other = tasks.spawn(asyncio.sleep(60), "other")
+        with pytest.raises(ValueError, match="torn"):
+            await tasks.spawn(fail(), "pull")
+        assert not other.done()
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "camera 7: pull" in caplog.text
+
+
+async def test_failure_while_being_cancelled_does_not_escape_close() -> None:
+    async def fail() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ValueError("torn")
+
+    async with Tasks("owner") as tasks:
+        tasks.spawn(fail(), "fail")
+        await asyncio.sleep(0)
+
+
+async def test_nothing_starts_after_close() -> None:
+    tasks = Tasks("camera 7")
+    await tasks.close()
+    with pytest.raises(RuntimeError, match=r"The tasks of camera 7 are closed\."):
+        tasks.spawn(asyncio.sleep(0), "late")
+
+
+async def test_a_task_may_close_its_owner() -> None:
+    tasks = Tasks("owner")
+
+    async def last() -> str:
+        await tasks.close()
+        return "closed"
+
+    waiting = tasks.spawn(asyncio.sleep(60), "waiting")
+    assert await tasks.spawn(last(), "last") == "closed"
+    assert waiting.cancelled()
