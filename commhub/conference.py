@@ -1,0 +1,89 @@
+"""Where the hub's records and the live signalling meet.
+
+The hub's domain code (``rooms``) does not know LiveKit's messages, and the signalling does not know accounts. Each sees the
+other through one protocol of this page; ``commhub.app`` joins the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody in a room. ``kind``: person, camera, service (made by an API key)."""
+
+    identity: str
+    name: str
+    kind: str = "person"
+    org: str = ""
+    joined_at: int = 0  # UTC ns
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSeat:
+    """A camera's participant in a room: its tracks come from the Source with the same id."""
+
+    source: str
+    identity: str
+    name: str
+    org: str
+    audio: bool = False
+
+
+class Conference(Protocol):
+    """The live side, implemented by ``signaling``. Rooms are named by consultation id."""
+
+    async def open(self, room: str, *, key: str, metadata: str = "") -> None:
+        """Make the room (idempotent) under the API key ``key``; it exists until closed, also when empty."""
+
+    async def close(self, room: str) -> None:
+        """Disconnect everybody (ROOM_DELETED)."""
+
+    def present(self, room: str) -> list[Presence]: ...
+    async def remove(self, room: str, identity: str) -> None:
+        """NotFound when nobody of that identity is there. The token used is dead from now on."""
+
+    async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
+        """``source``: microphone, camera, screen_share, screen_share_audio."""
+
+    async def add_camera(self, room: str, seat: CameraSeat) -> None:
+        """A participant of kind BRIDGE whose tracks are announced; idempotent, survives workers."""
+
+    async def remove_camera(self, room: str, identity: str) -> None: ...
+    def set_recording(self, room: str, active: bool) -> None:
+        """LiveKit's Room.active_recording, pushed by room_update: everybody sees the light."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a token says, verified: signature, exp, key, grants. ``grants`` is the ``video`` claim as the JWT has it."""
+
+    key: str
+    identity: str
+    name: str = ""
+    room: str = ""
+    grants: dict[str, object] = field(default_factory=dict)
+    metadata: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+    kind: str = ""
+    token_id: str = ""  # jti, else a hash of the token
+    expires_at: float = 0.0  # unix seconds
+    room_config: dict[str, object] = field(default_factory=dict)
+
+
+class Host(Protocol):
+    """The hub's side, implemented by ``rooms``: who may, and who wants to know."""
+
+    async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
+        """May this ticket enter (or come back into) this room now? Forbidden, NotFound (“requested room does not exist”),
+        Conflict (locked), Unauthenticated (revoked)."""
+
+    async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
+        """Remember that this token is dead (a participant was removed)."""
+
+    async def joined(self, room: str, presence: Presence) -> None: ...
+    async def left(self, room: str, presence: Presence, reason: str) -> None: ...
+    async def used_key(self, key: str, room: str, action: str) -> None:
+        """An API key acted on a consultation: an audit row."""
