@@ -1,0 +1,31 @@
+"""What holds for every test: no settings from outside, short data directories, real peers last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes milliseconds speaks first.
+    items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("COMMHUB_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """An empty directory for a hub: its path is short enough for the sockets in it (tmp_path's is not always)."""
+    path = Path(tempfile.mkdtemp(prefix="hub-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
