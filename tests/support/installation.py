@@ -1,0 +1,189 @@
+"""A whole CommHub on loopback: ``commhub serve`` with a sample city and a simulated camera, in a folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+SECRET = "0123456789abcdef0123456789abcdef"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port nobody uses now, for both UDP and TCP."""
+    for _ in range(50):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as first:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
+                second.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no free port")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    account: str
+    password: str
+    name: str
+    role: str
+
+
+class Person:
+    """Somebody signed in to the REST API."""
+
+    def __init__(self, base: str, session: aiohttp.ClientSession, me: dict[str, Any]) -> None:
+        self.base, self.session, self.me = base, session, me
+
+    async def call(self, method: str, path: str, body: Any = None, *, status: int = 0, **headers: str) -> Any:
+        """The answer's JSON. AssertionError unless the status is ``status`` (or 2xx)."""
+        headers = {"X-CSRF-Token": self.me["csrf"], "Origin": self.base, **headers}
+        async with self.session.request(method, f"{self.base}/api/v1{path}", json=body, headers=headers) as response:
+            text = await response.text()
+            good = response.status == status if status else response.status < 300
+            assert good, f"{method} {path}: {response.status} {text[:500]}"
+            return json.loads(text) if text else None
+
+
+class Installation:
+    """``async with Installation(folder) as hub``: everything runs; nothing is left afterwards."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.port, self.media_port, self.camera_port = free_port(), free_port(), free_port()
+        self.base = f"http://localhost:{self.port}"
+        self.settings = settings
+        self.sign_ins: list[SignIn] = []
+        self._serve: asyncio.subprocess.Process | None = None
+        self._camera: asyncio.subprocess.Process | None = None
+        self._sessions: list[aiohttp.ClientSession] = []
+        self.log = folder / "serve.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("COMMHUB_")}
+        return {
+            **clean,
+            "COMMHUB_DATA_DIR": str(self.folder / "data"),
+            "COMMHUB_HTTP__HOST": "127.0.0.1",
+            "COMMHUB_HTTP__PORT": str(self.port),
+            "COMMHUB_MEDIA__PORT": str(self.media_port),
+            "COMMHUB_MEDIA__ADDRESS": '["127.0.0.1"]',
+            "COMMHUB_KEYS": json.dumps({"APItest": SECRET}),
+            "COMMHUB_BRIDGES__ALLOW": json.dumps([f"127.0.0.1:{self.camera_port}"]),
+            **self.settings,
+        }
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "commhub", *words]
+
+    async def run(self, *words: str) -> str:
+        """One command to its end; its standard output. AssertionError when it fails."""
+        process = await asyncio.create_subprocess_exec(
+            *self.command(*words), env=self.environment, cwd=REPOSITORY,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, errors = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 0, f"{words}: {process.returncode} {errors.decode()[-2000:]}"
+        return output.decode()
+
+    async def start(self) -> None:
+        if not self.sign_ins:
+            sample = json.loads(await self.run("sample", "--camera-port", str(self.camera_port), "--json"))
+            self.sign_ins = [SignIn(**one) for one in sample["sign_ins"]]
+            self.camera = sample["camera"]
+        if self._camera is None:
+            await self.start_camera()
+        with self.log.open("ab") as log:
+            self._serve = await asyncio.create_subprocess_exec(
+                *self.command("serve"), env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log
+            )
+        await self.ready()
+
+    async def start_camera(self) -> None:
+        self._camera = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bridges.simulator", "--port", str(self.camera_port),
+            "--user", self.camera["user"], "--password", self.camera["password"],
+            cwd=REPOSITORY, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+
+    async def stop_camera(self) -> None:
+        if self._camera is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._camera.kill()
+            await self._camera.wait()
+            self._camera = None
+
+    async def ready(self, within: float = 40) -> None:
+        """Until /healthz is 200."""
+        until = time.monotonic() + within
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
+            while time.monotonic() < until:
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    async with session.get(f"{self.base}/healthz") as answer:
+                        if answer.status == 200:
+                            return
+                if self._serve is not None and self._serve.returncode is not None:
+                    break
+                await asyncio.sleep(0.1)
+        raise AssertionError(f"The hub is not ready.\n{self.log.read_text()[-4000:]}")
+
+    def pids(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads((self.folder / "data" / "run" / "pids.json").read_text())
+        return found
+
+    def kill(self, name: str) -> None:
+        """``kill -9`` of one child: ``hub``, ``media-0``, ``bridge-rtsp``, ``record-0``."""
+        os.kill(self.pids()[name], signal.SIGKILL)
+
+    def who(self, role: str, number: int = 0) -> SignIn:
+        return [one for one in self.sign_ins if one.role == role][number]
+
+    async def sign_in(self, who: SignIn) -> Person:
+        jar = aiohttp.CookieJar(treat_as_secure_origin=[self.base])  # the cookie is Secure, as browsers accept on loopback
+        session = aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=20))
+        self._sessions.append(session)
+        body = {"account": who.account, "password": who.password}
+        async with session.post(f"{self.base}/api/v1/session", json=body, headers={"Origin": self.base}) as answer:
+            assert answer.status == 200, await answer.text()
+            return Person(self.base, session, await answer.json())
+
+    async def stop(self) -> None:
+        for session in self._sessions:
+            await session.close()
+        self._sessions.clear()
+        if self._serve is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._serve.terminate()
+            try:
+                await asyncio.wait_for(self._serve.wait(), 20)
+            except TimeoutError:
+                self._serve.kill()
+                await self._serve.wait()
+            self._serve = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        await self.stop_camera()
