@@ -1,0 +1,243 @@
+"""`commhub serve`: starts the hub's processes, watches them, starts them again. Nothing else.
+
+Standard library only, no network input, no state: what it knows is which child has which pid, and that is in
+`<run_dir>/pids.json` too. A dead child is started again at once, one that keeps dying after a growing delay. No
+child outlives the supervisor, not even a killed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 5.0
+HEALTHY_AFTER = 30.0  # seconds a child must live for its earlier deaths to be forgotten
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+MISCONFIGURED = 2  # a child's exit status that says: starting me again cannot help
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor works in this directory."""
+
+
+class Backoff:
+    """How long to wait before a child is started again: not at all, then 0.2 s, doubling up to 5 s."""
+
+    def __init__(self) -> None:
+        self._deaths = 0
+
+    def after(self, lived: float) -> float:
+        """The delay after a life of `lived` seconds."""
+        if lived >= HEALTHY_AFTER:
+            self._deaths = 0
+        self._deaths += 1
+        return 0.0 if self._deaths == 1 else min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (self._deaths - 2))
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process to keep running: its name in logs and pids.json, its command, how nice it is."""
+
+    name: str
+    command: Sequence[str]
+    nice: int = 0
+
+
+@dataclass
+class _Life:
+    child: Child
+    backoff: Backoff = field(default_factory=Backoff)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    due_at: float = 0.0  # when to start it (again), monotonic
+    first: bool = True
+
+
+def _ended(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"status {status}"
+
+
+class Supervisor:
+    """Runs `children` until SIGTERM or SIGINT. Must be used in the main thread.
+
+    `run_dir` is made if need be, for this user only: whoever can reach the sockets in it commands the hub.
+    `ready`, if given, is called every 0.2 s until it returns True (and must be quick).
+    """
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        run_dir: Path,
+        grace: float = GRACE,
+        ready: Callable[[], bool] | None = None,
+    ) -> None:
+        self._lives = [_Life(child) for child in children]
+        self._run_dir = run_dir
+        self._grace = grace
+        self._ready = ready
+        self._signals = 0  # how often we were told to stop
+        self._status = 0
+
+    def run(self) -> int:
+        """The exit status: 0 after a signal, 2 when a child says at its first start that the configuration is wrong.
+
+        AlreadyRunning when another supervisor works in `run_dir`.
+        """
+        with self._lock(), self._wakeups() as woken:
+            try:
+                while not self._signals and not self._status:
+                    self._start_due(time.monotonic())
+                    woken(self._timeout(time.monotonic()))
+                    self._reap(time.monotonic())
+                    if self._ready is not None and self._ready():
+                        self._ready = None
+            finally:
+                self._stop(woken)
+        return self._status
+
+    # ---- starting and reaping
+
+    def _start_due(self, now: float) -> None:
+        changed = False
+        for life in self._lives:
+            if life.process is None and life.due_at <= now:
+                self._start(life, now)
+                changed = True
+        if changed:
+            self._write_pids()
+
+    def _start(self, life: _Life, now: float) -> None:
+        supervisor, nice = os.getpid(), life.child.nice
+
+        def prepare() -> None:
+            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != supervisor:  # it died between fork and prctl
+                os._exit(1)
+            os.nice(nice)
+
+        # A process group of its own: Ctrl-C in a terminal reaches the supervisor alone, and what a child has
+        # started itself can be ended with it.
+        life.process = subprocess.Popen(life.child.command, stdin=subprocess.DEVNULL, preexec_fn=prepare, process_group=0)
+        life.started_at = now
+        log.info("process started", extra={"child": life.child.name, "pid": life.process.pid})
+
+    def _reap(self, now: float) -> None:
+        for life in self._lives:
+            if life.process is None or (status := life.process.poll()) is None:
+                continue
+            pid = life.process.pid
+            _signal_group(pid, signal.SIGKILL)
+            life.process = None
+            fields = {"child": life.child.name, "pid": pid, "ended": _ended(status)}
+            if self._signals or self._status:
+                log.info("process ended", extra=fields)
+            elif status == MISCONFIGURED and life.first:
+                log.error("process cannot start as configured", extra=fields)
+                self._status = MISCONFIGURED
+            else:
+                delay = life.backoff.after(now - life.started_at)
+                life.due_at = now + delay
+                log.warning("process died, starting it again", extra=fields | {"delay": delay})
+            life.first = False
+
+    def _timeout(self, now: float) -> float | None:
+        due = [max(0.0, life.due_at - now) for life in self._lives if life.process is None]
+        return min([*due, *([0.2] if self._ready is not None else [])], default=None)
+
+    # ---- stopping
+
+    def _stop(self, woken: Callable[[float | None], None]) -> None:
+        for life in self._lives:
+            if life.process is not None:
+                life.process.send_signal(signal.SIGTERM)
+        asked, deadline = self._signals, time.monotonic() + self._grace
+        while any(life.process is not None for life in self._lives):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._signals > max(asked, 1):  # a second Ctrl-C means now
+                for life in self._lives:
+                    if life.process is not None:
+                        log.warning("process does not end, killing it", extra={"child": life.child.name})
+                        _signal_group(life.process.pid, signal.SIGKILL)
+                        life.process.wait()
+            else:
+                woken(left)
+            self._reap(time.monotonic())
+        (self._run_dir / "pids.json").unlink(missing_ok=True)
+
+    # ---- surroundings
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._run_dir.chmod(0o700)
+        with open(self._run_dir / "supervisor.lock", "a+", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise AlreadyRunning(
+                    f"{self._run_dir.parent} 正由另一个 commhub 使用（进程 {file.read().strip()}）。 / "
+                    f"Another commhub already works in this data directory."
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    @contextlib.contextmanager
+    def _wakeups(self) -> Iterator[Callable[[float | None], None]]:
+        """Catches the signals; yields `woken(timeout)`, which returns when one came or the time is over."""
+
+        def stop(_number: int, _frame: object) -> None:
+            self._signals += 1
+
+        def nothing(_number: int, _frame: object) -> None:
+            """SIGCHLD only has to wake the loop."""
+
+        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: stop, signal.SIGCHLD: nothing}
+        reader, writer = socket.socketpair()
+        with reader, writer, selectors.DefaultSelector() as selector:
+            reader.setblocking(False)
+            writer.setblocking(False)
+            selector.register(reader, selectors.EVENT_READ)
+            wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+            before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+
+            def woken(timeout: float | None) -> None:
+                if selector.select(timeout):
+                    reader.recv(4096)
+
+            try:
+                yield woken
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+                signal.set_wakeup_fd(wakeup)
+
+    def _write_pids(self) -> None:
+        pids = {life.child.name: life.process.pid for life in self._lives if life.process is not None}
+        whole, part = self._run_dir / "pids.json", self._run_dir / "pids.json.part"
+        part.write_text(json.dumps({"supervisor": os.getpid()} | pids), "ascii")
+        part.replace(whole)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)

@@ -1,0 +1,225 @@
+"""The supervisor over real processes: tiny programs instead of the hub's own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from commhub.supervisor import Backoff
+from tests.support import alive, wait_until
+
+# argv: run directory, grace, then one "name:nice:program" per child.
+PROGRAM = """
+import logging, sys
+from pathlib import Path
+from commhub.supervisor import AlreadyRunning, Child, Supervisor
+logging.basicConfig(level="INFO", format="%(message)s %(child)s")
+parts = [argument.split(":", 2) for argument in sys.argv[3:]]
+children = [Child(name, (sys.executable, "-c", program), int(nice)) for name, nice, program in parts]
+try:
+    sys.exit(Supervisor(children, Path(sys.argv[1]), float(sys.argv[2])).run())
+except AlreadyRunning as error:
+    sys.exit(str(error))
+"""
+SLEEP = "import time; time.sleep(60)"
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+GENTLE = (
+    "import signal, sys, time, pathlib\n"
+    "signal.signal(15, lambda *_: (pathlib.Path('{mark}').write_text('flushed'), sys.exit(0)))\n"
+    "pathlib.Path('{mark}.up').touch()\n"
+    "time.sleep(60)"
+)
+
+
+class Run:
+    """A running supervisor."""
+
+    def __init__(self, run_dir: Path, children: tuple[str, ...], grace: float) -> None:
+        self.run_dir = run_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(run_dir), str(grace), *children],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.seen: set[int] = set()
+
+    def pids(self) -> dict[str, int]:
+        try:
+            pids: dict[str, int] = json.loads((self.run_dir / "pids.json").read_text())
+        except FileNotFoundError:
+            return {}
+        self.seen |= set(pids.values())
+        return pids
+
+    def wait_for(self, *names: str) -> dict[str, int]:
+        wait_until(lambda: set(names) <= set(self.pids()), what=f"{names} run")
+        return self.pids()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+        self.pids()
+        self.process.send_signal(number)
+        text, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, text
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture
+def start(data_dir: Path) -> Iterator[Start]:
+    runs: list[Run] = []
+
+    def run(*children: str, grace: float = 5.0) -> Run:
+        runs.append(Run(data_dir / "run", children, grace))
+        return runs[-1]
+
+    yield run
+    for each in runs:
+        each.pids()
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate(timeout=10)
+    everybody = set().union(*(each.seen for each in runs))
+    wait_until(lambda: not any(map(alive, everybody)), what="children end with a killed supervisor")
+
+
+def test_backoff_is_immediate_then_doubles_and_is_forgotten_after_a_healthy_life() -> None:
+    backoff = Backoff()
+    assert [backoff.after(1.0) for _ in range(8)] == [0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert backoff.after(30.0) == 0.0
+    assert backoff.after(29.9) == 0.2
+
+
+def test_children_run_with_their_names_and_niceness_and_end_on_sigterm(start: Start) -> None:
+    run = start(f"hub:5:{SLEEP}", f"media-0:0:{SLEEP}")
+    pids = run.wait_for("supervisor", "hub", "media-0")
+    assert pids["supervisor"] == run.process.pid
+    base = os.getpriority(os.PRIO_PROCESS, run.process.pid)
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pids["hub"]) == min(19, base + 5))
+    assert os.getpriority(os.PRIO_PROCESS, pids["media-0"]) == base
+    status, _ = run.end()
+    assert status == 0
+    assert not any(map(alive, pids.values()))
+    assert not (run.run_dir / "pids.json").exists()
+
+
+def test_a_killed_child_is_back_at_once_and_the_others_are_left_alone(start: Start) -> None:
+    run = start(f"hub:0:{SLEEP}", f"media-0:0:{SLEEP}")
+    before = run.wait_for("hub", "media-0")
+    killed = time.monotonic()
+    os.kill(before["hub"], signal.SIGKILL)
+    wait_until(lambda: run.pids().get("hub") not in (None, before["hub"]))
+    assert time.monotonic() - killed < 1.0
+    assert run.pids()["media-0"] == before["media-0"]
+    assert "process died, starting it again hub" in run.end()[1]
+
+
+def test_a_child_that_keeps_dying_is_started_ever_more_slowly(start: Start, data_dir: Path) -> None:
+    count = data_dir / "count"
+    run = start(f"hub:0:open('{count}', 'a').write('x'); raise SystemExit(1)", f"media-0:0:{SLEEP}")
+    wait_until(lambda: count.exists() and len(count.read_text()) >= 3)
+    assert run.process.poll() is None
+    assert alive(run.wait_for("media-0")["media-0"])
+    assert len(count.read_text()) < 10
+
+
+def test_wrong_configuration_at_the_first_start_ends_everything_with_status_2(start: Start) -> None:
+    run = start("hub:0:raise SystemExit(2)", f"media-0:0:{SLEEP}")
+    text, _ = run.process.communicate(timeout=10)
+    assert run.process.returncode == 2
+    assert "process cannot start as configured hub" in text
+
+
+def test_status_2_later_is_a_death_like_any_other(start: Start, data_dir: Path) -> None:
+    mark = data_dir / "mark"
+    program = (
+        f"import os,time; e=os.path.exists('{mark}'); open('{mark}','a').write('x'); time.sleep(0.2); os._exit(2 if e else 1)"
+    )
+    run = start(f"hub:0:{program}")
+    wait_until(lambda: mark.exists() and len(mark.read_text()) >= 3)
+    assert run.process.poll() is None
+
+
+def test_sigterm_lets_children_finish_their_work(start: Start, data_dir: Path) -> None:
+    mark = data_dir / "mark"
+    run = start(f"record-0:0:{GENTLE.format(mark=mark)}")
+    wait_until(Path(f"{mark}.up").exists)
+    assert run.end(signal.SIGINT)[0] == 0
+    assert mark.read_text() == "flushed"
+
+
+def test_a_child_that_ignores_sigterm_is_killed_after_the_grace(start: Start) -> None:
+    run = start(f"bridge-rtsp:0:{STUBBORN}", grace=0.5)
+    run.wait_for("bridge-rtsp")
+    assert run.process.stdout is not None
+    assert any("deaf" in line for line in iter(run.process.stdout.readline, ""))
+    status, text = run.end()
+    assert status == 0
+    assert "process does not end, killing it bridge-rtsp" in text
+    assert not any(map(alive, run.seen))
+
+
+def test_a_second_signal_kills_at_once(start: Start) -> None:
+    run = start(f"bridge-rtsp:0:{STUBBORN}", grace=60)
+    run.wait_for("bridge-rtsp")
+    assert run.process.stdout is not None
+    assert any("deaf" in line for line in iter(run.process.stdout.readline, ""))
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(0.2)  # two signals of one kind may merge when they come together
+    assert run.process.poll() is None
+    assert run.end(signal.SIGINT)[0] == 0
+
+
+def test_children_die_with_a_killed_supervisor(start: Start) -> None:
+    run = start(f"hub:0:{SLEEP}", f"bridge-rtsp:0:{STUBBORN}")
+    pids = run.wait_for("hub", "bridge-rtsp")
+    run.process.kill()
+    wait_until(lambda: not any(map(alive, pids.values())), 2.0)
+
+
+def test_what_a_dead_child_had_started_dies_too(start: Start, data_dir: Path) -> None:
+    note = data_dir / "pid"
+    program = (
+        "import subprocess,sys,time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', '{SLEEP}']); open('{note}', 'w').write(str(p.pid))\n"
+        "time.sleep(60)"
+    )
+    run = start(f"bridge-rtsp:0:{program}")
+    wait_until(lambda: note.exists() and note.read_text())
+    decoder = int(note.read_text())
+    os.kill(run.wait_for("bridge-rtsp")["bridge-rtsp"], signal.SIGKILL)
+    wait_until(lambda: not alive(decoder), 2.0)
+
+
+def test_two_supervisors_in_one_directory_refuse(start: Start) -> None:
+    first = start(f"hub:0:{SLEEP}")
+    first.wait_for("hub")
+    second = start(f"hub:0:{SLEEP}")
+    text, _ = second.process.communicate(timeout=10)
+    assert second.process.returncode == 1
+    assert "Another commhub already works in this data directory." in text
+    assert str(first.process.pid) in text
+    assert alive(first.pids()["hub"])
+
+
+def test_a_lock_left_by_a_killed_supervisor_does_not_matter(start: Start) -> None:
+    first = start(f"hub:0:{SLEEP}")
+    first.wait_for("hub")
+    first.process.kill()
+    first.process.wait()
+    second = start(f"hub:0:{SLEEP}")
+    wait_until(lambda: second.pids().get("supervisor") == second.process.pid)
+    assert second.end()[0] == 0
+
+
+def test_run_directory_is_for_this_user_only(start: Start) -> None:
+    run = start(f"hub:0:{SLEEP}")
+    run.wait_for("hub")
+    assert run.run_dir.stat().st_mode & 0o777 == 0o700
