@@ -29,6 +29,7 @@ export class EventStream {
   private attempt = 0
   private lostSince: number | undefined
   private seq: number | undefined
+  private helloSeq = 0
 
   constructor(
     private readonly platform: Platform,
@@ -108,10 +109,16 @@ export class EventStream {
   private receive(text: string): void {
     const message = parse(text)
     if (!message) return
-    if (message.type === 'hello' && typeof message.seq === 'number') this.hello(message.seq)
-    else if (message.type === 'resync') this.on.resync()
-    else if (message.type === 'event') this.event(message.event as HubEvent | undefined)
-    else this.on.transient(message)
+    if (message.type === 'hello' && typeof message.seq === 'number') {
+      this.hello(message.seq)
+    } else if (message.type === 'resync') {
+      this.seq = Math.max(this.helloSeq, this.seq ?? 0)
+      this.on.resync()
+    } else if (message.type === 'event') {
+      this.event(message.event as HubEvent | undefined)
+    } else {
+      this.on.transient(message)
+    }
   }
 
   private hello(seq: number): void {
@@ -119,6 +126,7 @@ export class EventStream {
     this.lostSince = undefined
     this.on.link({ state: 'open' })
     const last = this.seq
+    this.helloSeq = seq
     if (last === undefined || seq < last) {
       this.seq = seq
       this.on.resync()

@@ -1,0 +1,81 @@
+/** Which part of which track belongs to a moment of the recording. */
+
+import type { RecordedTrack, RecordingDetail, Segment } from '../hub/types'
+
+export type Gap = RecordingDetail['gaps'][number]
+
+/** ms; the next part is loaded this long before it is needed. */
+export const loadAhead = 8000
+
+export interface Part {
+  /** Unique in the recording. */
+  key: string
+  track: RecordedTrack
+  segment: Segment
+}
+
+export function endOf(segment: Segment): number {
+  return segment.start_ms + segment.duration_ms
+}
+
+/** What is known of the length; a recording that was cut short may not know its own. */
+export function lengthOf(recording: RecordingDetail): number {
+  const parts = recording.tracks.flatMap(track => track.segments.map(endOf))
+  const events = recording.events.map(event => event.at_ms)
+  return recording.duration_ms ?? Math.max(0, ...parts, ...events)
+}
+
+/** The segment of `track` at a moment; where two touch, the later one. */
+export function segmentAt(track: RecordedTrack, at: number): Segment | undefined {
+  return track.segments.findLast(segment => segment.start_ms <= at && at < endOf(segment))
+}
+
+/** Parts whose elements have to exist: those on air and those that come within `loadAhead`. */
+export function neededParts(tracks: readonly RecordedTrack[], at: number): Part[] {
+  return tracks.flatMap(track => {
+    const on = segmentAt(track, at)
+    const next = track.segments.find(segment => segment.start_ms > at && segment.start_ms <= at + loadAhead)
+    return [on, next].flatMap(segment => (segment ? [{ key: segment.url, track, segment }] : []))
+  })
+}
+
+export function gapAt(gaps: readonly Gap[], track: string, at: number): Gap | undefined {
+  return gaps.find(gap => gap.track === track && gap.start_ms <= at && at < gap.end_ms)
+}
+
+export interface PlayerTile {
+  /** Track of the picture, or of the sound when there is no picture. */
+  track: RecordedTrack
+  identity: string
+  name: string
+  org: string
+  kind: 'person' | 'camera' | 'screen'
+}
+
+/** One tile per recorded picture, and one for everybody who was only heard. */
+export function playerTiles(tracks: readonly RecordedTrack[]): PlayerTile[] {
+  const pictures = tracks.filter(track => track.kind === 'video')
+  const seen = new Set(pictures.filter(t => t.source !== 'screen_share').map(t => t.identity))
+  const heard = tracks.filter(track => track.kind === 'audio' && track.source !== 'screen_share_audio')
+  const onlyHeard = heard.filter(
+    (t, i) => !seen.has(t.identity) && heard.findIndex(o => o.identity === t.identity) === i,
+  )
+  return [...pictures, ...onlyHeard].map(track => ({
+    track,
+    identity: track.identity,
+    name: track.name,
+    org: track.org_name,
+    kind: kindOf(track),
+  }))
+}
+
+function kindOf(track: RecordedTrack): PlayerTile['kind'] {
+  if (track.source === 'screen_share') return 'screen'
+  return track.source === 'camera_feed' || track.identity.endsWith(':bridge') ? 'camera' : 'person'
+}
+
+/** The large picture when nobody chose one: a shared screen, else a camera, else the first person. */
+export function defaultMain(tiles: readonly PlayerTile[]): PlayerTile | undefined {
+  const of = (kind: PlayerTile['kind']) => tiles.find(tile => tile.kind === kind)
+  return of('screen') ?? of('camera') ?? tiles.find(tile => tile.track.kind === 'video') ?? tiles[0]
+}
