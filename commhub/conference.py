@@ -83,6 +83,7 @@ class Host(Protocol):
     async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
         """Remember that this token is dead (a participant was removed)."""
 
+    # Both are called after ``Conference.present`` shows the change, also for rooms that are no consultation; neither raises.
     async def joined(self, room: str, presence: Presence) -> None: ...
     async def left(self, room: str, presence: Presence, reason: str) -> None: ...
     async def used_key(self, key: str, room: str, action: str) -> None:

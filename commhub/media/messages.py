@@ -396,10 +396,11 @@ class Paused(_Message, frozen=True):
 
 
 class Demand(_Message, frozen=True):
-    """Is anybody (viewer or sink) taking this Source on this worker? Told on every change."""
+    """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name."""
 
     source: str
     wanted: bool
+    worker: str = ""
 
 
 class SinkEnded(_Message, frozen=True):
