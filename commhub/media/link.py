@@ -154,9 +154,7 @@ class Link:
             self.packets.close()
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(
-                    Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。")
-                )
+                future.set_exception(Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。"))
         for task in self._tasks:
             task.cancel()
         self._writer.close()
@@ -270,10 +268,13 @@ class Listener:
         link = Link(reader, writer, self._handler)
         link.number = next(self._numbers)
         self.links[link.number] = link
-        link.on_close.append(lambda gone: self.links.pop(gone.number, None))
+        link.on_close.append(self._forget)
         link.tell(Welcome(number=link.number, name=self._name, pid=os.getpid()))
         self._connected(link)
         await link.run()
+
+    def _forget(self, link: Link) -> None:
+        self.links.pop(link.number, None)
 
     def _accept(self) -> None:
         assert self._packets is not None
@@ -331,7 +332,12 @@ async def dial(folder: Path, name: str, handler: Handler, *, packets: bool = Fal
 
     link = Link(reader, writer, receive)
     task = asyncio.create_task(link.run(), name=f"link to {name}")
-    link.on_close.append(lambda _: greeted.done() or greeted.set_exception(ConnectionError("The link closed.")))
+
+    def ended(_: Link) -> None:
+        if not greeted.done():
+            greeted.set_exception(ConnectionError("The link closed."))
+
+    link.on_close.append(ended)
     try:
         welcome = await asyncio.wait_for(greeted, 5.0)
         link.number, link.name = welcome.number, welcome.name

@@ -322,6 +322,15 @@ class TrackLive(_Message, frozen=True):
     track: str
 
 
+class TrackEnded(_Message, frozen=True):
+    """The publisher's newest offer no longer sends a bound track (LiveKit clients unpublish by that alone), or its
+    Source's stream ended: receivers have been cut off, the track is unbound. The hub answers with Withdraw."""
+
+    room: str
+    peer: str
+    track: str
+
+
 class TrackSubscribed(_Message, frozen=True):
     """Somebody receives the track now for the first time; its publisher is told."""
 
@@ -549,7 +558,8 @@ class SinkClosed(_Message, frozen=True):
 class Pull(_Message, frozen=True):
     """Keep this camera open and push it to these workers (empty: pull nothing, forget it). Idempotent: the last one counts.
 
-    ``url`` has no credentials in it. The bridge checks it against ``bridges.allow``, resolves its name once and connects to that address."""
+    ``url`` has no credentials in it. The bridge checks it against ``bridges.allow``, resolves its name once and
+    connects to that address."""
 
     source: str
     url: str
@@ -623,12 +633,12 @@ class RecordSnapshot(_Message, frozen=True):
     sessions: list[SessionState] = field(default_factory=list)
 
 
-Message = Union[
+Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Welcome, Hello, Done,
     OpenRoom, CloseRoom, AddPeer, UpdatePeer, RemovePeer, Announce, Withdraw, Offer, Answer, ClientAnswer, Reoffer, Subscribe,
     Shape, Mute, Open, Allow, SendData, AttachSource, Sever,
-    WorkerSnapshot, PeerConnected, PeerLost, TrackBound, TrackLive, TrackSubscribed, SectionsWanted, ServerOffer, Wanted, Speakers,
-    Quality, Paused, Demand, SinkEnded,
+    WorkerSnapshot, PeerConnected, PeerLost, TrackBound, TrackLive, TrackEnded, TrackSubscribed, SectionsWanted, ServerOffer,
+    Wanted, Speakers, Quality, Paused, Demand, SinkEnded,
     PushSource, EndSource, SourceClock, KeyFrameWanted,
     OpenSink, CloseSink, SinkPeer, SinkTrack, SinkMuted, SinkSpeakers, SinkData, SinkGap, SinkClock, SinkClosed,
     Pull, SourceState, BridgeSnapshot,
