@@ -1,8 +1,8 @@
 """Everything that travels over the link's control stream: a closed set of records.
 
-Named by who says it. Times are UTC nanoseconds (``at``) unless a name says otherwise. ``room`` is a room name (a consultation's id, or what an
-API key's user chose), ``peer`` a participant's ``PA_`` sid, ``track`` a ``TR_`` sid, ``source`` and ``sink`` ids of the
-hub (a camera's id, a recording session's id), ``worker`` the name of a media process (``media-0``).
+Named by who says it. Times are UTC nanoseconds (``at``) unless a name says otherwise. ``room`` is a room name (a consultation's
+id, or what an API key's user chose), ``peer`` a participant's ``PA_`` sid, ``track`` a ``TR_`` sid, ``source`` and ``sink`` ids
+of the hub (a camera's id, a recording session's id), ``worker`` the name of a media process (``media-0``).
 """
 
 from __future__ import annotations
