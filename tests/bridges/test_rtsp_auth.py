@@ -53,9 +53,8 @@ def test_rfc_2617_section_3_5() -> None:
 
 
 def test_rfc_7616_section_3_9_1() -> None:
-    challenge = Challenge(
-        "http-auth@example.org", "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "SHA-256", qop=True, opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
-    )  # fmt: skip
+    nonce, opaque = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
+    challenge = Challenge("http-auth@example.org", nonce, "SHA-256", qop=True, opaque=opaque)
     header = respond(
         challenge, "Mufasa", "Circle of Life", "GET", "/dir/index.html", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
     )
