@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from commhub import addresses
 from commhub import log as logs
+from commhub import machine
 from commhub.errors import Invalid
 from commhub.settings import HttpSettings
 
@@ -40,7 +40,7 @@ BACKDATED = timedelta(days=1)
 def machine_names(public_url: str = "") -> set[str]:
     """What browsers may call this machine: its addresses, its name (also by mDNS), the public one."""
     host = socket.gethostname().lower()
-    names = {str(address) for address in addresses.local()} | {"127.0.0.1", "::1", "localhost"}
+    names = {str(address) for address in machine.addresses()} | {"127.0.0.1", "::1", "localhost"}
     if host.isascii() and host.replace("-", "").replace(".", "").isalnum():
         names |= {host} if "." in host else {host, f"{host}.local"}
     if public := urlsplit(public_url).hostname:

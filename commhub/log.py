@@ -6,7 +6,7 @@ rest; nothing per packet. Who did what goes to the audit trail, not here.
     log = get(__name__)
     log.info("room opened", room=room_id, worker=0)
 
-`Secret` and `Pii` carry what must never be printed; `limited` keeps a hostile peer from filling the disk.
+`Secret` and `Pii` (of `commhub.hidden`) carry what must never be printed; `limited` keeps a hostile peer from filling the disk.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import logging
 import sys
 import time
 from collections.abc import Hashable, MutableMapping
-from typing import Any, Generic, Literal, TextIO, TypeVar
+from typing import Any, Literal, TextIO
 
 import structlog
 
-T = TypeVar("T")
+from commhub.hidden import Pii, Secret
+
+__all__ = ["Format", "Level", "Limiter", "Pii", "Secret", "configure", "get", "limited"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "text", "json"]
@@ -36,46 +38,6 @@ _QUIETER = {
     "libav": logging.ERROR,
     "sqlalchemy": logging.WARNING,
 }
-
-
-class Wrapped(Generic[T]):
-    """A value that prints as `***` wherever it is formatted; `reveal()` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: T) -> None:
-        self._value = value
-
-    def reveal(self) -> T:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return format("***", spec)
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and bool(self._value == other._value)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._value))
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        raise TypeError("A value that must not be printed is not pickled either.")
-
-
-class Secret(Wrapped[T]):
-    """A password, key or token."""
-
-
-class Pii(Wrapped[T]):
-    """What identifies a person: name, telephone number, address."""
 
 
 class Limiter:
@@ -137,9 +99,7 @@ structlog.configure(
 )
 
 
-def configure(
-    level: Level = "info", format: Format = "auto", process: str = "", stream: TextIO | None = None
-) -> None:
+def configure(level: Level = "info", format: Format = "auto", process: str = "", stream: TextIO | None = None) -> None:
     """Sets up this process's log on `stream` (stderr unless told); `process` names it on every line.
 
     May be called again, the last call counts.

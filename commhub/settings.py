@@ -33,6 +33,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from commhub.addresses import parse_entry
+
 PREFIX = "COMMHUB_"
 # Variables of ours that are no settings: which file to read, and what the build of the browser client looks at.
 NO_SETTING = {"COMMHUB_CONFIG", "COMMHUB_SKIP_WEB", "COMMHUB_DEV_HUB"}
@@ -82,15 +84,11 @@ def _network(item: str) -> str:
 
 
 def _target(item: str) -> str:
-    """`network:port`, an IPv6 network in brackets; a single address is a network too."""
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:./]+)\]|([0-9./]+)):(\d{1,5})", item.strip())
-    if match is None or not 0 < int(match[3]) < 65536:
-        raise mistake(
-            f"“{item}”应写作“网段:端口”，例如 192.0.2.0/24:554 或 [2001:db8::/32]:554。",
-            f"{item!r} is not network:port, such as 192.0.2.0/24:554 or [2001:db8::/32]:554.",
-        )
-    network = _network(match[1] or match[2])
-    return f"[{network}]:{match[3]}" if match[1] else f"{network}:{match[3]}"
+    try:
+        parse_entry(item)
+    except ValueError as error:
+        raise mistake(f"“{item}”应写作“网段:端口”，例如 10.0.0.0/8:554、10.1.2.3:* 或 [fd00::/8]:554。", str(error)) from None
+    return item.strip()
 
 
 def _optional_path(value: object) -> object:

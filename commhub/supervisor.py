@@ -148,7 +148,7 @@ class Supervisor:
             fields = {"child": life.child.name, "pid": pid, "ended": _ended(status)}
             if self._signals or self._status:
                 log.info("process ended", extra=fields)
-            elif status == MISCONFIGURED and life.first:
+            elif status == MISCONFIGURED and life.first and now - life.started_at < HEALTHY_AFTER:
                 log.error("process cannot start as configured", extra=fields)
                 self._status = MISCONFIGURED
             else:

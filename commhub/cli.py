@@ -1,0 +1,345 @@
+"""The command `commhub`.
+
+Its options become environment variables before the settings are read, so every child process reads the same tree.
+Exit status: 0 done, 1 failed, 2 the configuration is wrong (and starting again cannot help).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import http.client
+import ipaddress
+import json
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+import commhub
+from commhub import log as logs
+from commhub import machine
+from commhub import settings as tree
+from commhub.errors import HubError, Invalid
+from commhub.settings import Loaded, Settings
+from commhub.supervisor import MISCONFIGURED, AlreadyRunning, Child, Supervisor
+
+log = logs.get(__name__)
+
+app = App(
+    name="commhub",
+    help="城市运行中心融合通讯 / unified communications for a city operations centre.",
+    version=commhub.__version__,
+    help_format="plaintext",
+)
+config = App(name="config", help="配置 / settings.")
+app.command(config)
+
+# The kinds of bridges there are; each is a process of its own.
+BRIDGES = ("rtsp",)
+NICE = 5  # of everything but media: packets come first
+CAMERA_PORT = 8554
+
+
+@Parameter(name="*")
+@dataclass
+class Options:
+    """What every command takes."""
+
+    config: Annotated[Path | None, Parameter(help="配置文件 / settings file (TOML)")] = None
+    set: Annotated[tuple[str, ...], Parameter(help="覆盖一项 / override one: http.port=9000", negative=())] = ()
+    dev: Annotated[bool, Parameter(help="允许短密钥 / accept short secrets", negative=())] = False
+
+
+PLAIN = Options()
+
+
+def _fail(status: int, *lines: str) -> NoReturn:
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise SystemExit(status)
+
+
+def _load(options: Options) -> Loaded:
+    """The settings, with the options written into the environment. SystemExit(2) with every mistake."""
+    if options.config is not None:
+        os.environ["COMMHUB_CONFIG"] = str(options.config.absolute())
+    if options.dev:
+        os.environ["COMMHUB_DEV"] = "true"
+    for item in options.set:
+        path, equals, value = item.partition("=")
+        if not equals:
+            _fail(MISCONFIGURED, f"--set {path}: 应写作 section.key=值 / is not section.key=value.")
+        os.environ[tree.variable(path)] = value
+    try:
+        return tree.load()
+    except tree.Mistakes as mistakes:
+        count = len(mistakes.lines)
+        _fail(MISCONFIGURED, f"配置有 {count} 处错误 / mistakes in the configuration: {count}", *mistakes.lines)
+
+
+def _begin(options: Options, process: str) -> Settings:
+    loaded = _load(options)
+    settings = loaded.settings
+    logs.configure(settings.log.level, settings.log.format, process)
+    return settings
+
+
+# ---- processes
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Runs `work`; SIGTERM and SIGINT cancel it, and that is a good end."""
+    task = asyncio.ensure_future(work)
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        told = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """One of the hub's processes, to its end. What a restart cannot mend ends with status 2 and a sentence."""
+    try:
+        asyncio.run(_until_signal(work()))
+    except Invalid as error:
+        _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        _fail(MISCONFIGURED, f"地址或端口不可用 / address or port not available: {error}")
+
+
+@app.command(show=False)
+def hub(*, options: Options = PLAIN) -> None:
+    """People and records (a child of `serve`)."""
+    settings = _begin(options, "hub")
+    from commhub import app as parts
+
+    _run(lambda: parts.hub(settings))
+
+
+@app.command(show=False)
+def media(*, index: int = 0, options: Options = PLAIN) -> None:
+    """Packets (a child of `serve`)."""
+    settings = _begin(options, f"media-{index}")
+    from commhub import app as parts
+
+    _run(lambda: parts.media(settings, index))
+
+
+@app.command(show=False)
+def bridge(*, kind: str, options: Options = PLAIN) -> None:
+    """A foreign world (a child of `serve`)."""
+    settings = _begin(options, f"bridge-{kind}")
+    if kind not in BRIDGES:
+        _fail(MISCONFIGURED, f"没有这种桥接 / no such bridge: {kind}")
+    from commhub import app as parts
+
+    _run(lambda: parts.bridge(settings, kind))
+
+
+@app.command(show=False)
+def record(*, options: Options = PLAIN) -> None:
+    """Disk (a child of `serve`)."""
+    settings = _begin(options, "record-0")
+    from commhub import app as parts
+
+    _run(lambda: parts.record(settings))
+
+
+def children(settings: Settings) -> list[Child]:
+    """The processes of a hub."""
+    program = (sys.executable, "-m", "commhub")
+    return [
+        *(Child(f"media-{index}", (*program, "media", "--index", str(index))) for index in range(settings.media.workers)),
+        Child("hub", (*program, "hub"), NICE),
+        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in BRIDGES),
+        Child("record-0", (*program, "record"), NICE),
+    ]
+
+
+def _supervise(settings: Settings, more: list[Child], ready: Callable[[], bool] | None = None) -> NoReturn:
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = Supervisor([*children(settings), *more], settings.run_dir, ready=ready).run()
+    except AlreadyRunning as error:
+        _fail(1, str(error))
+    except OSError as error:
+        _fail(MISCONFIGURED, f"data_dir: 无法写入 / cannot be written: {error}")
+    raise SystemExit(status)
+
+
+@app.command
+def serve(*, options: Options = PLAIN) -> None:
+    """启动并看护全部进程 / start and supervise everything; ready when GET /healthz is 200."""
+    settings = _begin(options, "supervisor")
+    if settings.redis.url:
+        log.warning("redis.url is reserved for replicas and not used yet")
+    _supervise(settings, [])
+
+
+# ---- records
+
+
+@app.command(name="import")
+def import_city(directory: Path, *, options: Options = PLAIN) -> None:
+    """导入单位、人员、场所、摄像机 / import organisations, people, places, cameras; may be repeated."""
+    settings = _begin(options, "import")
+    from commhub import app as parts
+
+    try:
+        print(asyncio.run(parts.import_city(settings, directory)))
+    except HubError as error:
+        _fail(1, f"{error.message_zh} / {error.message}")
+
+
+@app.command
+def sample(
+    *,
+    camera_port: int = CAMERA_PORT,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    options: Options = PLAIN,
+) -> None:
+    """导入示例城市并生成新的登录 / import the sample city, with fresh sign-ins and a simulated camera."""
+    settings = _begin(options, "sample")
+    made = _sample(settings, camera_port)
+    if as_json:
+        print(json.dumps(made, ensure_ascii=False))
+    else:
+        Console().print(_sign_ins(made))
+
+
+def _sample(settings: Settings, camera_port: int) -> dict[str, Any]:
+    from commhub import app as parts
+
+    try:
+        made: dict[str, Any] = asyncio.run(parts.sample(settings, camera_port))
+    except HubError as error:
+        _fail(1, f"{error.message_zh} / {error.message}")
+    return made
+
+
+def _sign_ins(made: dict[str, Any]) -> Table:
+    table = Table("角色 / role", "姓名 / name", "账号 / account", "密码 / password", title_justify="left")
+    for one in made["sign_ins"]:
+        table.add_row(one["role"], one["name"], one["account"], one["password"])
+    return table
+
+
+# ---- trying it
+
+
+@app.command
+def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
+    """示例城市：导入、启动并打印登录 / a hub with the sample city and a simulated camera; prints URL and sign-ins."""
+    # The simulator listens on loopback, which is reached only when it is allowed by name.
+    allow = {*_load(options).settings.bridges.allow, f"127.0.0.1:{camera_port}"}
+    os.environ[tree.variable("bridges.allow")] = ",".join(sorted(allow))
+    settings = _begin(options, "supervisor")
+    print("正在准备示例城市… / preparing the sample city…", flush=True)
+    made = _sample(settings, camera_port)
+    camera = made["camera"]
+    simulator = [sys.executable, "-m", "bridges.simulator", "--port", str(camera_port)]
+    simulator += ["--user", camera["user"], "--password", camera["password"]]
+
+    def ready() -> bool:
+        if not _healthy(settings):
+            return False
+        console = Console()
+        console.print(_sign_ins(made))
+        for url in urls(settings):
+            console.print(f"打开 / open  {url}", highlight=False)
+        if settings.http.secure and settings.http.certificate is None:
+            console.print(f"其他终端先安装证书 / other terminals first install the CA: {urls(settings)[0]}/ca")
+        console.print("按 Ctrl-C 停止 / Ctrl-C stops it.")
+        return True
+
+    _supervise(settings, [Child("camera", simulator, NICE)], ready)
+
+
+def urls(settings: Settings) -> list[str]:
+    """Where browsers find this hub, the best one first."""
+    http = settings.http
+    if http.public_url:
+        return [http.public_url]
+    scheme = "https" if http.secure else "http"
+    if http.on_loopback:
+        return [f"{scheme}://localhost:{http.port}"]
+    names = [http.host]
+    with suppress(ValueError):
+        if ipaddress.ip_address(http.host).is_unspecified:
+            names = [str(each) for each in machine.addresses() if not each.is_loopback] + ["localhost"]
+    return [f"{scheme}://{f'[{name}]' if ':' in name else name}:{http.port}" for name in names]
+
+
+def _healthy(settings: Settings) -> bool:
+    host = settings.http.host
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    if settings.http.secure:
+        # Only whether it answers is asked here, and nothing is told: the certificate may name another host.
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, settings.http.port, timeout=0.5, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, settings.http.port, timeout=0.5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+# ---- settings
+
+
+@config.command
+def check(*, options: Options = PLAIN) -> None:
+    """显示生效的配置，或全部错误 / print the effective settings, or every mistake (exit 2)."""
+    loaded = _load(options)
+    http = loaded.settings.http
+    if http.certificate is not None:
+        from commhub import certificates
+
+        try:
+            certificates.Tls(http, loaded.settings.data_dir / "tls", datetime.now(UTC))
+        except Invalid as error:
+            _fail(MISCONFIGURED, f"http.certificate: {error.message_zh} / {error.message}")
+    print(f"# {loaded.file or '没有配置文件，仅默认值与环境 / no file: defaults and environment'}")
+    print(tree.show(loaded))
+
+
+@app.command
+def version() -> None:
+    """版本 / version."""
+    print(commhub.__version__)
+
+
+def main() -> None:
+    app()
