@@ -1,0 +1,130 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { Consultations } from '../consultations/Consultations'
+import { RingCards } from '../consultations/RingCards'
+import { HubError } from '../hub/http'
+import { useT } from '../i18n'
+import { SignIn } from '../signin/SignIn'
+import { Button } from '../ui/controls'
+import { Toasts } from '../ui/overlay'
+import { hub, useHub } from './hub'
+import { KeyHelpHost } from './keyhelp'
+import { navigate, usePath } from './router'
+import { Shell } from './Shell'
+
+// The room brings the media library with it, review its player: neither is needed to sign in.
+const Room = lazy(() => import('../room/Room'))
+const RecordingList = lazy(() => import('../review/RecordingList'))
+const Review = lazy(() => import('../review/Review'))
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      refetchOnWindowFocus: false,
+      // The hub has said no: asking again changes nothing. No answer at all: once more.
+      retry: (count, error) => count < 2 && (!(error instanceof HubError) || error.status === 0 || error.status >= 500),
+    },
+  },
+})
+
+export function App() {
+  const session = useHub(state => state.session)
+  const unreachable = useSession()
+  const path = usePath()
+  useEffect(() => {
+    if (session === null && path !== '/signin') {
+      const back = path === '/' ? '' : `?next=${encodeURIComponent(path)}`
+      navigate(`/signin${back}`, true)
+    } else if (session && (path === '/' || path === '/signin')) {
+      navigate(nextPath(), true)
+    }
+  }, [session, path])
+  useEffect(() => {
+    if (session === null) queries.clear()
+  }, [session])
+  return (
+    <QueryClientProvider client={queries}>
+      <Suspense fallback={null}>
+        {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
+      </Suspense>
+      {session && <RingCards />}
+      <KeyHelpHost />
+      <Toasts />
+    </QueryClientProvider>
+  )
+}
+
+function Page({ path }: { path: string }): ReactNode {
+  const signedIn = useHub(state => Boolean(state.session))
+  if (!signedIn) return <SignIn />
+  const [, section, id] = path.split('/')
+  if (section === 'room' && id) return <Room key={id} id={id} />
+  if (section === 'review')
+    return <Shell>{id ? <Review key={id} id={decodeURIComponent(id)} /> : <RecordingList />}</Shell>
+  if (section === 'consultations') return <Shell>{<Consultations />}</Shell>
+  return path === '/' || path === '/signin' ? null : (
+    <Shell>
+      <NotFound />
+    </Shell>
+  )
+}
+
+/** Where somebody wanted to go before he had to sign in; never another site. */
+function nextPath(): string {
+  const wanted = new URLSearchParams(location.search).get('next') ?? ''
+  return /^\/(room|review|consultations)(\/|$)/.test(wanted) ? wanted : '/consultations'
+}
+
+/** Asks who we are until there is an answer. True while there is none. */
+function useSession(): boolean {
+  const [unreachable, setUnreachable] = useState(false)
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let here = true
+    const ask = () =>
+      hub.resume().then(
+        () => setUnreachable(false),
+        () => {
+          if (!here) return
+          setUnreachable(true)
+          timer = setTimeout(ask, 3000)
+        },
+      )
+    void ask()
+    return () => {
+      here = false
+      clearTimeout(timer)
+    }
+  }, [])
+  return unreachable
+}
+
+function Unreachable() {
+  const t = useT()
+  return (
+    <div className="center" role="alert">
+      <div>
+        <h1>{t('app.unreachable')}</h1>
+        <p>{t('app.unreachableHint')}</p>
+        <Button look="primary" onClick={() => location.reload()}>
+          {t('common.tryAgain')}
+        </Button>
+      </div>
+    </div>
+  )
+}
+
+function NotFound() {
+  const t = useT()
+  return (
+    <div className="center">
+      <div>
+        <h1>{t('app.notFound')}</h1>
+        <Button look="primary" onClick={() => navigate('/consultations')}>
+          {t('app.backToList')}
+        </Button>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,143 @@
+import { ChevronDown, Keyboard, Languages, LogOut, Moon, Sun } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { language, setLanguage, useT } from '../i18n'
+import { Avatar, Bars, Button } from '../ui/controls'
+import { MenuButton } from '../ui/overlay'
+import { clockTime, duration } from '../ui/time.model'
+import { useCommand, useTick } from './command'
+import { hub, useHub } from './hub'
+import { openKeyHelp } from './keyhelp'
+import { Link, usePath } from './router'
+import { setTheme, useTheme } from './theme'
+
+export function Brand() {
+  const t = useT()
+  const city = useHub(state => state.session?.city)
+  const name = language() === 'en' ? city?.name_en || city?.name : city?.name
+  return (
+    <span className="brand">
+      <Mark />
+      <span className="cut">{name ? t('app.of', { city: name }) : t('app.name')}</span>
+    </span>
+  )
+}
+
+export function Mark() {
+  return <img src="/favicon.svg" width={24} height={24} alt="" />
+}
+
+/** The frame of every page but the room: where one can go, whether the hub is there, who one is. */
+export function Shell({ children }: { children: ReactNode }) {
+  const t = useT()
+  const path = usePath()
+  const mayReview = useHub(state => state.session?.permissions.some(p => p.startsWith('recording.')) ?? false)
+  const tab = (href: string, label: string) => (
+    <Link href={href} aria-current={path.startsWith(href) ? 'page' : undefined}>
+      {label}
+    </Link>
+  )
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        {t('app.skip')}
+      </a>
+      <header className="topbar">
+        <Brand />
+        <nav aria-label={t('app.nav')}>
+          {tab('/consultations', t('app.consultations'))}
+          {mayReview && tab('/review', t('app.review'))}
+        </nav>
+        <span className="grow" />
+        <LinkState />
+        <Clock />
+        <Account />
+      </header>
+      <LinkBanner />
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  )
+}
+
+export function Clock() {
+  useTick(1000)
+  return <time className="clock">{clockTime(hub.now())}</time>
+}
+
+function LinkState() {
+  const t = useT()
+  const state = useHub(s => s.link.state)
+  return (
+    <span className="linkstate" role="status">
+      <Bars quality={state === 'open' ? 'excellent' : 'lost'} />
+      {t(`link.${state}`)}
+    </span>
+  )
+}
+
+/** Says that what is shown stands still; a break of two seconds is not worth a word. */
+function LinkBanner() {
+  const t = useT()
+  const link = useHub(state => state.link)
+  useTick(1000, link.state === 'lost')
+  const now = Date.now()
+  if (link.state !== 'lost' || now - link.since < 2000) return null
+  const seconds = Math.max(0, Math.ceil((link.nextAt - now) / 1000))
+  return (
+    <div className="banner" role="alert">
+      <strong>{t('link.banner', { time: duration(now - link.since) })}</strong>
+      <span>{t('link.bannerDetail', { attempt: link.attempt, seconds })}</span>
+      <Button size="small" onClick={() => hub.retryNow()}>
+        {t('link.retry')}
+      </Button>
+    </div>
+  )
+}
+
+function Account() {
+  const t = useT()
+  const theme = useTheme()
+  const person = useHub(state => state.session?.person)
+  const [run, pending] = useCommand()
+  if (!person) return null
+  const other = language() === 'zh' ? 'en' : 'zh'
+  return (
+    <MenuButton
+      look="ghost"
+      className="account"
+      aria-label={`${t('app.account')} ${person.name}`}
+      data-testid="account-menu"
+      pending={pending && t('app.signOut')}
+      place="below-end"
+      items={[
+        {
+          key: 'language',
+          icon: <Languages size={16} />,
+          label: other === 'en' ? t('app.english') : t('app.chinese'),
+          onPick: () => setLanguage(other),
+        },
+        {
+          key: 'theme',
+          icon: theme === 'dark' ? <Sun size={16} /> : <Moon size={16} />,
+          label: theme === 'dark' ? t('app.light') : t('app.dark'),
+          onPick: () => setTheme(theme === 'dark' ? 'light' : 'dark'),
+        },
+        { key: 'keys', icon: <Keyboard size={16} />, label: t('app.keys'), onPick: openKeyHelp },
+        'line',
+        {
+          key: 'out',
+          icon: <LogOut size={16} />,
+          label: t('app.signOut'),
+          testid: 'sign-out',
+          onPick: () => void run(() => hub.signOut()),
+        },
+      ]}
+    >
+      <Avatar name={person.name} />
+      <span>{person.name}</span>
+      <span className="note">{[person.org.name, person.post].filter(Boolean).join(' · ')}</span>
+      <ChevronDown size={14} />
+    </MenuButton>
+  )
+}

@@ -1,0 +1,34 @@
+let context: AudioContext | undefined
+
+/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. */
+export function startRinging(): () => void {
+  try {
+    context ??= new AudioContext()
+  } catch {
+    return () => undefined
+  }
+  const sound = context
+  const strike = () => {
+    // Before the first press on the page the browser keeps it silent; the card shows all the same.
+    if (sound.state === 'suspended') void sound.resume()
+    if (sound.state !== 'running') return
+    tone(sound, 784, sound.currentTime)
+    tone(sound, 988, sound.currentTime + 0.28)
+  }
+  strike()
+  const timer = setInterval(strike, 2400)
+  return () => clearInterval(timer)
+}
+
+function tone(sound: AudioContext, hertz: number, at: number): void {
+  const oscillator = sound.createOscillator()
+  const volume = sound.createGain()
+  oscillator.type = 'sine'
+  oscillator.frequency.value = hertz
+  volume.gain.setValueAtTime(0, at)
+  volume.gain.linearRampToValueAtTime(0.25, at + 0.02)
+  volume.gain.exponentialRampToValueAtTime(0.001, at + 0.7)
+  oscillator.connect(volume).connect(sound.destination)
+  oscillator.start(at)
+  oscillator.stop(at + 0.75)
+}

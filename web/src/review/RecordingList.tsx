@@ -1,0 +1,3 @@
+export default function RecordingList(_: { id?: string }) {
+  return null
+}

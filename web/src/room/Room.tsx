@@ -1,0 +1,3 @@
+export default function Room(_: { id?: string }) {
+  return null
+}
