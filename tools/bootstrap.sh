@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# What Debian must have before Python's packages can be installed.
+#   tools/bootstrap.sh run      to build and run: a Python of 3.11 or newer with venv
+#   tools/bootstrap.sh test     the real peers of the tests besides: browser, camera, media tools
+#   tools/bootstrap.sh python   prints the Python to use
+# Missing packages are installed with apt as root or by sudo; where neither is possible the sentence says what to
+# install. Quick when nothing is missing.
+set -euo pipefail
+
+RUN=(python3 python3-venv make ca-certificates)
+TEST=(chromium fonts-noto-cjk ffmpeg libatomic1 procps
+    python3-gi gir1.2-gst-rtsp-server-1.0
+    gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+    gstreamer1.0-libav)
+
+say() { printf '%s\n' "$*" >&2; }
+
+# The first Python that is new enough and can make virtual environments.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if command -v "$candidate" >/dev/null 2>&1 && "$candidate" - <<'PY' 2>/dev/null; then
+import sys, venv, ensurepip
+sys.exit(sys.version_info < (3, 11))
+PY
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+missing() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+    done
+}
+
+install() {
+    local packages=("$@") sudo=()
+    [ ${#packages[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        # Never a question for a password in the middle of a build that nobody watches.
+        if command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+            sudo=(sudo)
+        else
+            say "缺少软件包，请以 root 安装 / packages are missing, install them as root: apt-get install ${packages[*]}"
+            return 1
+        fi
+    fi
+    say "正在安装 / installing: ${packages[*]}"
+    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2
+    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq install --yes --no-install-recommends "${packages[@]}" >&2
+}
+
+need() {
+    local packages
+    if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+        return 0 # not a Debian: what is missing will say so itself
+    fi
+    mapfile -t packages < <(missing "$@")
+    install "${packages[@]}"
+}
+
+case ${1:-} in
+python)
+    find_python
+    ;;
+run)
+    # A Python that did not come from apt is as good.
+    if ! find_python >/dev/null || ! command -v make >/dev/null 2>&1; then
+        need "${RUN[@]}"
+    fi
+    find_python >/dev/null || {
+        say "需要带 venv 的 Python 3.11 或更新版本 / Python 3.11 or newer with venv is needed."
+        exit 1
+    }
+    ;;
+test)
+    "$0" run
+    need "${TEST[@]}"
+    ;;
+*)
+    say "用法 / usage: $0 run|test|python"
+    exit 2
+    ;;
+esac

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Everything that tests it: the tests on one core, meanwhile lint, types and the pages' own tests on the other.
+# Words given are passed on to pytest. What runs beside is written to .cache/ and shown at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+log=.cache/check.log
+
+# Only what runs beside is slowed down: the tests hold media to deadlines.
+nice -n 10 make check web-test >"$log" 2>&1 &
+checks=$!
+trap 'kill "$checks" 2>/dev/null || true' EXIT
+
+failed=0
+.venv/bin/python -m pytest "$@" || failed=$?
+wait "$checks" || {
+    failed=1
+    printf '\n---- make check web-test ----\n'
+    cat "$log"
+    printf -- '---- make check web-test: failed ----\n'
+}
+trap - EXIT
+exit "$failed"
