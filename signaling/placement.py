@@ -1,0 +1,90 @@
+"""A room and the workers: placed, lost with its worker, found again by a restarted hub. No I/O, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from livekit.protocol import models, rtc
+
+from commhub.media import messages as media
+from signaling import messages, participant, publishing
+from signaling.participant import Participant, State
+
+if TYPE_CHECKING:
+    from signaling.session import Room
+
+
+def place(room: Room) -> None:
+    """The room opens on a worker, with its cameras."""
+    room.placed = True
+    room.command(media.OpenRoom(room.name))
+    for person in room.people.values():
+        if person.kind == "bridge":
+            add_bridge(room, person)
+
+
+def add_bridge(room: Room, person: Participant) -> None:
+    assert person.seat is not None
+    room.add_peer(person)
+    room.command(media.AttachSource(room.name, person.sid, person.seat.source))
+    for track in person.tracks.values():
+        room.command(track.announce(room.name, person.sid))
+
+
+def lost(room: Room, now: float) -> None:
+    room.placed = False
+    for person in list(room.people.values()):
+        _unplace(room, person, now)
+
+
+def _unplace(room: Room, person: Participant, now: float) -> None:
+    if person.replaced:
+        return
+    for track in person.tracks.values():
+        track.bound = False
+    if person.kind == "bridge":
+        person.info.version += 1
+        return
+    room.send(person, messages.leave(models.DisconnectReason.MIGRATION, rtc.LeaveRequest.RECONNECT))
+    room.close_socket(person)
+    person.replaced, person.present = True, False
+    person.away_until = now + room.terms.away
+    person.tracks.clear()
+    person.subscribed.clear()
+
+
+def restore(room: Room, state: media.RoomState, now: float) -> None:
+    room.placed = True
+    there = {peer.peer for peer in state.peers}
+    for person in list(room.people.values()):
+        if person.sid not in there:
+            if person.kind == "bridge":
+                add_bridge(room, person)
+            else:
+                _unplace(room, person, now)
+    for peer in state.peers:
+        if peer.peer not in room.people:
+            _restore_peer(room, peer, now)
+
+
+def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
+    try:
+        person, _ = participant.unpack(peer.record)
+    except ValueError:
+        room.command(media.RemovePeer(room.name, peer.peer, "unreadable record"))
+        return
+    known = {track.track: track for track in peer.tracks}
+    for sid, track in list(person.tracks.items()):
+        if sid not in known:
+            if track.bound and person.kind == "client":
+                del person.tracks[sid]
+                continue
+            track.bound = False
+            room.command(track.announce(room.name, person.sid))
+        elif not track.bound and known[sid].mid:
+            publishing.bind(track, known[sid].mid, known[sid].mime, now)
+    person.subscribed = set(peer.subscriptions)
+    person.info.state = State.ACTIVE if peer.connected or person.kind == "bridge" else State.JOINED
+    person.away_until = now + room.terms.away if person.kind == "client" else None
+    room.people[person.sid] = person
+    room.by_identity[person.identity] = person.sid

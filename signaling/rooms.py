@@ -1,0 +1,404 @@
+"""All rooms of the hub: the state machines of :mod:`signaling.session` joined to the engine, the WebSockets and the hub.
+
+This is the live side of :class:`commhub.conference.Conference`. Nothing here waits for a client: what is to be sent goes
+into the socket's queue, offers are negotiated beside everything else (in order per participant), and facts for the hub's
+records go out one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from livekit.protocol import models, rtc
+from livekit.protocol import room as service
+
+from commhub import log as logs
+from commhub.conference import CameraSeat, Host, Presence, Ticket
+from commhub.errors import Conflict, Forbidden, HubError, NotFound, Unavailable
+from commhub.media import Engine
+from commhub.media import messages as media
+from commhub.media.messages import Message
+from commhub.tasks import Tasks
+from signaling import session, tokens
+from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling.session import Room
+from signaling.tokens import SOURCES, Keys
+
+log = logs.get(__name__)
+
+TICK_SECONDS = 0.5
+MAX_PENDING_OFFERS = 16
+NO_ROOM = "requested room does not exist"
+
+
+class Socket(Protocol):
+    """A participant's WebSocket, as this module sees it. Neither method waits."""
+
+    def send(self, response: rtc.SignalResponse, packed: bytes) -> None: ...
+    def close(self) -> None:
+        """When everything before has left."""
+
+
+def steady_clock() -> Callable[[], float]:
+    """Unix seconds that never jump."""
+    start = time.time() - time.monotonic()
+    return lambda: start + time.monotonic()
+
+
+class Rooms:
+    """``keys`` includes the hub's own (``terms.hub_key``). ``workers``: how many media workers are awaited at start
+    before rooms are placed, at most ``settle`` seconds: a restarted hub must hear of running rooms first. A join waits
+    at most ``patience`` seconds for a worker."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        host: Host,
+        keys: Keys,
+        terms: Terms,
+        *,
+        workers: int = 1,
+        settle: float = 3.0,
+        patience: float = 5.0,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.engine, self.host, self.keys, self.terms = engine, host, keys, terms
+        self.now = clock or steady_clock()
+        self.rooms: dict[str, Room] = {}
+        self._workers, self._settle, self._patience = workers, settle, patience
+        self._sockets: dict[str, Socket] = {}
+        self._offers: dict[str, deque[media.Offer]] = {}
+        self._ready: set[str] = set()
+        self._settled = asyncio.Event()
+        self._changed = asyncio.Event()  # replaced at every change of placement
+        self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
+        self._tasks = Tasks("signalling")
+        engine.on_event(self._event)
+        engine.on_worker(self._found, self._lost, self._worker_ready)
+
+    async def start(self) -> None:
+        self._tasks.spawn(self._tick(), "clock")
+        self._tasks.spawn(self._tell_host(), "facts")
+        self._tasks.spawn(self._settle_late(), "settle")
+
+    async def close_all(self) -> None:
+        """The hub stops: sockets are closed without a word, rooms go on at their workers."""
+        await self._tasks.close()
+        for socket in list(self._sockets.values()):
+            socket.close()
+
+    # ------------------------------------------------------------------------------------------ Conference
+
+    async def open(self, room: str, *, key: str, metadata: str = "") -> None:
+        known = self.rooms.get(room)
+        if known is None:
+            known = self._make(session.new_room(room, key, self.terms, self.now(), kept=True, metadata=metadata))
+        known.kept, known.key = True, key
+
+    async def close(self, room: str) -> None:
+        if (known := self.rooms.get(room)) is not None:
+            self._run(known, known.end(models.DisconnectReason.ROOM_DELETED, self.now()))
+
+    def present(self, room: str) -> list[Presence]:
+        known = self.rooms.get(room)
+        return [] if known is None else [person.presence() for person in known.people.values() if not person.hidden]
+
+    async def remove(self, room: str, identity: str) -> None:
+        known = self.find(room)
+        person = known.of_identity(identity)
+        if person.kind == "client":
+            until = max(person.ticket.expires_at, self.now() + self.terms.refresh_ttl)
+            await self.host.revoke(person.ticket.token_id, room, identity, until)
+        if (known := self.find(room)).by_identity.get(identity) == person.sid:
+            self._run(known, known.remove(identity, self.now()))
+
+    async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
+        if not muted:
+            raise Conflict("Nobody is unmuted from afar.", "不能远程取消静音。")
+        wanted = SOURCES.get(source)
+        known = self.find(room)
+        _, outs = known.mute(identity, lambda track: track.info.source == wanted, self.now())
+        self._run(known, outs)
+
+    async def add_camera(self, room: str, seat: CameraSeat) -> None:
+        known = self.find(room)
+        self._run(known, known.add_camera(seat, self.now()))
+
+    async def remove_camera(self, room: str, identity: str) -> None:
+        known = self.find(room)
+        self._run(known, known.remove(identity, self.now()))
+
+    def set_recording(self, room: str, active: bool) -> None:
+        if (known := self.rooms.get(room)) is not None:
+            self._run(known, known.set_recording(active))
+
+    # ------------------------------------------------------------------------------------------ clients
+
+    async def admit(self, ticket: Ticket, asked: str = "", *, resuming: bool = False, only_ask: bool = False) -> str:
+        """The room this ticket may enter now; it is made when the ticket's key may make it, and runs on a worker.
+
+        Forbidden, NotFound, Conflict, Busy, Unavailable with a sentence. ``only_ask`` changes nothing.
+        """
+        name = tokens.require_join(ticket, asked)
+        await self._settled.wait()
+        self._reach(ticket, name)
+        if not resuming and (room := self.rooms.get(name)) is not None:
+            room.admits(ticket.identity)
+        await self.host.admit(ticket, resuming=resuming)
+        known = self.rooms.get(name)
+        if known is None and ticket.key == self.terms.hub_key:
+            raise NotFound(NO_ROOM, "会商不存在或已结束。")
+        if only_ask:
+            return name
+        if known is None:
+            known = self._make(self._configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket))
+        elif known.kept and known.key != ticket.key:
+            await self.host.used_key(ticket.key, name, "join")
+        await self._wait_placed(known)
+        return name
+
+    def _reach(self, ticket: Ticket, name: str) -> None:
+        room = self.rooms.get(name)
+        if room is not None and not self.keys.reaches(ticket.key, room.key):
+            raise Forbidden("The token's API key does not reach this room.", "该 API 密钥无权进入此会商。")
+
+    def _configured(self, room: Room, ticket: Ticket) -> Room:
+        """``roomConfig`` of the token that makes the room: only plain numbers and texts are taken from it."""
+        config = ticket.room_config
+
+        def number(*names: str) -> int | None:
+            for name in names:
+                value = config.get(name)
+                if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+                    return value
+            return None
+
+        room.info.empty_timeout = number("emptyTimeout", "empty_timeout") or room.info.empty_timeout
+        room.info.departure_timeout = number("departureTimeout", "departure_timeout") or room.info.departure_timeout
+        room.info.max_participants = number("maxParticipants", "max_participants") or room.info.max_participants
+        metadata = config.get("metadata")
+        if isinstance(metadata, str):
+            room.info.metadata = metadata[: tokens.MAX_TEXT]
+        return room
+
+    def join(self, name: str, ticket: Ticket, request: rtc.JoinRequest, socket: Socket, *, dual: bool) -> str:
+        """After :meth:`admit`: the new participant's sid. NotFound when the room ended meanwhile."""
+        room = self.find(name)
+        sid, outs = room.join(ticket, request, self.now(), dual=dual)
+        self._sockets[sid] = socket
+        self._run(room, outs)
+        log.info("participant joined", room=name, peer=sid, dual=dual)
+        return sid
+
+    def resume(self, name: str, ticket: Ticket, request: rtc.JoinRequest, socket: Socket) -> bool:
+        """The same participant on a new WebSocket. False: there is no such session, the client has to start anew."""
+        sid = request.participant_sid
+        room = self.rooms.get(name)
+        outs = None if room is None else room.resume(sid, ticket, request, self.now())
+        if room is None or outs is None:
+            return False
+        earlier = self._sockets.pop(sid, None)
+        self._sockets[sid] = socket
+        if earlier is not None:
+            earlier.close()
+        self._run(room, outs)
+        log.info("participant resumed", room=name, peer=sid)
+        return True
+
+    def receive(self, name: str, sid: str, request: rtc.SignalRequest) -> None:
+        if (room := self.rooms.get(name)) is not None:
+            self._run(room, room.receive(sid, request, self.now()))
+
+    def disconnected(self, name: str, sid: str, socket: Socket) -> None:
+        if self._sockets.get(sid) is not socket:
+            return  # it has come back on another one, or was told to go
+        del self._sockets[sid]
+        if (room := self.rooms.get(name)) is not None:
+            self._run(room, room.disconnected(sid, self.now()))
+
+    def misbehaved(self, name: str, sid: str) -> None:
+        if (room := self.rooms.get(name)) is not None:
+            self._run(room, room.misbehaved(sid, self.now()))
+
+    # ------------------------------------------------------------------------------------------ admins
+
+    def find(self, name: str) -> Room:
+        """NotFound."""
+        if (room := self.rooms.get(name)) is None:
+            raise NotFound(NO_ROOM, "会商不存在或已结束。")
+        return room
+
+    def create(self, request: service.CreateRoomRequest, key: str) -> models.Room:
+        """Idempotent. Forbidden when the name belongs to another key's room."""
+        room = self.rooms.get(request.name)
+        if room is None:
+            room = session.new_room(request.name, key, self.terms, self.now(), metadata=request.metadata)
+            room.info.empty_timeout = request.empty_timeout or room.info.empty_timeout
+            room.info.departure_timeout = request.departure_timeout or room.info.departure_timeout
+            room.info.max_participants = request.max_participants or room.info.max_participants
+            self._make(room)
+        elif not self.keys.reaches(key, room.key):
+            raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")
+        return room.info
+
+    def delete(self, name: str) -> None:
+        """Everybody goes. A consultation's room stays, empty: only the hub ends a consultation."""
+        room = self.find(name)
+        reason = models.DisconnectReason.ROOM_DELETED
+        self._run(room, room.close(reason, self.now()) if room.kept else room.end(reason, self.now()))
+
+    def act(self, name: str, outs: Iterable[Out]) -> None:
+        """Carry out what a room's state machine said."""
+        self._run(self.find(name), list(outs))
+
+    # ------------------------------------------------------------------------------------------ carrying out
+
+    def _make(self, room: Room) -> Room:
+        self.rooms[room.name] = room
+        log.info("room made", room=room.name, kept=room.kept)
+        self._place(room)
+        return room
+
+    def _run(self, room: Room, outs: list[Out]) -> None:
+        for out in outs:
+            match out:
+                case Send():
+                    packed = out.response.SerializeToString()
+                    for sid in out.to:
+                        if (socket := self._sockets.get(sid)) is not None:
+                            socket.send(out.response, packed)
+                case Command():
+                    self.engine.tell(out.message)
+                case Negotiate():
+                    self._negotiate(room, out.offer)
+                case Close():
+                    if (socket := self._sockets.pop(out.peer, None)) is not None:
+                        socket.close()
+                case Joined() | Left():
+                    self._facts.put_nowait((room.name, out))
+                case Ended():
+                    if self.rooms.get(room.name) is room:
+                        del self.rooms[room.name]
+                    log.info("room ended", room=room.name, reason=out.reason)
+
+    def _negotiate(self, room: Room, offer: media.Offer) -> None:
+        waiting = self._offers.get(offer.peer)
+        if waiting is None:
+            self._offers[offer.peer] = deque([offer])
+            self._tasks.spawn(self._answer(room, offer.peer), f"offer {offer.peer}")
+        elif len(waiting) < MAX_PENDING_OFFERS:
+            waiting.append(offer)
+        else:
+            self.misbehaved(room.name, offer.peer)
+
+    async def _answer(self, room: Room, peer: str) -> None:
+        """The offers of one participant, one after another."""
+        waiting = self._offers[peer]
+        try:
+            while waiting:
+                try:
+                    answer = await self.engine.offer(waiting[0])
+                except HubError as error:
+                    if error.code == "bad_sdp" and peer in room.people:
+                        if (suppressed := logs.limited("bad offer", 60)) is not None:
+                            log.warning("bad offer", room=room.name, peer=peer, why=error.message, suppressed=suppressed)
+                        self.misbehaved(room.name, peer)
+                    # Otherwise the worker is gone or the peer is: whoever told that has told the client.
+                    return
+                waiting.popleft()
+                self._run(room, room.answered(peer, answer))
+        finally:
+            del self._offers[peer]
+
+    # ------------------------------------------------------------------------------------------ workers
+
+    def _event(self, message: Message) -> None:
+        name = getattr(message, "room", None)
+        if isinstance(name, str) and (room := self.rooms.get(name)) is not None:
+            self._run(room, room.event(message, self.now()))
+
+    def _place(self, room: Room) -> None:
+        if room.placed or room.closed or not self._ready or not self._settled.is_set():
+            return
+        self._run(room, room.place(self.now()))
+        self._pulse()
+
+    def _pulse(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _wait_placed(self, room: Room) -> None:
+        end = asyncio.get_running_loop().time() + self._patience
+        while not room.placed:
+            if room.closed:
+                raise NotFound(NO_ROOM, "会商不存在或已结束。")
+            left = end - asyncio.get_running_loop().time()
+            try:
+                await asyncio.wait_for(self._changed.wait(), max(left, 0))
+            except TimeoutError:
+                raise Unavailable("The media service is being restarted.", "媒体服务正在重启，请稍候。") from None
+
+    def _found(self, snapshot: media.WorkerSnapshot) -> None:
+        """A worker with running rooms, seen by a hub that is new or was cut off from it."""
+        now = self.now()
+        for state in snapshot.rooms:
+            known = self.rooms.get(state.room)
+            if known is not None and known.placed and self.engine.worker_of(state.room) != snapshot.worker:
+                continue  # it has gone on elsewhere
+            found = session.room_of(state, self.terms, now)
+            if known is None:
+                if found is None:
+                    continue  # nobody is in it; the hub opens it again if it still means it
+                known = self.rooms[state.room] = found
+            elif found is not None and not known.people:
+                known.info.CopyFrom(found.info)
+                known.terms = found.terms
+            self._run(known, known.restore(state, now))
+            log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
+        self._pulse()
+
+    def _lost(self, worker: str, rooms: list[str]) -> None:
+        self._ready.discard(worker)
+        for name in rooms:
+            if (room := self.rooms.get(name)) is not None:
+                log.warning("room lost its worker", room=name, worker=worker, people=len(room.people))
+                self._run(room, room.lost(self.now()))
+                self._place(room)
+
+    def _worker_ready(self, worker: str) -> None:
+        self._ready.add(worker)
+        if len(self._ready) >= self._workers:
+            self._settled.set()
+        self._place_all()
+
+    def _place_all(self) -> None:
+        for room in list(self.rooms.values()):
+            self._place(room)
+
+    async def _settle_late(self) -> None:
+        await asyncio.sleep(self._settle)
+        self._settled.set()
+        self._place_all()
+
+    # ------------------------------------------------------------------------------------------ time and facts
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for room in list(self.rooms.values()):
+                self._run(room, room.tick(self.now()))
+
+    async def _tell_host(self) -> None:
+        while True:
+            name, fact = await self._facts.get()
+            try:
+                if isinstance(fact, Joined):
+                    await self.host.joined(name, fact.presence)
+                else:
+                    await self.host.left(name, fact.presence, fact.reason)
+            except Exception:
+                log.exception("fact not recorded", room=name)

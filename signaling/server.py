@@ -1,0 +1,233 @@
+"""LiveKit's WebSocket and the validate endpoints, for aiohttp.
+
+``GET /rtc/v1`` (single peer connection), ``GET /rtc`` (two), each with ``/validate``. A request that may not enter gets its
+HTTP status and a sentence before the WebSocket opens; browsers cannot read that, so clients ask ``/validate`` for it, and
+every answer carries CORS headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiohttp import WSCloseCode, WSMsgType, web
+from livekit.protocol import models, rtc
+
+from commhub import log as logs
+from commhub.conference import Ticket
+from commhub.errors import HubError, Invalid
+from signaling import messages, tokens
+from signaling.rooms import Rooms
+
+log = logs.get(__name__)
+
+# Keyword arguments of the AppRunner: a join request with an offer does not fit into aiohttp's default request line.
+HTTP_LIMITS = {"max_line_size": 72 * 1024, "max_field_size": 32 * 1024}
+
+HEARTBEAT_SECONDS = 20.0
+MAX_QUEUE_BYTES = 8 * 1024 * 1024
+MAX_QUEUE_FRAMES = 4000
+RATE_WINDOW_SECONDS = 10.0
+MAX_REQUESTS_PER_WINDOW = 2000
+CLOSE_SECONDS = 5.0
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+class PeerSocket:
+    """One WebSocket: a queue and the task that empties it. A client that does not read is cut; it may resume."""
+
+    def __init__(self, ws: web.WebSocketResponse) -> None:
+        self._ws = ws
+        self._queue: deque[bytes | str] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.json = False
+
+    def send(self, response: rtc.SignalResponse, packed: bytes) -> None:
+        if self._closing:
+            return
+        frame = messages.encode_json(response) if self.json else packed
+        self._queue.append(frame)
+        self._bytes += len(frame)
+        if self._bytes > MAX_QUEUE_BYTES or len(self._queue) > MAX_QUEUE_FRAMES:
+            self._queue.clear()
+            self._closing = True
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+
+    async def write(self) -> None:
+        """Until closed; then the WebSocket is closed too."""
+        try:
+            while not self._ws.closed:
+                while self._queue:
+                    frame = self._queue.popleft()
+                    self._bytes -= len(frame)
+                    if isinstance(frame, str):
+                        await self._ws.send_str(frame)
+                    else:
+                        await self._ws.send_bytes(frame)
+                if self._closing:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._ws.close(code=WSCloseCode.OK)
+        except (ConnectionError, RuntimeError, TimeoutError):
+            pass  # the reader sees the end of the connection and tells
+
+
+class Signalling:
+    """The routes of LiveKit's signalling. ``malformed`` counts messages that could not be read."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self.malformed = 0
+        self._open: set[web.WebSocketResponse] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/rtc/v1", self._connect_v1),
+            web.get("/rtc/v1/validate", self._validate),
+            web.get("/rtc", self._connect_v0),
+            web.get("/rtc/validate", self._validate),
+            web.options("/rtc/v1/validate", _preflight),
+            web.options("/rtc/validate", _preflight),
+        ]
+
+    async def close(self) -> None:
+        """The hub stops: every WebSocket ends, clients come back by themselves."""
+        for ws in list(self._open):
+            await ws.close(code=WSCloseCode.SERVICE_RESTART)
+
+    # ------------------------------------------------------------------------------------------ before the WebSocket
+
+    def ticket(self, request: web.Request) -> Ticket:
+        """From ``Authorization: Bearer`` or the query. Unauthenticated."""
+        return tokens.verify(bearer(request), self.rooms.keys, self.rooms.now())
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        try:
+            await self.rooms.admit(self.ticket(request), request.query.get("room", ""), only_ask=True)
+        except HubError as error:
+            return refusal(error)
+        return web.Response(text="success", headers=CORS)
+
+    async def _connect_v1(self, request: web.Request) -> web.StreamResponse:
+        try:
+            join = messages.parse_join(request.query.get("join_request", ""))
+        except ValueError as error:
+            self._count("join request", str(error))
+            return refusal(Invalid(str(error), "加入请求无法读取。"))
+        return await self._connect(request, join, dual=False)
+
+    async def _connect_v0(self, request: web.Request) -> web.StreamResponse:
+        return await self._connect(request, messages.join_from_query(request.query), dual=True)
+
+    async def _connect(self, request: web.Request, join: rtc.JoinRequest, *, dual: bool) -> web.StreamResponse:
+        ws = web.WebSocketResponse(
+            heartbeat=HEARTBEAT_SECONDS,
+            compress=False,
+            max_msg_size=messages.MAX_FRAME * 2,  # what is too long is refused by name, not by a cut connection
+            timeout=CLOSE_SECONDS,
+        )
+        resuming = join.reconnect and bool(join.participant_sid)
+        try:
+            if not ws.can_prepare(request).ok:
+                raise Invalid("This address speaks WebSocket only.", "此地址仅支持 WebSocket。")
+            ticket = self.ticket(request)
+            room = await self.rooms.admit(ticket, request.query.get("room", ""), resuming=resuming)
+        except HubError as error:
+            return refusal(error)
+        await ws.prepare(request)
+        self._open.add(ws)
+        try:
+            await self._serve(ws, room, ticket, join, resuming=resuming, dual=dual)
+        finally:
+            self._open.discard(ws)
+        return ws
+
+    # ------------------------------------------------------------------------------------------ the WebSocket
+
+    async def _serve(
+        self, ws: web.WebSocketResponse, room: str, ticket: Ticket, join: rtc.JoinRequest, *, resuming: bool, dual: bool
+    ) -> None:
+        socket = PeerSocket(ws)
+        sid = join.participant_sid
+        try:
+            if not resuming:
+                sid = self.rooms.join(room, ticket, join, socket, dual=dual)
+            elif not self.rooms.resume(room, ticket, join, socket):
+                await _leave(ws, models.DisconnectReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+                return
+        except HubError:
+            await _leave(ws, models.DisconnectReason.ROOM_DELETED, rtc.LeaveRequest.DISCONNECT)
+            return
+        writer = asyncio.create_task(socket.write(), name=f"signalling {sid}: write")
+        try:
+            await self._read(ws, room, sid, socket)
+        finally:
+            self.rooms.disconnected(room, sid, socket)
+            socket.close()
+            await writer
+
+    async def _read(self, ws: web.WebSocketResponse, room: str, sid: str, socket: PeerSocket) -> None:
+        loop = asyncio.get_running_loop()
+        window, count = loop.time(), 0
+        async for frame in ws:
+            if frame.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
+                return
+            now = loop.time()
+            if now - window > RATE_WINDOW_SECONDS:
+                window, count = now, 0
+            count += 1
+            try:
+                if count > MAX_REQUESTS_PER_WINDOW:
+                    raise ValueError("Too many signalling messages.")
+                request = messages.parse_request(frame.data)
+            except ValueError as error:
+                self._count(sid, str(error))
+                self.rooms.misbehaved(room, sid)
+                return
+            socket.json = frame.type == WSMsgType.TEXT
+            self.rooms.receive(room, sid, request)
+
+    def _count(self, who: str, why: str) -> None:
+        self.malformed += 1
+        if (suppressed := logs.limited("malformed signalling", 60)) is not None:
+            log.warning("malformed signalling", who=who, why=why, suppressed=suppressed)
+
+
+def bearer(request: web.Request) -> str:
+    header = request.headers.get("Authorization", "")
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else request.query.get("access_token", "")
+
+
+def refusal(error: HubError) -> web.Response:
+    """A sentence for people. Clients show it for 401, 403 and 404 only, so a full or locked room is a 403."""
+    status = 403 if error.status in (409, 429) else error.status
+    text = error.message if error.message_zh == error.message else f"{error.message} {error.message_zh}"
+    return web.Response(status=status, text=text, headers=CORS)
+
+
+async def _preflight(request: web.Request) -> web.Response:
+    return web.Response(status=204, headers=CORS)
+
+
+async def _leave(ws: web.WebSocketResponse, reason: models.DisconnectReason, action: rtc.LeaveRequest.Action) -> None:
+    try:
+        await ws.send_bytes(messages.leave(reason, action).SerializeToString())
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await ws.close()
+    except (ConnectionError, RuntimeError, TimeoutError):
+        pass  # it has gone already

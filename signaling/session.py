@@ -1,0 +1,501 @@
+"""A room and everybody in it, sans I/O: requests of clients and events of the engine go in, what to do comes out.
+
+Every public method takes ``now`` (unix seconds that never jump) and returns a list of outs, in order:
+
+==============  ==========================================================================================
+``Send``        this response to these participants' WebSockets (those that have none are not named)
+``Command``     a command for the media engine
+``Negotiate``   an offer for the engine; its result comes back by :meth:`Room.answered` or :meth:`Room.refused`
+``Close``       close this participant's WebSocket when everything before has left
+``Joined``      facts for the hub's records
+``Left``
+``Ended``       the room is over; forget it
+==============  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from livekit.protocol import models, rtc
+
+from commhub.conference import CameraSeat, Ticket
+from commhub.errors import Busy, NotFound
+from commhub.media import messages as media
+from commhub.media.messages import Message
+from signaling import events, messages, participant, placement, publishing, requests, subscribing
+from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling.participant import Kind, Participant, RoomRecord, State, Track
+
+Reason = models.DisconnectReason
+Action = rtc.LeaveRequest
+
+ROOM_UPDATE_DELAY = 2.0  # changes of the number of people are told together
+
+
+@dataclass(slots=True)
+class Room:
+    """One room. ``key`` made it; ``kept`` rooms (consultations) exist until closed, others end when empty."""
+
+    info: models.Room
+    key: str
+    terms: Terms
+    kept: bool = False
+    placed: bool = False  # a worker runs it
+    people: dict[str, Participant] = field(default_factory=dict)  # by sid
+    by_identity: dict[str, str] = field(default_factory=dict)
+    outs: list[Out] = field(default_factory=list)
+    empty_since: float = 0.0
+    had_people: bool = False
+    told_at: float | None = None  # when room_update is due
+    closed: bool = False
+
+    # ------------------------------------------------------------------------------------------ for the parts
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    def send(self, to: Participant, response: rtc.SignalResponse) -> None:
+        if to.present:
+            self.outs.append(Send((to.sid,), response))
+
+    def broadcast(self, response: rtc.SignalResponse, besides: Participant | None = None) -> None:
+        to = tuple(person.sid for person in self.people.values() if person.present and person is not besides)
+        if to:
+            self.outs.append(Send(to, response))
+
+    def command(self, message: Message) -> None:
+        """Nothing is told to a worker that is not there: :meth:`place` tells all of it."""
+        if self.placed:
+            self.outs.append(Command(message))
+
+    def show(self, person: Participant, besides: Participant | None = None) -> None:
+        """``person`` changed: a new version for everybody who may see them."""
+        person.info.version += 1
+        person.dirty = True
+        update = rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=[person.shown()]))
+        if person.hidden:
+            self.send(person, update)
+        else:
+            self.broadcast(update, besides)
+
+    def clients(self) -> Iterable[Participant]:
+        return (person for person in self.people.values() if person.kind == "client")
+
+    def of_identity(self, identity: str) -> Participant:
+        sid = self.by_identity.get(identity)
+        if sid is None or self.people[sid].replaced:
+            raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
+        return self.people[sid]
+
+    def find_track(self, sid: str) -> tuple[Participant, Track] | None:
+        for person in self.people.values():
+            if (track := person.tracks.get(sid)) is not None:
+                return person, track
+        return None
+
+    def drop(self, person: Participant, reason: models.DisconnectReason, now: float, *, tell_host: bool = True) -> None:
+        """Take somebody out; the others and the engine are told."""
+        del self.people[person.sid]
+        self.by_identity.pop(person.identity, None)
+        if not person.replaced:
+            self.command(media.RemovePeer(self.name, person.sid, Reason.Name(reason)))
+        for other in self.people.values():
+            other.subscribed.difference_update(person.tracks)
+            other.denied.difference_update(person.tracks)
+        person.info.state = State.DISCONNECTED
+        person.info.disconnect_reason = reason
+        person.info.version += 1
+        person.present = False
+        if not person.hidden and not person.replaced:
+            shown = person.shown()
+            del shown.tracks[:]
+            for other in self.clients():
+                if not other.present and not other.replaced:
+                    other.gone[person.sid] = shown
+            self.broadcast(rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=[shown])))
+        if tell_host:
+            self.outs.append(Left(person.presence(), Reason.Name(reason).lower()))
+        self.recount(now)
+
+    def expel(
+        self,
+        person: Participant,
+        reason: models.DisconnectReason,
+        now: float,
+        action: rtc.LeaveRequest.Action = Action.DISCONNECT,
+        *,
+        tell_host: bool = True,
+    ) -> None:
+        """Tell a client to go, close its WebSocket, take it out."""
+        self.send(person, messages.leave(reason, action))
+        self.close_socket(person)
+        self.drop(person, reason, now, tell_host=tell_host)
+
+    def close_socket(self, person: Participant) -> None:
+        self.outs.append(Close(person.sid))
+
+    def negotiate(self, person: Participant, description: rtc.SessionDescription) -> None:
+        person.sections = None
+        self.outs.append(Negotiate(media.Offer(self.name, person.sid, description.sdp, description.id)))
+
+    def tell_room(self) -> None:
+        """Something of the room itself changed: everybody hears it now, and every record carries it."""
+        self.told_at = None
+        for person in self.people.values():
+            person.dirty = True
+        self.broadcast(rtc.SignalResponse(room_update=rtc.RoomUpdate(room=self.info)))
+
+    def refresh(self, person: Participant, now: float) -> None:
+        person.refresh_at = now + self.terms.refresh_every
+        if token := self.terms.refresh(person.ticket, now):
+            self.send(person, rtc.SignalResponse(refresh_token=token))
+
+    def recount(self, now: float) -> None:
+        here = [person for person in self.people.values() if not person.hidden and not person.replaced]
+        self.info.num_participants = len(here)
+        self.info.num_publishers = sum(1 for person in here if any(track.bound for track in person.tracks.values()))
+        if any(True for _ in self.clients()):
+            self.had_people = True
+        else:
+            self.empty_since = now
+        if self.told_at is None:
+            self.told_at = now + ROOM_UPDATE_DELAY
+
+    def record(self) -> RoomRecord:
+        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, self.terms.trailer)
+
+    def _flush(self) -> list[Out]:
+        if self.placed:
+            for person in self.people.values():
+                if person.dirty and not person.replaced:
+                    person.dirty = False
+                    record = participant.pack(person, self.record())
+                    self.outs.append(Command(media.UpdatePeer(self.name, person.sid, about=person.about(), record=record)))
+        outs, self.outs = self.outs, []
+        return outs
+
+    def add_peer(self, person: Participant) -> None:
+        person.dirty = False
+        permission = person.info.permission
+        self.command(
+            media.AddPeer(
+                room=self.name,
+                peer=person.sid,
+                identity=person.identity,
+                kind=person.kind,
+                dual=person.dual,
+                about=person.about(),
+                record=participant.pack(person, self.record()),
+                hidden=person.hidden,
+                may_publish=permission.can_publish,
+                may_subscribe=permission.can_subscribe,
+                may_send_data=permission.can_publish_data,
+            )
+        )
+
+    # ------------------------------------------------------------------------------------------ coming and going
+
+    def admits(self, identity: str) -> None:
+        """Busy when the room is full and this identity is not already in it."""
+        limit = self.info.max_participants
+        if limit and identity not in self.by_identity and sum(1 for _ in self.clients()) >= limit:
+            raise Busy("The room is full.", "会商人数已满。")
+
+    def join(self, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool) -> tuple[str, list[Out]]:
+        """Somebody new (or somebody known who starts anew): their ``PA_`` sid, and what happens. ``join`` is sent first."""
+        known_before = False
+        if (sid := self.by_identity.get(ticket.identity)) is not None:
+            earlier = self.people[sid]
+            known_before = True
+            self.expel(earlier, Reason.DUPLICATE_IDENTITY, now, tell_host=False)
+        person = participant.client(
+            ticket, request, messages.new_sid("PA_"), now, dual=dual, person=ticket.key == self.terms.hub_key
+        )
+        person.present = True
+        others = [other.shown() for other in self.people.values() if not other.hidden and not other.replaced]
+        self.people[person.sid] = person
+        self.by_identity[person.identity] = person.sid
+        self.recount(now)
+        self.send(person, rtc.SignalResponse(join=self._join_response(person, others)))
+        self.refresh(person, now)
+        person.info.state = State.JOINED
+        if not person.hidden:
+            self.show(person, besides=person)
+        self.add_peer(person)
+        subscribing.arrived(self, person)
+        for track in request.add_track_requests[: self.terms.max_tracks]:
+            publishing.add(self, person, track)
+        if not known_before:
+            self.outs.append(Joined(person.presence()))
+        if request.HasField("publisher_offer"):
+            self.negotiate(person, request.publisher_offer)
+        return person.sid, self._flush()
+
+    def _join_response(self, person: Participant, others: list[models.ParticipantInfo]) -> rtc.JoinResponse:
+        terms = self.terms
+        return rtc.JoinResponse(
+            room=self.info,
+            participant=person.info,
+            other_participants=others,
+            server_version=messages.VERSION,
+            server_region=terms.region,
+            server_info=messages.server_info(terms.node, terms.region),
+            ice_servers=terms.ice_servers(person.identity),
+            subscriber_primary=person.dual,
+            ping_interval=terms.ping_interval,
+            ping_timeout=terms.ping_timeout,
+            sif_trailer=terms.trailer,
+            enabled_publish_codecs=[models.Codec(mime=mime) for mime in messages.PUBLISH_MIMES],
+            fast_publish=person.info.permission.can_publish,
+        )
+
+    def resume(self, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: float) -> list[Out] | None:
+        """The same participant on a new WebSocket; None when there is no such session. ``reconnect`` is sent first."""
+        person = self.people.get(sid)
+        if person is None or person.replaced or person.kind != "client" or person.identity != ticket.identity:
+            return None
+        person.present = True
+        person.away_until = None
+        # What an admin changed meanwhile stays; only the token is newer.
+        person.ticket = replace(ticket, grants=person.ticket.grants)
+        if person.drop_next_resume:
+            person.drop_next_resume = False
+            self.outs.append(Close(sid))
+            return self._flush()
+        reconnect = rtc.ReconnectResponse(
+            ice_servers=self.terms.ice_servers(person.identity),
+            server_info=messages.server_info(self.terms.node, self.terms.region),
+        )
+        self.send(person, rtc.SignalResponse(reconnect=reconnect))
+        self.refresh(person, now)
+        seen = [other.shown() for other in self.people.values() if other is person or not (other.hidden or other.replaced)]
+        update = rtc.ParticipantUpdate(participants=[*person.gone.values(), *seen])
+        person.gone.clear()
+        self.send(person, rtc.SignalResponse(update=update))
+        self.send(person, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=self.info)))
+        for response in person.wanted.values():
+            self.send(person, response)
+        if person.sections is not None:
+            events.ask_sections(self, person)
+        if person.dual:
+            self.command(media.Reoffer(self.name, sid, restart=True))
+        if request.HasField("publisher_offer"):
+            self.negotiate(person, request.publisher_offer)
+        return self._flush()
+
+    def receive(self, sid: str, request: rtc.SignalRequest, now: float) -> list[Out]:
+        """One message of a client."""
+        person = self.people.get(sid)
+        if person is not None and person.present:
+            requests.receive(self, person, request, now)
+        return self._flush()
+
+    def disconnected(self, sid: str, now: float) -> list[Out]:
+        """The WebSocket is gone without a word: they may come back for a while."""
+        person = self.people.get(sid)
+        if person is not None and person.present:
+            person.present = False
+            person.away_until = now + self.terms.away
+        return self._flush()
+
+    def misbehaved(self, sid: str, now: float) -> list[Out]:
+        """The client broke the protocol: it goes, nobody else notices more than that."""
+        if (person := self.people.get(sid)) is not None:
+            self.expel(person, Reason.STATE_MISMATCH, now)
+        return self._flush()
+
+    def answered(self, sid: str, answer: media.Answer) -> list[Out]:
+        if (person := self.people.get(sid)) is not None:
+            self.send(person, messages.answer(answer.sdp, answer.id, answer.mids))
+        return self._flush()
+
+    # ------------------------------------------------------------------------------------------ the engine
+
+    def event(self, message: Message, now: float) -> list[Out]:
+        """One event of the engine about this room."""
+        events.receive(self, message, now)
+        return self._flush()
+
+    def place(self, now: float) -> list[Out]:
+        """A worker is there: the room opens on it, with its cameras."""
+        placement.place(self)
+        return self._flush()
+
+    def lost(self, now: float) -> list[Out]:
+        """The worker died: every client starts anew, at once; cameras wait for the next worker."""
+        placement.lost(self, now)
+        return self._flush()
+
+    def restore(self, state: media.RoomState, now: float) -> list[Out]:
+        """A running room as its worker describes it: the hub is new, or was cut off from the worker for a while."""
+        placement.restore(self, state, now)
+        self.recount(now)
+        return self._flush()
+
+    # ------------------------------------------------------------------------------------------ the hub and admins
+
+    def remove(self, identity: str, now: float) -> list[Out]:
+        """The hub or an admin removes somebody. NotFound."""
+        person = self.of_identity(identity)
+        if person.kind == "client":
+            self.expel(person, Reason.PARTICIPANT_REMOVED, now)
+        else:
+            self.drop(person, Reason.PARTICIPANT_REMOVED, now)
+        return self._flush()
+
+    def mute(self, identity: str, tracks: Callable[[Track], bool], now: float) -> tuple[list[Track], list[Out]]:
+        """Mute those tracks of somebody, from here. NotFound when nobody or nothing is there."""
+        person = self.of_identity(identity)
+        chosen = [track for track in person.tracks.values() if tracks(track)]
+        if not chosen:
+            raise NotFound("The participant has no such track.", "该参会者没有这一路音视频。")
+        for track in chosen:
+            publishing.mute(self, person, track, True, by_server=True)
+        return chosen, self._flush()
+
+    def update(
+        self,
+        identity: str,
+        now: float,
+        *,
+        name: str = "",
+        metadata: str = "",
+        attributes: dict[str, str] | None = None,
+        permission: models.ParticipantPermission | None = None,
+    ) -> tuple[models.ParticipantInfo, list[Out]]:
+        """Change what is said about somebody, or what they may. Empty leaves as it is. NotFound, Invalid."""
+        person = self.of_identity(identity)
+        requests.describe(person, name, metadata, attributes or {})
+        if permission is not None:
+            publishing.permit(self, person, permission)
+        self.show(person)
+        self.refresh(person, now)
+        return person.shown(), self._flush()
+
+    def subscribe(self, identity: str, tracks: Iterable[str], on: bool) -> list[Out]:
+        """Decide for somebody what they receive. NotFound."""
+        subscribing.wish(self, self.of_identity(identity), tracks, on)
+        return self._flush()
+
+    def send_data(self, packet: bytes, reliable: bool, sids: Iterable[str], identities: Iterable[str]) -> list[Out]:
+        """A serialised DataPacket from the server; without receivers everybody gets it."""
+        sids, identities = list(sids), list(identities)
+        to = [sid for sid in sids if sid in self.people]
+        to += [self.by_identity[identity] for identity in identities if identity in self.by_identity]
+        if to or not (sids or identities):
+            self.command(media.SendData(self.name, packet, reliable, to))
+        return self._flush()
+
+    def set_metadata(self, metadata: str) -> list[Out]:
+        self.info.metadata = metadata
+        self.tell_room()
+        return self._flush()
+
+    def set_recording(self, active: bool) -> list[Out]:
+        if self.info.active_recording != active:
+            self.info.active_recording = active
+            self.tell_room()
+        return self._flush()
+
+    def add_camera(self, seat: CameraSeat, now: float) -> list[Out]:
+        """The camera's participant; idempotent."""
+        if (sid := self.by_identity.get(seat.identity)) is not None:
+            if self.people[sid].seat == seat:
+                return self._flush()
+            self.drop(self.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False)
+        person = participant.camera(seat, messages.new_sid("PA_"), now)
+        publishing.seat_tracks(person)
+        self.people[person.sid] = person
+        self.by_identity[person.identity] = person.sid
+        self.recount(now)
+        placement.add_bridge(self, person)
+        self.show(person)
+        self.outs.append(Joined(person.presence()))
+        return self._flush()
+
+    def close(self, reason: models.DisconnectReason, now: float) -> list[Out]:
+        """Everybody goes. A kept room is empty afterwards; any other is over."""
+        for person in list(self.people.values()):
+            if person.kind == "client":
+                self.expel(person, reason, now)
+            else:
+                self.drop(person, reason, now)
+        return self._flush()
+
+    def end(self, reason: models.DisconnectReason, now: float) -> list[Out]:
+        """:meth:`close`, and the room is over."""
+        outs = self.close(reason, now)
+        self.command(media.CloseRoom(self.name))
+        self.closed = True
+        self.outs.append(Ended(Reason.Name(reason).lower()))
+        return outs + self._flush()
+
+    # ------------------------------------------------------------------------------------------ time
+
+    def tick(self, now: float) -> list[Out]:
+        """Whatever is due: who stayed away too long, tokens to refresh, counts to tell, an empty room to end."""
+        for person in list(self.people.values()):
+            if person.away_until is not None and now >= person.away_until:
+                reason = Reason.CONNECTION_TIMEOUT if person.present else Reason.SIGNAL_CLOSE
+                self.expel(person, reason, now, Action.RECONNECT)
+            elif person.present and now >= person.refresh_at:
+                self.refresh(person, now)
+        if self.told_at is not None and now >= self.told_at:
+            self.tell_room()
+        if not self.kept and now >= self._ends_at():
+            return self._flush() + self.end(Reason.ROOM_CLOSED, now)
+        return self._flush()
+
+    def _ends_at(self) -> float:
+        if any(True for _ in self.clients()):
+            return float("inf")
+        return self.empty_since + (self.info.departure_timeout if self.had_people else self.info.empty_timeout)
+
+
+def new_room(name: str, key: str, terms: Terms, now: float, *, kept: bool = False, metadata: str = "") -> Room:
+    """An empty room, on no worker yet."""
+    info = models.Room(
+        sid=messages.new_sid("RM_"),
+        name=name,
+        empty_timeout=terms.empty_timeout,
+        departure_timeout=terms.departure_timeout,
+        max_participants=terms.max_participants,
+        creation_time=int(now),
+        creation_time_ms=int(now * 1000),
+        enabled_codecs=[models.Codec(mime=mime) for mime in messages.PUBLISH_MIMES],
+        metadata=metadata,
+    )
+    return Room(info, key, terms, kept, empty_since=now)
+
+
+def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
+    """The room a worker's snapshot describes; None when nobody in it carries a readable record."""
+    for peer in state.peers:
+        try:
+            _, kept = participant.unpack(peer.record)
+        except ValueError:
+            continue
+        info = models.Room.FromString(kept.info)
+        terms = replace(terms, trailer=kept.trailer)
+        return Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
+    return None
+
+
+__all__ = [
+    "Close",
+    "Command",
+    "Ended",
+    "Joined",
+    "Kind",
+    "Left",
+    "Negotiate",
+    "Out",
+    "Room",
+    "Send",
+    "Terms",
+    "new_room",
+    "room_of",
+]

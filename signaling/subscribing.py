@@ -1,0 +1,139 @@
+"""Who receives what: wishes of viewers, words of publishers, shapes of views. Parts of the room's state machine; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from livekit.protocol import models, rtc
+
+from commhub.media import messages as media
+from signaling.participant import Participant, Track
+
+if TYPE_CHECKING:
+    from signaling.session import Room
+
+MAX_WISHES = 2000
+
+
+def arrived(room: Room, viewer: Participant) -> None:
+    """Somebody new learns what they may subscribe to, and is subscribed to what they want, in one command."""
+    tracks: list[str] = []
+    for publisher in room.people.values():
+        if publisher is viewer or publisher.hidden:
+            continue
+        for track in publisher.tracks.values():
+            if track.bound:
+                _tell_allowed(room, viewer, publisher, track)
+                if _gate(room, viewer, publisher, track) and viewer.wishes(track.sid):
+                    tracks.append(track.sid)
+    if tracks:
+        viewer.subscribed.update(tracks)
+        room.command(media.Subscribe(room.name, viewer.sid, tracks))
+
+
+def published(room: Room, publisher: Participant, track: Track) -> None:
+    """A new track: everybody who may and wants gets it."""
+    if publisher.hidden:
+        return
+    for viewer in room.clients():
+        if viewer is not publisher and not viewer.replaced:
+            _tell_allowed(room, viewer, publisher, track)
+            settle(room, viewer, publisher, track)
+
+
+def _tell_allowed(room: Room, viewer: Participant, publisher: Participant, track: Track) -> None:
+    allowed = publisher.may_be_seen_by(viewer, track.sid)
+    update = rtc.SubscriptionPermissionUpdate(participant_sid=publisher.sid, track_sid=track.sid, allowed=allowed)
+    room.send(viewer, rtc.SignalResponse(subscription_permission_update=update))
+
+
+def _gate(room: Room, viewer: Participant, publisher: Participant, track: Track) -> bool:
+    """The publisher's word, as the engine's second gate. True when it is open."""
+    allowed = publisher.may_be_seen_by(viewer, track.sid)
+    if allowed == (track.sid in viewer.denied):  # it changed
+        room.command(media.Allow(room.name, viewer.sid, track.sid, allowed))
+        (viewer.denied.discard if allowed else viewer.denied.add)(track.sid)
+    return allowed
+
+
+def settle(room: Room, viewer: Participant, publisher: Participant, track: Track) -> None:
+    """Make the engine's subscription what it should be."""
+    wanted = (
+        _gate(room, viewer, publisher, track)
+        and track.bound
+        and not publisher.hidden
+        and viewer is not publisher
+        and viewer.wishes(track.sid)
+    )
+    if wanted == (track.sid in viewer.subscribed):
+        return
+    (viewer.subscribed.add if wanted else viewer.subscribed.discard)(track.sid)
+    room.command(media.Subscribe(room.name, viewer.sid, [track.sid], wanted))
+
+
+def settle_viewer(room: Room, viewer: Participant) -> None:
+    for publisher in room.people.values():
+        for track in publisher.tracks.values():
+            settle(room, viewer, publisher, track)
+
+
+def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> None:
+    """``subscription``: unknown tracks are answered by ``subscription_response``, and remembered for when they come."""
+    for sid in tracks:
+        if len(viewer.wants) < MAX_WISHES or sid in viewer.wants:
+            viewer.wants[sid] = on
+            viewer.dirty = True
+        found = room.find_track(sid)
+        if found is not None:
+            settle(room, viewer, *found)
+        elif on:
+            unknown = rtc.SubscriptionResponse(track_sid=sid, err=models.SubscriptionError.SE_TRACK_NOTFOUND)
+            room.send(viewer, rtc.SignalResponse(subscription_response=unknown))
+
+
+def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermission) -> None:
+    """``subscription_permission``: the publisher says who may see which of their tracks."""
+    before = {(viewer.sid, sid): publisher.may_be_seen_by(viewer, sid) for viewer in room.clients() for sid in publisher.tracks}
+    publisher.viewers = word
+    publisher.dirty = True
+    for viewer in room.clients():
+        if viewer is publisher:
+            continue
+        for track in publisher.tracks.values():
+            if before[viewer.sid, track.sid] != publisher.may_be_seen_by(viewer, track.sid):
+                _tell_allowed(room, viewer, publisher, track)
+                settle(room, viewer, publisher, track)
+
+
+def shape(room: Room, viewer: Participant, settings: rtc.UpdateTrackSettings) -> None:
+    """``track_setting``: what the view needs. A size is translated into the smallest layer that fills it."""
+    for sid in settings.track_sids:
+        found = room.find_track(sid)
+        if found is None:
+            continue
+        quality = int(settings.quality)
+        if settings.width or settings.height:
+            quality = quality_for(found[1].info, settings.width, settings.height)
+        room.command(
+            media.Shape(
+                room.name,
+                viewer.sid,
+                [sid],
+                enabled=not settings.disabled,
+                quality=min(quality, 2),
+                width=settings.width,
+                height=settings.height,
+                fps=settings.fps,
+                priority=settings.priority,
+            )
+        )
+
+
+def quality_for(info: models.TrackInfo, width: int, height: int) -> int:
+    """The lowest announced layer whose shorter side is at least the view's; high when none is or none is announced."""
+    asked = min(width, height) or max(width, height)
+    for layer in sorted(info.layers, key=lambda layer: int(layer.quality)):
+        if min(layer.width, layer.height) >= asked:
+            return min(int(layer.quality), 2)
+    return 2
