@@ -48,12 +48,17 @@ def is_fresh(root: Path) -> bool:
 
 
 def install_modules(root: Path) -> None:
-    """`npm ci`, unless node_modules already is what the lock says. RuntimeError when npm fails."""
+    """Installs what web/package-lock.json says, unless node_modules already is that. RuntimeError when npm fails.
+
+    Not `npm ci`: it refuses a lock without the optional packages of other platforms, which is what npm writes where
+    the registry in use has only this one's. `install --no-save` checks versions and hashes of the same lock and
+    leaves it as it is.
+    """
     lock, installed = root / "web" / "package-lock.json", root / "web" / "node_modules" / ".package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime:
         return
-    if npm(root, "ci", "--no-audit", "--no-fund"):
-        raise RuntimeError("The browser client was not built: `npm ci` failed.")
+    if npm(root, "install", "--no-save", "--no-audit", "--no-fund"):
+        raise RuntimeError("The browser client was not built: `npm install` failed.")
     installed.touch()
 
 
@@ -80,10 +85,10 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def main(arguments: list[str]) -> int:
-    if arguments:
-        install_modules(ROOT)
-        return npm(ROOT, *arguments)
     try:
+        if arguments:
+            install_modules(ROOT)
+            return npm(ROOT, *arguments)
         build_web(ROOT)
     except RuntimeError as error:
         print(error, file=sys.stderr)
