@@ -2,35 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import random
-from fractions import Fraction
 
-import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commhub.wire import h264
-
-
-def encode(width: int, height: int, frames: int, options: dict[str, str], bitrate: int = 0) -> list[list[bytes]]:
-    """Access units of a pattern that moves, as x264 writes them."""
-    encoder = av.CodecContext.create("libx264", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = options
-    if bitrate:
-        encoder.bit_rate = bitrate
-    pattern = bytes(range(256))
-    units = []
-    for number in range(frames):
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for plane in frame.planes:
-            size, moved = plane.buffer_size, number * 3 % 256
-            plane.update((pattern * (size // 256 + 2))[moved : moved + size])
-        frame.pts = number
-        units += [h264.split_annex_b(bytes(packet)) for packet in encoder.encode(frame)]
-    return units + [h264.split_annex_b(bytes(packet)) for packet in encoder.encode(None)]
+from tests.support.h264 import FAST, encode, reassemble
 
 
 def side(count: int) -> str:
@@ -43,9 +21,6 @@ def as_bytes(*fields: str) -> bytes:
     bits = "".join(fields).replace(" ", "")
     bits += "0" * (-len(bits) % 8)
     return int("1" + bits, 2).to_bytes(len(bits) // 8 + 1, "big")[1:]
-
-
-FAST = {"preset": "ultrafast", "tune": "zerolatency"}
 
 
 @pytest.mark.parametrize(
@@ -110,30 +85,6 @@ def test_split_annex_b() -> None:
     data = b"junk\x00\x00\x00\x01\x67ab\x00\x00\x01\x68cd\x00\x00\x00\x01\x00\x00\x01\x65" + b"x" * 9
     assert h264.split_annex_b(data) == [b"\x67ab", b"\x68cd", b"\x65" + b"x" * 9]
     assert h264.split_annex_b(b"no start") == []
-
-
-def reassemble(payloads: list[h264.Bytes]) -> list[bytes]:
-    """An independent reading of RFC 6184, strict about start and end bits."""
-    units: list[bytes] = []
-    open_unit: bytearray | None = None
-    for payload in payloads:
-        kind = payload[0] & 31
-        if kind == 28:
-            start, end = payload[1] & 0x80, payload[1] & 0x40
-            assert not (start and end)
-            if start:
-                assert open_unit is None
-                open_unit = bytearray([payload[0] & 0xE0 | payload[1] & 0x1F])
-            assert open_unit is not None
-            open_unit += payload[2:]
-            if end:
-                units.append(bytes(open_unit))
-                open_unit = None
-            continue
-        assert open_unit is None
-        units += [bytes(unit) for unit in h264.aggregated(payload)] if kind == 24 else [bytes(payload)]
-    assert open_unit is None
-    return units
 
 
 def camera_cut(unit: bytes, size: int) -> list[bytes]:
