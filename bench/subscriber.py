@@ -1,8 +1,8 @@
 """Many cheap LiveKit subscribers in one process: they join, complete ICE and DTLS, count RTP, report, and decode nothing.
 
 A subscriber speaks the dual-connection signalling (``/rtc``), answers the server's offers, checks the first candidate it
-is given and keeps it alive, and sends a receiver report each second. SRTP is authenticated for one packet in 32, so a server that sends
-rubbish does not look fast.
+is given and keeps it alive, and sends a receiver report each second. SRTP is authenticated for one packet in 32,
+so a server that sends rubbish does not look fast.
 """
 
 from __future__ import annotations

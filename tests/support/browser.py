@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
@@ -44,5 +43,4 @@ async def visitor(browser: Browser, base: str, *, width: int = 1920, height: int
 async def screenshot(page: Page, name: str) -> None:
     """Into COMMHUB_SCREENSHOTS when that is set."""
     if folder := os.environ.get("COMMHUB_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        await page.screenshot(path=f"{folder}/{name}.png")

@@ -1,0 +1,170 @@
+"""Any process may be killed at any moment; what people notice is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.product.test_first_consultation import moves, sign_in
+from tests.support.browser import chromium, visitor
+from tests.support.caller import Caller, longest_gap
+from tests.support.installation import Installation, Person
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
+
+
+async def consultation(hub: Installation, *, record: bool = False) -> tuple[Person, Person, dict[str, Any]]:
+    """A dispatcher's consultation with a participant invited."""
+    host, guest = await hub.sign_in(hub.who("dispatcher")), await hub.sign_in(hub.who("participant"))
+    made = await host.call(
+        "POST",
+        "/consultations",
+        {"title": "重启演练", "label": "internal", "organisations": [], "people": [guest.me["person"]["id"]], "record": record},
+    )
+    return host, guest, made
+
+
+async def ticket(person: Person, consultation: str, terminal: str) -> dict[str, Any]:
+    answer: dict[str, Any] = await person.call("POST", f"/consultations/{consultation}/join", {"terminal": terminal})
+    return answer
+
+
+HOST, GUEST = "01J00000000000000000000001", "01J00000000000000000000002"
+
+
+async def probe(file: Path) -> float:
+    """What ffprobe reads: seconds from the first to the end of the last packet."""
+    process = await asyncio.create_subprocess_exec(
+        "ffprobe", "-v", "error", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(file),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    packets = json.loads(output)["packets"]
+    times = [float(packet["pts_time"]) for packet in packets if "pts_time" in packet]
+    assert times, file
+    return max(times) - min(times)
+
+
+async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub, chromium() as browser:
+        host, guest, made = await consultation(hub, record=True)
+        mine = await ticket(host, made["id"], HOST)
+        async with Caller(mine["url"], mine["token"]):
+            _, page = await visitor(browser, hub.base)
+            await sign_in(page, hub.who("participant"))
+            await page.goto(f"/room/{made['id']}")
+            other = '[data-testid="tile"][data-kind="person"]:not([data-local="true"]) video'
+            await moves(page, other)
+            await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})
+            await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+            await page.evaluate("window.neverReloaded = true")
+            await asyncio.sleep(5)
+            sign = len((await host.call("GET", f"/recordings?consultation={made['id']}"))["items"])
+            assert sign == 1
+
+            killed = time.monotonic()
+            hub.kill("media-0")
+            await asyncio.sleep(0.3)
+            await moves(page, other, within=15, least=2)
+            back = time.monotonic() - killed - 1  # `moves` watches for a second
+            assert back <= 5, f"frames again after {back:.1f} s"
+            assert await page.evaluate("window.neverReloaded")
+            await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+            await asyncio.sleep(4)
+            await host.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
+        await check_recording(hub, made["id"])
+
+
+async def check_recording(hub: Installation, consultation: str) -> None:
+    """Listed by itself, every file readable, and no track lost more than 2 s around the kill."""
+    reviewer = await hub.sign_in(hub.who("admin"))
+    for _ in range(50):
+        listed = (await reviewer.call("GET", f"/recordings?consultation={consultation}"))["items"]
+        if listed and listed[0]["state"] in ("complete", "repaired"):
+            break
+        await asyncio.sleep(0.2)
+    assert [each["state"] for each in listed] == ["complete"] or listed[0]["state"] == "repaired", listed
+    detail = await reviewer.call("GET", f"/recordings/{listed[0]['id']}")
+    folder = hub.folder / "data" / "recordings" / listed[0]["id"]
+    kinds = {(track["kind"], track["source"]) for track in detail["tracks"]}
+    assert {("audio", "microphone"), ("video", "camera"), ("video", "camera_feed")} <= kinds
+    for track in detail["tracks"]:
+        assert len(track["segments"]) >= 2, track
+        for segment in track["segments"]:
+            seconds = await probe(_file(folder, segment["url"]))
+            assert abs(seconds * 1000 - segment["duration_ms"]) < 1_000, (track["source"], segment)
+
+
+def _file(folder: Path, url: str) -> Path:
+    track, name = url.rsplit("/", 2)[1:]
+    return folder / "tracks" / track / name
+
+
+async def test_a_killed_hub_does_not_stop_media(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub:
+        host, guest, made = await consultation(hub)
+        mine, theirs = await ticket(host, made["id"], HOST), await ticket(guest, made["id"], GUEST)
+        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
+            await first.sees(theirs["identity"])
+            await second.sees(mine["identity"])
+            killed = time.monotonic()
+            hub.kill("hub")
+            await hub.ready()
+            await asyncio.sleep(6)
+            now = time.monotonic()
+            for who, whom in ((first, theirs), (second, mine)):
+                gap = longest_gap(who.frames[whom["identity"]], killed - 1, now)
+                assert gap < 1.0, f"{gap:.2f} s without a picture"
+                assert longest_gap(who.sounds[whom["identity"]], killed - 1, now) < 1.0
+            present = (await host.call("GET", f"/consultations/{made['id']}"))["present"]
+            assert {each["identity"] for each in present} == {mine["identity"], theirs["identity"]}
+
+
+async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub:
+        host, guest, made = await consultation(hub, record=True)
+        mine = await ticket(host, made["id"], HOST)
+        async with Caller(mine["url"], mine["token"]):
+            await asyncio.sleep(5)
+            hub.kill("record-0")
+            await asyncio.sleep(6)
+            await host.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
+        reviewer = await hub.sign_in(hub.who("admin"))
+        for _ in range(50):
+            listed = (await reviewer.call("GET", f"/recordings?consultation={made['id']}"))["items"]
+            if listed and all(each["state"] != "recording" for each in listed):
+                break
+            await asyncio.sleep(0.2)
+        assert listed
+        recorded = 0.0
+        for each in listed:
+            detail = await reviewer.call("GET", f"/recordings/{each['id']}")
+            for track in detail["tracks"]:
+                for segment in track["segments"]:
+                    seconds = await probe(_file(hub.folder / "data" / "recordings" / each["id"], segment["url"]))
+                    recorded += seconds if track["kind"] == "audio" else 0
+        assert recorded >= 11 - 3.5, recorded  # ≤ 2 s lost, and the start of the recorder
+
+
+async def test_the_camera_is_back_within_five_seconds(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub, chromium() as browser:
+        host, guest, made = await consultation(hub)
+        _, page = await visitor(browser, hub.base)
+        await sign_in(page, hub.who("dispatcher"))
+        await page.goto(f"/room/{made['id']}")
+        await expect(page.get_by_test_id("room")).to_be_visible()
+        await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})
+        await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+        await hub.stop_camera()
+        await asyncio.sleep(3)
+        await hub.start_camera()
+        started = time.monotonic()
+        await moves(page, '[data-testid="tile"][data-kind="camera"] video', within=15)
+        assert time.monotonic() - started - 1 <= 5

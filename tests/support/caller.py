@@ -1,0 +1,97 @@
+"""A person with the PyPI livekit SDK: publishes a moving picture and a tone, counts what arrives from whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from types import TracebackType
+from typing import Any, Self
+
+import numpy
+from livekit import rtc
+
+
+class Caller:
+    """``async with Caller(url, token)``: in the room, publishing. Times are ``time.monotonic``."""
+
+    def __init__(self, url: str, token: str, *, video: bool = True, audio: bool = True, single: bool = True) -> None:
+        self.url, self.token, self.video, self.audio = url, token, video, audio
+        self.room = rtc.Room()
+        self.options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=single)
+        self.frames: dict[str, list[float]] = defaultdict(list)  # identity → when each picture came
+        self.sounds: dict[str, list[float]] = defaultdict(list)
+        self.events: list[tuple[float, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self.room.on("track_subscribed", self._subscribed)
+        for name in ("reconnecting", "reconnected", "disconnected"):
+            self.room.on(name, lambda *_, name=name: self.events.append((time.monotonic(), name)))
+        await asyncio.wait_for(self.room.connect(self.url, self.token, self.options), 20)
+        if self.video:
+            source = rtc.VideoSource(640, 360)
+            track = rtc.LocalVideoTrack.create_video_track("camera", source)
+            options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA, simulcast=False)
+            await self.room.local_participant.publish_track(track, options)
+            self._spawn(self._paint(source))
+        if self.audio:
+            sound = rtc.AudioSource(48000, 1)
+            voice = rtc.LocalAudioTrack.create_audio_track("microphone", sound)
+            await self.room.local_participant.publish_track(
+                voice, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+            )
+            self._spawn(self._speak(sound))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self.room.disconnect(), 5)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+
+    async def _paint(self, source: rtc.VideoSource) -> None:
+        picture = numpy.zeros((360, 640, 4), dtype=numpy.uint8)
+        number = 0
+        while True:
+            picture[:] = 40
+            picture[:, (number * 8) % 600 : (number * 8) % 600 + 40] = (200, 120, 40, 255)
+            source.capture_frame(rtc.VideoFrame(640, 360, rtc.VideoBufferType.RGBA, picture.tobytes()))
+            number += 1
+            await asyncio.sleep(1 / 15)
+
+    async def _speak(self, source: rtc.AudioSource) -> None:
+        tone = (numpy.sin(numpy.arange(480) * 2 * numpy.pi * 400 / 48000) * 9000).astype(numpy.int16).tobytes()
+        while True:
+            await source.capture_frame(rtc.AudioFrame(tone, 48000, 1, 480))
+
+    def _subscribed(self, track: Any, publication: Any, participant: Any) -> None:
+        if track.kind == rtc.TrackKind.KIND_VIDEO:
+            self._spawn(self._watch(rtc.VideoStream(track), self.frames[participant.identity]))
+        else:
+            self._spawn(self._watch(rtc.AudioStream(track), self.sounds[participant.identity]))
+
+    async def _watch(self, stream: Any, times: list[float]) -> None:
+        async for _ in stream:
+            times.append(time.monotonic())
+
+    async def sees(self, identity: str, *, after: float = 0.0, count: int = 5, within: float = 20) -> float:
+        """When the ``count``-th picture of this participant after ``after`` came. AssertionError when it does not in time."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            times = [at for at in self.frames[identity] if at > after]
+            if len(times) >= count:
+                return times[count - 1]
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no pictures of {identity}: {len(self.frames[identity])} in all, {self.events}")
+
+
+def longest_gap(times: list[float], since: float, until: float) -> float:
+    """The longest time without anything between two moments, seconds."""
+    marks = [since, *(at for at in times if since < at < until), until]
+    return max(later - earlier for earlier, later in zip(marks, marks[1:], strict=False))
