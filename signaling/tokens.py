@@ -20,7 +20,7 @@ from livekit.protocol.models import ParticipantPermission, TrackSource
 
 from commhub.conference import Ticket
 from commhub.errors import Forbidden, Invalid, Unauthenticated
-from commhub.log import Secret
+from commhub.hidden import Secret
 
 Scope = Literal["own", "all"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import socket
 import struct
 from dataclasses import dataclass
 from zlib import crc32
@@ -226,7 +225,7 @@ def _valid_error(value: bytes) -> bool:
 def _xor(host: str, port: int, transaction_id: bytes) -> bytes:
     port ^= MAGIC >> 16
     if ":" not in host:
-        address = int.from_bytes(socket.inet_aton(host), "big") ^ MAGIC
+        address = int.from_bytes(bytes(map(int, host.split("."))), "big") ^ MAGIC
         return struct.pack("!HHI", 1, port, address)
     mask = int.from_bytes(MAGIC.to_bytes(4, "big") + transaction_id, "big")
     wide = int(ipaddress.IPv6Address(host.partition("%")[0])) ^ mask
@@ -236,7 +235,7 @@ def _xor(host: str, port: int, transaction_id: bytes) -> bytes:
 def _unxor(value: bytes, transaction_id: bytes) -> tuple[str, int]:
     if len(value) == 8 and value[1] == 1:
         address = int.from_bytes(value[4:], "big") ^ MAGIC
-        return socket.inet_ntoa(address.to_bytes(4, "big")), int.from_bytes(value[2:4], "big") ^ MAGIC >> 16
+        return ".".join(map(str, address.to_bytes(4, "big"))), int.from_bytes(value[2:4], "big") ^ MAGIC >> 16
     if len(value) == 20 and value[1] == 2:
         mask = int.from_bytes(MAGIC.to_bytes(4, "big") + transaction_id, "big")
         wide = int.from_bytes(value[4:], "big") ^ mask
