@@ -1,0 +1,301 @@
+"""What goes out: one continuous stream per subscriber, whatever layer it is cut from.
+
+An outlet adds a constant to place, time stamp and VP8 numbers of every packet; the constants change only where the
+stream is (re)started: at a key frame of video, at any packet of audio. Each such stretch is a :class:`Segment`, so a packet that
+is asked for again is rebuilt exactly, octet for octet, as it was. No I/O and no clock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from commhub.media import plane
+from commhub.media.uplink import Layer, Packet, Receiver
+from commhub.wire import nal, rtp
+
+if TYPE_CHECKING:
+    from commhub.media.peer import Peer
+
+SEGMENTS = 8  # remembered for repair
+RESEND_INTERVAL = 0.080  # s; a packet is resent at most once per this time or round trip
+
+
+#: ``(nonce, plain text, associated data) → cipher text and tag``
+Seal = Callable[[bytes, bytes, bytes], bytes]
+
+
+class Segment(NamedTuple):
+    """Output numbers from ``floor`` on come from ``layer`` with these constants."""
+
+    floor: int
+    layer: Layer
+    epoch: int
+    sequence: int
+    timestamp: int
+    picture_id: int
+    tl0: int
+
+
+class Outlet:
+    """A copy of a receiver: numbering, layer choice, gates. Subclasses know where it goes."""
+
+    def __init__(self, number: int, receiver: Receiver) -> None:
+        self.number = number
+        self.receiver = receiver
+        self.allowed = True
+        self.paused = False
+        self.wanted = 99  # highest layer
+        self.layer: Layer | None = None  # being sent
+        self.target: Layer | None = None  # waited for
+        # the running segment, as attributes for the packet path
+        self.sequence = 0  # output number - place
+        self.timestamp = 0
+        self.picture_id = 0
+        self.tl0 = 0
+        self.shifted = False
+        self.floor = 0
+        self.highest = -1  # output number; -1 = nothing was sent yet
+        self.segments: deque[Segment] = deque(maxlen=SEGMENTS)
+        self._last: Packet | None = None  # the newest packet sent before the running segment
+        self.packets = 0
+        self.octets = 0
+
+    def among(self, layer: Layer) -> list[Any]:
+        """The layer's list of what is being sent that this belongs to."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether what is sent can leave at all."""
+        return True
+
+    def first_number(self) -> int:
+        """Output number of the very first packet."""
+        return secrets.randbelow(1 << 15)
+
+    # ------------------------------------------------------------------------------------------------- choosing
+
+    def evaluate(self) -> Layer | None:
+        """Choose again what to send, after a gate, a wish or a layer changed. Returns the layer a key frame is needed of."""
+        receiver = self.receiver
+        best = None
+        if receiver.open and self.allowed and not self.paused and self.ready():
+            best = receiver.best(self.wanted)
+        if best is None:
+            self.park()
+            return None
+        if best is self.layer:
+            self._wait_for(None)
+        elif best is not self.target:
+            self._wait_for(best)
+            return best if receiver.video else None
+        return None
+
+    def park(self) -> None:
+        """Send nothing until :meth:`evaluate` finds something; the stream goes on without a hole afterwards."""
+        self._wait_for(None)
+        layer = self.layer
+        if layer is not None:
+            self._last = self._newest(layer)
+            self.among(layer).remove(self)
+            self.layer = None
+
+    def _wait_for(self, layer: Layer | None) -> None:
+        if self.target is not None:
+            self.target.waiting.remove(self)
+        self.target = layer
+        if layer is not None:
+            layer.waiting.append(self)
+
+    def _newest(self, layer: Layer) -> Packet | None:
+        """The newest packet sent so far, with the numbers it was sent under."""
+        if self.highest < 0:
+            return None
+        packet = layer.get(self.highest - self.sequence)
+        return self._last if packet is None else self._renumber(packet)
+
+    def _renumber(self, packet: Packet) -> Packet:
+        vp8 = packet.vp8
+        if vp8 is not None:
+            vp8 = vp8._replace(picture_id=vp8.picture_id + self.picture_id, tl0=vp8.tl0 + self.tl0)
+        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, vp8=vp8)
+
+    # ------------------------------------------------------------------------------------------------- switching
+
+    def start(self, packet: Packet) -> None:
+        """Begin a segment of the awaited layer with ``packet``."""
+        old, new = self.layer, self.target
+        assert new is not None
+        last = self._last
+        if old is not None:
+            last = self._newest(old)
+            self.among(old).remove(self)
+        previous = self.segments[-1] if self.segments else None
+        self._wait_for(None)
+        self.layer = new
+        self.among(new).append(self)
+        following = self.highest + 1 if self.highest >= 0 else self.first_number()
+        self.sequence = following - packet.place
+        self.floor = following
+        self.highest = following - 1
+        if previous is not None and last is not None:
+            same = previous.layer is new and previous.epoch == new.epoch
+            if not same:
+                self.timestamp = self._align(previous, new, packet, last)
+            self._align_vp8(packet, last)
+        self.shifted = bool(self.picture_id or self.tl0)
+        self._last = last
+        self.segments.append(Segment(following, new, new.epoch, self.sequence, self.timestamp, self.picture_id, self.tl0))
+
+    def _align(self, previous: Segment, new: Layer, packet: Packet, last: Packet) -> int:
+        """Time stamp constant of the new layer: by both layers' sender reports, else by arrival; never backwards."""
+        rate = new.receiver.clock_rate
+        older, newer = previous.layer.sr, new.sr
+        if older is not None and newer is not None and previous.epoch == previous.layer.epoch:
+            ticks = (newer[0] - older[0]) * rate >> 32
+            offset = previous.timestamp + older[1] - newer[1] + ticks
+        else:
+            offset = last.timestamp + max(0, packet.at - last.at) * rate // 1_000_000_000 - packet.timestamp
+        ahead = packet.timestamp + offset - last.timestamp & 0xFFFFFFFF
+        if not 0 < ahead < 60 * rate:
+            offset = last.timestamp + max(1, (packet.at - last.at) * rate // 1_000_000_000) - packet.timestamp
+        return offset & 0xFFFFFFFF
+
+    def _align_vp8(self, packet: Packet, last: Packet) -> None:
+        if packet.vp8 is None or last.vp8 is None:
+            self.picture_id = self.tl0 = 0
+            return
+        mask = 0x7FFF if packet.vp8.wide else 0x7F
+        self.picture_id = last.vp8.picture_id + 1 - packet.vp8.picture_id & mask
+        self.tl0 = last.vp8.tl0 + 1 - packet.vp8.tl0 & 0xFF
+
+    def find(self, number: int) -> tuple[Segment, Packet] | None:
+        """What was sent under output number ``number``, while it is kept."""
+        if number > self.highest:
+            return None
+        for segment in reversed(self.segments):
+            if number >= segment.floor:
+                if segment.epoch != segment.layer.epoch:
+                    return None
+                packet = segment.layer.get(number - segment.sequence)
+                return None if packet is None else (segment, packet)
+        return None
+
+
+class Route(Outlet):
+    """To a subscriber over SRTP."""
+
+    def __init__(self, number: int, receiver: Receiver, spec: plane.RouteSpec, peer: Peer) -> None:
+        super().__init__(number, receiver)
+        self.peer = peer
+        self.ssrc = spec.ssrc
+        self.payload_type = spec.payload_type
+        self.rtx_ssrc = spec.rtx_ssrc
+        self.rtx_payload_type = spec.rtx_payload_type
+        self.header = header_builder(spec, receiver.video)
+        self.rtx_header = header_builder(spec, receiver.video, rtx=True)
+        self.rtx_next = peer.first_number(spec.rtx_ssrc)
+        self.seal: Seal | None = None  # None: the profile goes through libsrtp
+        self.nonce = 0
+        self.key()
+        self.resent: dict[int, float] = {}  # output number → when
+        self.counters = plane.RouteCounters()
+        self.report_at = 0.0  # when the next sender report is due
+        self.reports: dict[int, float] = {}  # middle of its NTP time → when it was sent
+
+    def key(self) -> None:
+        """Take the transport's keys over, when they are there."""
+        outbound = self.peer.outbound
+        if outbound is not None:
+            self.seal = outbound.gcm.encrypt if outbound.gcm is not None else None
+            self.nonce = outbound.nonce(self.ssrc)
+
+    def among(self, layer: Layer) -> list[Any]:
+        return layer.routes
+
+    def ready(self) -> bool:
+        return self.peer.can_send()
+
+    def first_number(self) -> int:
+        return self.peer.first_number(self.ssrc)
+
+
+class TapOutlet(Outlet):
+    """To a callback: plain RTP with a bare header, payload type and SSRC as they came first."""
+
+    def __init__(self, number: int, receiver: Receiver, sink: plane.Tap) -> None:
+        super().__init__(number, receiver)
+        self.sink = sink
+        self.ssrc = secrets.randbits(32)
+
+    def among(self, layer: Layer) -> list[Any]:
+        return layer.taps
+
+    def packet(self, packet: Packet, number: int) -> bytes:
+        """The plain RTP packet."""
+        payload = packet.payload
+        if self.shifted and packet.vp8 is not None:
+            payload = nal.shift_vp8(payload, packet.vp8, self.picture_id, self.tl0)
+        head = rtp.HEADER.pack(
+            0x80,
+            packet.mark | packet.payload_type,
+            number & 0xFFFF,
+            packet.timestamp + self.timestamp & 0xFFFFFFFF,
+            self.ssrc,
+        )
+        return head + payload
+
+
+#: ``(mark, sequence number, time stamp, absolute send time, level octet) → RTP header with its extensions``
+HeaderBuilder = Callable[[int, int, int, bytes, int], bytes]
+
+
+def header_builder(spec: plane.RouteSpec, video: bool, *, rtx: bool = False) -> HeaderBuilder:
+    """Compile a subscriber's header: one ``struct`` call per packet. The extensions it negotiated and we fill are MID,
+    absolute send time and, of audio, the level."""
+    ssrc = spec.rtx_ssrc if rtx else spec.ssrc
+    payload_type = spec.rtx_payload_type if rtx else spec.payload_type
+    mid = spec.mid.encode()[:16]
+    mid_id = spec.extensions.get(plane.MID, 0) if mid else 0
+    time_id = spec.extensions.get(plane.ABS_SEND_TIME, 0)
+    level_id = 0 if video else spec.extensions.get(plane.AUDIO_LEVEL, 0)
+    constant = [(mid_id, mid)] if mid_id else []
+    if time_id:
+        constant.append((time_id, b"\0\0\0"))
+    if level_id:
+        constant.append((level_id, b"\0"))
+    block = rtp.pack_extensions(constant)
+    if not block:
+        plain = rtp.HEADER.pack
+
+        def bare(mark: int, sequence: int, timestamp: int, sent: bytes, level: int) -> bytes:
+            return plain(0x80, mark | payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
+
+        return bare
+    wide = 2 if block[0] == 0x10 else 1  # octets before each value
+    fixed = 4 + (wide + len(mid) if mid_id else 0)
+    time_head = block[:fixed] + block[fixed : fixed + wide] if time_id else block[:fixed]
+    at = len(time_head) + (3 if time_id else 0)
+    level_head = block[at : at + wide] if level_id else b""
+    tail = block[at + len(level_head) + (1 if level_id else 0) :]
+    octets = [bytes((value,)) for value in range(256)]
+    lengths = (len(time_head), 3 if time_id else 0, len(level_head), 1 if level_id else 0, len(tail))
+    pack = struct.Struct("!BBHII{}s{}s{}s{}s{}s".format(*lengths)).pack
+
+    if level_id:
+
+        def with_level(mark: int, sequence: int, timestamp: int, sent: bytes, level: int) -> bytes:
+            mark |= payload_type
+            timestamp &= 0xFFFFFFFF
+            return pack(0x90, mark, sequence & 0xFFFF, timestamp, ssrc, time_head, sent, level_head, octets[level], tail)
+
+        return with_level
+
+    def without_level(mark: int, sequence: int, timestamp: int, sent: bytes, level: int) -> bytes:
+        mark |= payload_type
+        return pack(0x90, mark, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc, time_head, sent, b"", b"", tail)
+
+    return without_level

@@ -1,0 +1,411 @@
+"""The packet path: sockets, SRTP and rewriting between them, bytes only.
+
+One pass per packet: read → find the stream → unprotect → :class:`~commhub.media.uplink.Layer` → for each route a new header and
+one seal → everything for one destination leaves in one call at the end of the batch. Nothing awaits, nothing raises out
+of the reader: what is torn, forged or unknown is counted and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from commhub import log
+from commhub.media import feedback
+from commhub.media.downlink import Outlet, Route, TapOutlet
+from commhub.media.peer import Peer
+from commhub.media.plane import PlaneEvents
+from commhub.media.sockets import Key, Source
+from commhub.media.srtp import Window
+from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
+from commhub.wire import nal, rtcp, rtp
+
+CHECKS_PER_PATH, CHECKS_PER_HOST, PATHS = 50, 500, 20_000  # STUN per second before anybody is authenticated
+COUNTERS = (
+    "packets_in",
+    "octets_in",
+    "packets_out",
+    "octets_out",
+    "malformed",
+    "unknown_path",
+    "unknown_stream",
+    "unauthentic",
+    "replayed",
+    "stun_limited",
+    "dropped_out",
+    "nacks_out",
+    "nacks_in",
+    "resent",
+    "restored",
+    "plis_out",
+    "plis_in",
+    "failed",
+)
+_LOG = log.get(__name__)
+_NOTHING: dict[int, bytes] = {}
+
+
+class PacketPath:
+    """Everything that happens per packet. :class:`commhub.media.forward.Forwarder` adds the commands and the timers."""
+
+    def __init__(self, events: PlaneEvents, clock: Callable[[], float]) -> None:
+        self._events = events
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._dirty: list[Peer] = []  # have something to send at the end of the batch
+        self._gaps: dict[Layer, None] = {}  # miss packets
+        self._checks: dict[Key | str, int] = {}
+        self._limited = log.Limiter(64)
+        self._count = dict.fromkeys(COUNTERS, 0)
+
+    def _tell(self, fact: Callable[..., None], *values: Any) -> None:
+        """Say something to the control side, later and never from inside a command."""
+        raise NotImplementedError
+
+    def _want_key(self, layer: Layer | None) -> None:
+        raise NotImplementedError
+
+    def _watch_gaps(self) -> None:
+        raise NotImplementedError
+
+    def _evaluate(self, outlets: Iterable[Outlet]) -> None:
+        """Let them choose again what to send; asks for the key frames they need."""
+        for outlet in list(outlets):
+            self._want_key(outlet.evaluate())
+
+    # --------------------------------------------------------------------------------------------------- sockets
+
+    def datagram(self, source: Source, key: Key, data: memoryview, size: int, at: int) -> None:
+        """One datagram in the first ``size`` octets of ``data``; sorted by its first octet (RFC 7983)."""
+        try:
+            first = data[0]
+            if 127 < first < 192:
+                peer = source.peers.get(key)
+                if peer is None:
+                    self._count["unknown_path"] += 1
+                elif size >= 12 and 192 <= data[1] <= 223:
+                    self._rtcp(peer, bytes(data[:size]))
+                else:
+                    self._rtp(peer, data[:size], size, at)
+            elif first < 4:
+                self._stun(source, key, bytes(data[:size]))
+            elif 19 < first < 64:
+                peer = source.peers.get(key)
+                if peer is None:
+                    self._count["unknown_path"] += 1
+                else:
+                    peer.alive = True
+                    self._events.dtls(peer.number, bytes(data[:size]))
+            else:
+                self._count["malformed"] += 1
+        except Exception:  # one datagram may never stop the others
+            self._failed("datagram")
+
+    def _failed(self, what: str) -> None:
+        self._count["failed"] += 1
+        if self._limited(what, 60) is not None:
+            _LOG.exception("packet path failed", at=what)
+
+    def _stun(self, source: Source, key: Key, data: bytes) -> None:
+        peer = source.peers.get(key)
+        checks = self._checks
+        for who, limit in ((key, CHECKS_PER_PATH), (key[0], CHECKS_PER_HOST)):
+            seen = checks.get(who, 0)
+            if seen >= limit or (not seen and len(checks) >= PATHS):
+                self._count["stun_limited"] += 1
+                return
+            checks[who] = seen + 1
+        if peer is not None:
+            peer.alive = True
+        self._events.stun(source.path(key), data)
+
+    def done(self) -> None:
+        """End of a batch: everything it caused leaves."""
+        for peer in self._dirty:
+            out, peer.out = peer.out, []
+            if peer.source is not None:
+                self._count["dropped_out"] += peer.source.send(peer.key, out)
+        self._dirty.clear()
+
+    # ------------------------------------------------------------------------------------------------ packets in
+
+    def _rtp(self, peer: Peer, data: memoryview, size: int, at: int) -> None:
+        count = self._count
+        inbound = peer.inbound
+        try:
+            header = rtp.header_size(data, size)
+        except ValueError:
+            count["malformed"] += 1
+            return
+        if inbound is None:
+            count["unauthentic"] += 1
+            return
+        first, mark, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(data)
+        values = rtp.extensions(data, header) if first & 0x10 else _NOTHING
+        stream = peer.streams.get(ssrc)
+        found = None
+        if stream is None:
+            found = peer.find(ssrc, mark & 0x7F, values)
+            if found is None:
+                count["unknown_stream"] += 1
+                return
+            window = peer.window(ssrc)
+        else:
+            window = stream.window
+        index = window.index(sequence)
+        if not window.fresh(index):
+            count["replayed"] += 1
+            return
+        try:
+            payload = inbound.unprotect(data, header, ssrc, index)
+        except ValueError:
+            count["unauthentic"] += 1
+            return
+        window.accept(index)
+        peer.alive = True
+        count["packets_in"] += 1
+        count["octets_in"] += size
+        if stream is None:
+            assert found is not None
+            stream = self._bind(peer, ssrc, found, window)
+        stream.count(index, timestamp, at)
+        if peer.feedback_id and (value := values.get(peer.feedback_id)) is not None:
+            peer.arrived(value, at)
+        if first & 0x20 and payload:
+            padding = payload[-1]
+            if not 0 < padding <= len(payload):
+                count["malformed"] += 1
+                return
+            payload = payload[:-padding]
+        layer = stream.layer
+        if stream.rtx:
+            self._restore(layer, mark, timestamp, payload, at)
+            return
+        if mark & 0x7F not in layer.receiver.mimes:
+            count["unknown_stream"] += 1
+            return
+        level = SILENT_LEVEL
+        if peer.level_id and (value := values.get(peer.level_id)):
+            level = value[0]
+            receiver = layer.receiver
+            if receiver.open and level & 0x7F < receiver.level:
+                receiver.level = level & 0x7F
+        self._media(layer, index, mark, timestamp, payload, level, at)
+
+    def _bind(self, peer: Peer, ssrc: int, found: tuple[Layer, bool], window: Window) -> Stream:
+        layer, rtx = found
+        epoch = layer.epoch
+        stream = peer.bind(ssrc, layer, rtx, window)
+        if layer.epoch != epoch:
+            self._restarted(layer)
+        return stream
+
+    def _restarted(self, layer: Layer) -> None:
+        """Another stream took the layer over: what was sending it begins again."""
+        for outlet in [*layer.routes, *layer.taps]:
+            outlet.park()
+            self._evaluate([outlet])
+
+    def _restore(self, layer: Layer, mark: int, timestamp: int, payload: bytes, at: int) -> None:
+        """An RTX packet (RFC 4588 §4): two octets of original sequence number, then the payload."""
+        spec, media = layer.receiver.spec, layer.stream
+        if spec is None or media is None or len(payload) <= 2:
+            return
+        payload_type = spec.rtx.get(mark & 0x7F)
+        if payload_type is None or payload_type not in layer.receiver.mimes:
+            return
+        index = media.window.index(payload[0] << 8 | payload[1])
+        if not media.window.fresh(index):
+            return
+        media.window.accept(index)
+        self._count["restored"] += 1
+        self._media(layer, index, mark & 0x80 | payload_type, timestamp, payload[2:], SILENT_LEVEL, at)
+
+    def _media(self, layer: Layer, index: int, mark: int, timestamp: int, payload: bytes, level: int, at: int) -> None:
+        """One authentic packet of a layer."""
+        sent = (at * 262144 // 1_000_000_000 & 0xFFFFFF).to_bytes(3, "big")
+        packet = layer.accept(index, mark, timestamp, payload, sent, level, at)
+        if layer.missing and layer not in self._gaps:
+            self._gaps[layer] = None
+            self._watch_gaps()
+        if packet is None:
+            return
+        if not layer.active:
+            self._activated(layer, at)
+        if layer.is_key(packet):
+            layer.key_wanted = False
+            layer.key_tries = 0
+            if layer.waiting and layer.receiver.open:
+                self._start(layer, packet)
+        if layer.receiver.open:
+            if layer.routes:
+                self._routes(layer.routes, packet)
+            if layer.taps:
+                self._taps(layer.taps, packet)
+
+    def _activated(self, layer: Layer, at: int) -> None:
+        layer.active = True
+        layer.since_ns = at
+        self._tell(self._events.first_packet, layer.receiver.number, layer.number)
+        self._evaluate(layer.receiver.outlets)
+
+    def _start(self, layer: Layer, packet: Packet) -> None:
+        """A key frame: whoever waits for it begins. One whose first packet came late also gets what overtook it."""
+        for outlet in list(layer.waiting):
+            outlet.start(packet)
+            for place in range(packet.place + 1, layer.highest + 1):
+                later = layer.get(place)
+                if later is None:
+                    continue
+                if isinstance(outlet, Route):
+                    self._routes([outlet], later)
+                elif isinstance(outlet, TapOutlet):
+                    self._taps([outlet], later)
+
+    # ----------------------------------------------------------------------------------------------- packets out
+
+    def _routes(self, routes: list[Route], packet: Packet) -> None:
+        """The innermost loop: one header, one seal per subscriber."""
+        place, mark, timestamp, payload, sent, level, vp8, _, _ = packet
+        dirty = self._dirty
+        octets = 0
+        size = len(payload)
+        for route in routes:
+            number = place + route.sequence
+            if number > route.highest:
+                route.highest = number
+            elif number < route.floor:
+                continue
+            body = payload
+            if vp8 is not None and route.shifted:
+                body = nal.shift_vp8(payload, vp8, route.picture_id, route.tl0)
+            header = route.header(mark, number, timestamp + route.timestamp, sent, level)
+            peer = route.peer
+            out = peer.out
+            if not out:
+                dirty.append(peer)
+            out.append(header)
+            if (seal := route.seal) is not None:
+                out.append(seal((route.nonce ^ number).to_bytes(12, "big"), body, header))
+            else:
+                self._protect(peer, out, body, route.ssrc, number)
+            route.packets += 1
+            route.octets += size
+            octets += size
+        self._count["packets_out"] += len(routes)
+        self._count["octets_out"] += octets
+
+    def _protect(self, peer: Peer, out: list[bytes], body: bytes, ssrc: int, number: int) -> None:
+        """The last element of ``out`` is the header: it becomes the whole protected packet, in two parts."""
+        assert peer.outbound is not None
+        try:
+            whole = peer.outbound.protect(out[-1], body, ssrc, number)
+        except ValueError:
+            out.pop()
+            self._count["dropped_out"] += 1
+            return
+        out[-1] = whole[:12]
+        out.append(whole[12:])
+
+    def _taps(self, taps: list[TapOutlet], packet: Packet) -> None:
+        for tap in list(taps):
+            number = packet.place + tap.sequence
+            if number > tap.highest:
+                tap.highest = number
+            elif number < tap.floor:
+                continue
+            tap.packets += 1
+            tap.octets += len(packet.payload)
+            try:
+                tap.sink(tap.packet(packet, number), packet.at)
+            except Exception:  # a receiver's fault is its own
+                self._failed("tap")
+
+    def _enqueue(self, peer: Peer, data: bytes) -> None:
+        if not peer.out:
+            self._dirty.append(peer)
+        peer.out += (data, b"")
+
+    # ------------------------------------------------------------------------------------------------------ RTCP
+
+    def _send_rtcp(self, peer: Peer, packets: list[bytes]) -> None:
+        if peer.outbound is None or peer.source is None or not packets:
+            return
+        if packets[0][1] not in (rtcp.SR, rtcp.RR):  # a compound begins with a report (RFC 3550 §6.1)
+            packets.insert(0, rtcp.build_receiver_report(peer.ssrc, []))
+        at = 0
+        while at < len(packets):
+            size, end = 0, at
+            while end < len(packets) and (end == at or size + len(packets[end]) <= 1100):
+                size += len(packets[end])
+                end += 1
+            self._enqueue(peer, peer.outbound.protect_rtcp(b"".join(packets[at:end])))
+            at = end
+
+    def _rtcp(self, peer: Peer, data: bytes) -> None:
+        if peer.inbound is None:
+            self._count["unauthentic"] += 1
+            return
+        try:
+            plain = peer.inbound.unprotect_rtcp(data)
+        except ValueError:
+            self._count["unauthentic"] += 1
+            return
+        peer.alive = True
+        try:
+            packets = rtcp.parse(plain)
+        except ValueError:
+            self._count["malformed"] += 1
+            return
+        now = self._clock()
+        budget = feedback.RESENDS
+        for packet in packets:
+            if isinstance(packet, rtcp.Nack):
+                budget -= self._answer(peer, packet, now, budget)
+            elif isinstance(packet, rtcp.SenderReport):
+                stream = peer.streams.get(packet.ssrc)
+                if stream is not None:
+                    stream.sr_middle, stream.sr_at = packet.ntp >> 16 & 0xFFFFFFFF, now
+                    if not stream.rtx:
+                        stream.layer.sr = (packet.ntp, packet.rtp_time, now)
+                self._reports(peer, packet.reports, now)
+            elif isinstance(packet, rtcp.ReceiverReport):
+                self._reports(peer, packet.reports, now)
+            elif isinstance(packet, rtcp.KeyFrameRequest):
+                route = peer.by_ssrc.get(packet.ssrc)
+                if route is not None and route.receiver.video and (route.layer or route.target):
+                    self._count["plis_in"] += 1
+                    self._want_key(route.layer or route.target)
+            elif isinstance(packet, rtcp.Remb):
+                self._tell(self._events.bandwidth, peer.number, packet.bitrate)
+            elif isinstance(packet, rtcp.Bye):
+                self._ended(peer, packet.ssrcs)
+
+    def _reports(self, peer: Peer, reports: list[rtcp.Report], now: float) -> None:
+        for report in reports:
+            route = peer.by_ssrc.get(report.ssrc)
+            if route is not None:
+                feedback.note_report(route, report, now)
+
+    def _ended(self, peer: Peer, ssrcs: list[int]) -> None:
+        for ssrc in ssrcs:
+            stream = peer.streams.get(ssrc)
+            if stream is not None and not stream.rtx and stream.layer.active:
+                stream.layer.active = False
+                self._evaluate(stream.layer.receiver.outlets)
+
+    def _answer(self, peer: Peer, nack: rtcp.Nack, now: float, budget: int) -> int:
+        route = peer.by_ssrc.get(nack.ssrc)
+        if route is None or peer.outbound is None:
+            return 0
+        self._count["nacks_in"] += len(nack.lost)
+        again = feedback.repairs(route, nack.lost, now, budget)
+        for segment, packet, number in again:
+            header, body, ssrc, index = feedback.rebuild(route, segment, packet, number)
+            try:
+                self._enqueue(peer, peer.outbound.protect(header, body, ssrc, index))
+            except ValueError:
+                self._count["dropped_out"] += 1
+        self._count["resent"] += len(again)
+        return len(again)

@@ -1,0 +1,299 @@
+"""What comes in: one :class:`Layer` per simulcast layer turns authentic packets into one clean numbered stream.
+
+Removes duplicates, restores RTX (RFC 4588), drops padding-only packets and closes their holes, asks again for what is
+missing, keeps the last packets for repair, and finds key frames. No I/O and no clock: times are parameters.
+
+A packet's number in the clean stream is its *place*: it grows without wrapping, and only real gaps are gaps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from commhub.media.plane import LayerCounters, ReceiverSpec
+from commhub.media.srtp import WINDOW, Window
+from commhub.wire import nal, rtcp
+
+if TYPE_CHECKING:
+    from commhub.media.downlink import Outlet, Route, TapOutlet
+
+CACHE = 1024  # packets kept per layer, a power of two
+_SLOT = CACHE - 1
+LEAP = 2000  # a jump of sequence numbers beyond this is a new beginning, not a loss
+NACK_DELAY = 0.010  # s; packets may overtake each other
+NACK_RETRY = 0.080
+NACK_TRIES = 8
+NACK_MOST = 400  # missing at once; more is not repaired but begun again with a key frame
+PLI_INTERVAL = 0.5
+PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds between them
+ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
+SILENT_LEVEL = 127
+
+
+class Packet(NamedTuple):
+    """A clean packet. ``sent`` is the 24-bit absolute send time every copy carries, so that a copy is always the same bytes."""
+
+    place: int
+    mark: int  # M << 7
+    timestamp: int
+    payload: bytes
+    sent: bytes
+    level: int  # audio: octet of the level extension
+    vp8: nal.Vp8 | None
+    at: int  # ingress, UTC ns
+    payload_type: int
+
+
+class Stream:
+    """One SSRC. ``rtx`` streams carry repairs of their layer's media stream. Counts for receiver reports (RFC 3550 A.3, A.8)."""
+
+    __slots__ = (
+        "base",
+        "clock",
+        "jitter",
+        "layer",
+        "prior_expected",
+        "prior_received",
+        "received",
+        "rtx",
+        "sr_at",
+        "sr_middle",
+        "ssrc",
+        "transit",
+        "window",
+    )
+
+    def __init__(self, ssrc: int, layer: Layer, rtx: bool, window: Window) -> None:
+        self.ssrc = ssrc
+        self.layer = layer
+        self.rtx = rtx
+        self.window = window
+        self.base = -1
+        self.received = 0
+        self.prior_expected = self.prior_received = 0
+        self.transit = 0
+        self.jitter = 0.0
+        self.clock = layer.receiver.clock_rate
+        self.sr_middle = 0
+        self.sr_at = 0.0
+
+    def count(self, index: int, timestamp: int, at: int) -> None:
+        """One authentic packet that arrived at ``at`` (ns)."""
+        self.received += 1
+        if self.base < 0:
+            self.base = index
+            self.transit = at // 1000 * self.clock // 1_000_000 - timestamp
+            return
+        transit = at // 1000 * self.clock // 1_000_000 - timestamp
+        change = transit - self.transit & 0xFFFFFFFF
+        self.transit = transit
+        if change >> 31:
+            change = 0x100000000 - change
+        if change < self.clock * 4:
+            self.jitter += (change - self.jitter) / 16
+
+    def report(self, now: float) -> rtcp.Report:
+        """The block about this stream since the last one."""
+        expected = self.window.highest - self.base + 1
+        interval = expected - self.prior_expected
+        lost = interval - (self.received - self.prior_received)
+        self.prior_expected, self.prior_received = expected, self.received
+        fraction = min(255, (lost << 8) // interval) if interval > 0 and lost > 0 else 0
+        delay = int((now - self.sr_at) * 65536) if self.sr_at else 0
+        total = max(0, expected - self.received)
+        return rtcp.Report(self.ssrc, fraction, total, self.window.highest, int(self.jitter), self.sr_middle, delay)
+
+
+class Receiver:
+    """An incoming track: its layers, and whether anything of it may leave."""
+
+    def __init__(self, number: int, transport: int, kind: str, clock_rate: int, layers: int, nack: bool) -> None:
+        self.number = number
+        self.transport = transport  # 0 = fed
+        self.fed = False
+        self.kind = kind
+        self.video = kind == "video"
+        self.clock_rate = clock_rate
+        self.open = True
+        self.nack = nack
+        self.spec: ReceiverSpec | None = None
+        self.mimes: dict[int, str] = {}
+        self.mime = ""
+        self.layers = [Layer(self, n) for n in range(layers)]
+        self.outlets: list[Outlet] = []
+        self.level = SILENT_LEVEL
+
+    def best(self, wanted: int) -> Layer | None:
+        """The highest living layer not above ``wanted``, else the lowest living one."""
+        found = None
+        for layer in self.layers:
+            if layer.active and (layer.number <= wanted or found is None):
+                found = layer
+        return found
+
+
+class Layer:
+    """One simulcast layer of a receiver (audio has exactly one)."""
+
+    def __init__(self, receiver: Receiver, number: int) -> None:
+        self.receiver = receiver
+        self.number = number
+        self.stream: Stream | None = None
+        self.epoch = 0  # grows when another stream takes over
+        self.active = False
+        self.highest = -1  # place
+        self.cache: list[Packet | None] = [None] * CACHE
+        self.shift = 0  # place - packet index
+        self._shifts: deque[tuple[int, int]] = deque(maxlen=64)  # (first index, shift before it), newest last
+        self._top = -1  # highest packet index
+        self.missing: dict[int, tuple[int, float]] = {}  # packet index → tries, when next (0 = not yet scheduled)
+        self.routes: list[Route] = []  # being sent this layer
+        self.taps: list[TapOutlet] = []  # likewise
+        self.waiting: list[Outlet] = []  # want this layer from its next key frame on
+        self.key_wanted = False
+        self.key_asked = 0.0  # monotonic; last request that left
+        self.key_tries = 0
+        self.sr: tuple[int, int, float] | None = None  # NTP time, RTP time, when it came (monotonic)
+        self.counters = LayerCounters()
+        self._octets = 0
+        self.last_ns = 0  # arrival of the newest packet, UTC
+        self.since_ns = 0  # arrival of the first one
+
+    # ------------------------------------------------------------------------------------------------ numbering
+
+    def restart(self) -> None:
+        """Another stream takes this layer over: numbers go on, nothing of the old one is missing any more."""
+        self.epoch += 1
+        self._top = -1
+        self._shifts.clear()
+        self.missing.clear()
+        self.sr = None
+
+    def place(self, index: int) -> int:
+        """Number of a packet that has just come in the clean stream, -1 for one too late to be told. Notes what is missing."""
+        top = self._top
+        if top < 0:
+            self._top = index
+            self.shift = self.highest + 1 - index if self.highest >= 0 else 0
+            return index + self.shift
+        ahead = index - top
+        if ahead == 1:
+            self._top = index
+            return index + self.shift
+        if ahead <= 0:
+            self.missing.pop(index, None)
+            shift = self.shift
+            for first, before in reversed(self._shifts):
+                if index >= first:
+                    return index + shift
+                shift = before
+            return index + shift if len(self._shifts) < 64 else -1
+        if ahead > LEAP:
+            self.missing.clear()
+            self._shifts.clear()
+            self.shift = self.highest + 2 - index
+            self.key_wanted = self.receiver.video
+        elif self.receiver.nack:
+            if ahead + len(self.missing) > NACK_MOST:
+                self._give_up()
+            else:
+                for lost in range(top + 1, index):
+                    self.missing[lost] = (0, 0.0)
+        self._top = index
+        return index + self.shift
+
+    def skip(self, index: int) -> None:
+        """The packet just placed was only padding and the newest: those behind it close up."""
+        self._shifts.append((index + 1, self.shift))
+        self.shift -= 1
+
+    def _give_up(self) -> None:
+        self.counters.lost += len(self.missing)
+        self.missing.clear()
+        self.key_wanted = self.receiver.video
+
+    # ---------------------------------------------------------------------------------------------- the packet
+
+    def accept(self, index: int, mark: int, timestamp: int, payload: bytes, sent: bytes, level: int, at: int) -> Packet | None:
+        """Take one packet with its packet index; None when nothing is to be forwarded. ``mark`` is the M and PT octet."""
+        place = self.place(index)
+        if place < 0:
+            return None
+        if not payload and place > self.highest:
+            self.skip(index)
+            return None
+        slot = self.cache[place & _SLOT]
+        if slot is not None and slot.place >= place:
+            return None
+        receiver = self.receiver
+        payload_type = mark & 0x7F
+        vp8 = None
+        if receiver.video and payload:
+            mime = receiver.mimes.get(payload_type, receiver.mime)
+            if mime == "video/vp8":
+                try:
+                    vp8 = nal.vp8(payload)
+                except ValueError:
+                    payload = b""  # a hole that nobody asks for again
+        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, vp8, at, payload_type)
+        self.cache[place & _SLOT] = packet
+        if place > self.highest:
+            self.highest = place
+            self.last_ns = at
+        counters = self.counters
+        counters.packets += 1
+        counters.octets += len(payload)
+        return packet
+
+    def is_key(self, packet: Packet) -> bool:
+        """Whether this packet begins a key frame (any packet does, of audio). Notes the picture's size."""
+        receiver = self.receiver
+        if not receiver.video:
+            return True
+        vp8, payload = packet.vp8, packet.payload
+        if vp8 is None:
+            return bool(payload) and nal.is_key_frame(receiver.mimes.get(packet.payload_type, receiver.mime), payload)
+        if not vp8.start or len(payload) <= vp8.size or payload[vp8.size] & 1:
+            return False
+        width, height = nal.vp8_size(payload, vp8.size)
+        if width:
+            self.counters.width, self.counters.height = width, height
+        return True
+
+    def get(self, place: int) -> Packet | None:
+        """A packet for repair, while it is kept."""
+        packet = self.cache[place & _SLOT]
+        return packet if packet is not None and packet.place == place else None
+
+    # --------------------------------------------------------------------------------------------------- repair
+
+    def due(self, now: float, round_trip: float = 0.0) -> list[int]:
+        """Packet indices to ask for now, ascending. Those asked for often enough are lost."""
+        asked: list[int] = []
+        oldest = self._top - WINDOW
+        for index, (tries, when) in list(self.missing.items()):
+            if tries >= NACK_TRIES or index < oldest:
+                if now >= when:
+                    del self.missing[index]
+                    self.counters.lost += 1
+            elif when == 0.0:
+                self.missing[index] = (0, now + NACK_DELAY)
+            elif now >= when:
+                self.missing[index] = (tries + 1, now + max(NACK_RETRY, round_trip))
+                asked.append(index)
+        return asked
+
+    def wants_key(self, now: float) -> bool:
+        """Whether a key-frame request leaves now: at most every 500 ms, rarer after some in vain, until one came."""
+        if not self.key_wanted or now - self.key_asked < (PLI_INTERVAL if self.key_tries < PLI_QUICK else PLI_PATIENT):
+            return False
+        self.key_asked = now
+        self.key_tries += 1
+        return True
+
+    def measure(self, elapsed: float) -> None:
+        """Once a second or so: the bitrate since last time."""
+        octets = self.counters.octets
+        self.counters.bitrate = int((octets - self._octets) * 8 / elapsed)
+        self._octets = octets
