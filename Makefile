@@ -45,15 +45,22 @@ peers: .venv/.tests build
 test: peers ## everything that tests it, with real peers
 	@tools/test.sh
 
-.PHONY: check
-check: .venv/.tests build ## lint, types, who imports whom; Python and pages
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy --no-error-summary
+.PHONY: check lint types imports pages pages-test
+check: lint types imports pages ## lint, types, who imports whom; Python and pages
+
+lint: .venv/.tests
+	@$(BIN)/ruff check --quiet --output-format concise .
+
+types: .venv/.tests
+	@$(BIN)/mypy
+
+imports: .venv/.tests
 	@$(BIN)/lint-imports --no-logo
+
+pages: .venv/.tests
 	@$(BIN)/python hatch_build.py --silent run check
 
-.PHONY: web-test
-web-test: .venv/.tests build
+pages-test: .venv/.tests
 	@$(BIN)/python hatch_build.py --silent run test
 
 .PHONY: clean

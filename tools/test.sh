@@ -7,7 +7,7 @@ mkdir -p .cache
 log=.cache/check.log
 
 # Only what runs beside is slowed down: the tests hold media to deadlines.
-nice -n 10 make check web-test >"$log" 2>&1 &
+nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
 trap 'kill "$checks" 2>/dev/null || true' EXIT
 
@@ -15,9 +15,9 @@ failed=0
 .venv/bin/python -m pytest "$@" || failed=$?
 wait "$checks" || {
     failed=1
-    printf '\n---- make check web-test ----\n'
+    printf '\n---- make check pages-test ----\n'
     cat "$log"
-    printf -- '---- make check web-test: failed ----\n'
+    printf -- '---- make check pages-test: failed ----\n'
 }
 trap - EXIT
 exit "$failed"
