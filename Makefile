@@ -63,6 +63,10 @@ pages: .venv/.tests
 pages-test: .venv/.tests
 	@$(BIN)/python hatch_build.py --silent run test
 
+.PHONY: bench
+bench: .venv/.tests build ## forwarded packets per CPU-second of all processes
+	@$(BIN)/python -m bench.cost
+
 .PHONY: clean
 clean: ## removes what was built and cached; data/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache build dist \
