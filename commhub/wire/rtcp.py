@@ -216,7 +216,7 @@ def _pack_reports(reports: list[Report]) -> bytes:
                 r.jitter & 0xFFFFFFFF,
                 r.lsr,
                 r.dlsr & 0xFFFFFFFF,
-            )  # fmt: skip
+            )
             for r in reports
         ]
     )
