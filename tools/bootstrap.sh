@@ -50,9 +50,18 @@ install() {
         fi
     fi
     say "正在安装 / installing: ${packages[*]}"
-    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2
-    ${sudo[@]+"${sudo[@]}"} env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq install --yes --no-install-recommends "${packages[@]}" >&2
+    local log
+    log=$(mktemp)
+    if ! {
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
+            "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+                apt-get -qq install --yes --no-install-recommends "${packages[@]}"
+    } >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
 }
 
 need() {
