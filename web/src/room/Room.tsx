@@ -1,3 +1,407 @@
-export default function Room(_: { id?: string }) {
-  return null
+import { CircleX, LogIn, Volume2, WifiOff, X } from 'lucide-react'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { sentence, useTick } from '../app/command'
+import { hub, useHub } from '../app/hub'
+import { navigate } from '../app/router'
+import { Clock, Mark } from '../app/Shell'
+import type { Consultation } from '../hub/types'
+import { type Key, useT } from '../i18n'
+import { Button } from '../ui/controls'
+import { say } from '../ui/overlay'
+import { clockTime } from '../ui/time.model'
+import { BottomBar, type PanelKind } from './BottomBar'
+import { CameraPicker } from './CameraPicker'
+import { Chat } from './Chat'
+import { isNote } from './chat.model'
+import { type Phase, RoomConnection, type RoomView } from './connection'
+import type { Devices } from './devices'
+import { Gate } from './Gate'
+import { InviteDialog } from './InviteDialog'
+import { Members } from './Members'
+import { Sound } from './Picture'
+import { Stage, type ViewKind } from './Stage'
+import { TopBar } from './TopBar'
+import { buildTiles, currentSpeaker, type RoomCamera } from './tiles.model'
+import './room.css'
+
+export default function Room({ id }: { id: string }) {
+  const consultation = useHub(state => state.consultations[id])
+  const resyncs = useHub(state => state.resyncs)
+  const [refused, setRefused] = useState<string>()
+  const [devices, setDevices] = useState<Devices>()
+  const [attempt, setAttempt] = useState(0)
+  useEffect(() => {
+    if (resyncs >= 0)
+      hub.load(id).then(
+        () => setRefused(undefined),
+        error => setRefused(sentence(error)),
+      )
+  }, [id, resyncs])
+  useTitle(consultation?.title)
+
+  if (!consultation) return <Frame>{refused !== undefined && <Out why="refused" words={refused} />}</Frame>
+  if (consultation.state === 'ended')
+    return (
+      <Frame title={consultation.title}>
+        <Out why="ended" words="" />
+      </Frame>
+    )
+  if (!devices)
+    return (
+      <Frame title={consultation.title}>
+        <Gate key={attempt} onReady={setDevices} />
+      </Frame>
+    )
+  const again = () => {
+    setDevices(undefined)
+    setAttempt(attempt + 1)
+  }
+  return <Meeting consultation={consultation} devices={devices} onAgain={again} />
+}
+
+function useTitle(title: string | undefined): void {
+  useEffect(() => {
+    if (!title) return
+    const before = document.title
+    document.title = title
+    return () => {
+      document.title = before
+    }
+  }, [title])
+}
+
+/** The room before and after: the bar with its name, and one thing in the middle. */
+function Frame({ title, children }: { title?: string; children: React.ReactNode }) {
+  return (
+    <div className="room bare">
+      <header className="topbar room-top">
+        <Mark />
+        <h1 className="cut">{title}</h1>
+        <span className="grow" />
+        <Clock />
+      </header>
+      <main>{children}</main>
+    </div>
+  )
+}
+
+const outTitles: Record<Extract<Phase, { at: 'out' }>['why'], Key> = {
+  left: 'room.ended',
+  ended: 'room.ended',
+  removed: 'room.removed',
+  duplicate: 'room.duplicate',
+  refused: 'room.refused',
+  failed: 'room.failed',
+}
+const outHints: Partial<Record<Extract<Phase, { at: 'out' }>['why'], Key>> = {
+  ended: 'room.endedHint',
+  removed: 'room.removedHint',
+  duplicate: 'room.duplicateHint',
+  failed: 'room.failedHint',
+}
+
+function Out({
+  why,
+  words,
+  onAgain,
+}: {
+  why: Extract<Phase, { at: 'out' }>['why']
+  words: string
+  onAgain?: () => void
+}) {
+  const t = useT()
+  const hint = outHints[why]
+  return (
+    <div className="center" role="alert" data-testid="room-out" data-why={why}>
+      <div>
+        <span className="gate-icon">
+          <CircleX size={28} />
+        </span>
+        <h1>{t(outTitles[why])}</h1>
+        <p>{hint ? t(hint) : words}</p>
+        <div className="gate-buttons">
+          {onAgain && (why === 'failed' || why === 'duplicate') && (
+            <Button look="primary" size="large" icon={<LogIn size={18} />} onClick={onAgain} data-testid="rejoin">
+              {t('room.rejoin')}
+            </Button>
+          )}
+          <Button size="large" onClick={() => navigate('/consultations')}>
+            {t('app.backToList')}
+          </Button>
+        </div>
+        {why === 'failed' && (
+          <details>
+            <summary>{t('common.forTechnicians')}</summary>
+            <code>{words}</code>
+          </details>
+        )}
+      </div>
+    </div>
+  )
+}
+
+interface MeetingProps {
+  consultation: Consultation
+  devices: Devices
+  onAgain(): void
+}
+
+function Meeting({ consultation, devices, onAgain }: MeetingProps) {
+  const t = useT()
+  const [connection, setConnection] = useState<RoomConnection>()
+  const { id } = consultation
+  useEffect(() => {
+    const made = new RoomConnection(hub, id)
+    setConnection(made)
+    void made.start(devices)
+    return () => made.close()
+  }, [id, devices])
+  const camera = devices.camera?.problem
+  useEffect(() => {
+    const reasons = {
+      denied: 'gate.cameraDenied',
+      insecure: 'gate.cameraDenied',
+      missing: 'gate.cameraMissing',
+      busy: 'gate.cameraBusy',
+    } as const
+    if (camera) say(t('gate.cameraOff', { reason: t(reasons[camera]) }))
+  }, [camera, t])
+  if (!connection) return null
+  return <Connected consultation={consultation} connection={connection} onAgain={onAgain} />
+}
+
+interface ConnectedProps {
+  consultation: Consultation
+  connection: RoomConnection
+  onAgain(): void
+}
+
+function Connected({ consultation, connection, onAgain }: ConnectedProps) {
+  const t = useT()
+  const view = useSyncExternalStore(connection.subscribe, connection.snapshot)
+  const { phase } = view
+  if (phase.at === 'out')
+    return (
+      <Frame title={consultation.title}>
+        <Out why={phase.why} words={phase.words} onAgain={onAgain} />
+      </Frame>
+    )
+  if (phase.at === 'joining')
+    return (
+      <Frame title={consultation.title}>
+        <div className="center" role="status">
+          <div>
+            <span className="spin big" />
+            <h1>{t('room.joining')}</h1>
+          </div>
+        </div>
+      </Frame>
+    )
+  return <InRoom consultation={consultation} connection={connection} view={view} />
+}
+
+function InRoom({
+  consultation,
+  connection,
+  view,
+}: {
+  consultation: Consultation
+  connection: RoomConnection
+  view: RoomView
+}) {
+  const t = useT()
+  const news = useHub(state => state.cameras)
+  const [kind, setKind] = useState<ViewKind>('grid')
+  const [panel, setPanel] = useState<PanelKind | undefined>(() => (window.innerWidth >= 1366 ? 'members' : undefined))
+  const [pinned, setPinned] = useState<string>()
+  const [picking, setPicking] = useState(false)
+  const [inviting, setInviting] = useState(false)
+  const unread = useUnread(view, panel === 'chat')
+  const connected = view.phase.at === 'in'
+  const stoppedAt = useStopped(view.phase)
+  const cameras: RoomCamera[] = consultation.cameras.map(camera => {
+    const now = news[camera.id]
+    return { ...camera, state: now?.state ?? camera.state, reason: now?.reason?.text ?? null }
+  })
+  const tiles = buildTiles(view.members, cameras)
+  const own = view.members.find(member => member.local)
+  const pin = (tile: string | undefined) => {
+    setPinned(tile)
+    if (tile !== undefined) setKind('speaker')
+  }
+  const toggle = (which: PanelKind) => setPanel(panel === which ? undefined : which)
+  const leave = () => navigate('/consultations')
+
+  return (
+    <div
+      className={`room${panel ? ' with-panel' : ''}`}
+      data-testid="room"
+      data-id={consultation.id}
+      data-phase={view.phase.at}
+    >
+      <TopBar
+        consultation={consultation}
+        view={kind}
+        onView={setKind}
+        isRecording={view.isRecording}
+        connected={connected}
+        quality={own?.quality ?? 'unknown'}
+      />
+      <LostBanner phase={view.phase} onRetry={() => connection.retryNow()} />
+      {!view.canPlay && connected && <SoundBar onStart={() => void connection.startAudio()} />}
+      <div className="room-middle">
+        <Stage
+          view={kind}
+          tiles={tiles}
+          pinned={pinned}
+          lastSpeaker={view.lastSpeaker}
+          speaker={currentSpeaker(view.members)}
+          stoppedAt={stoppedAt}
+          onPin={pin}
+        />
+        {panel && (
+          <aside className="side-panel" aria-label={t('room.panel')}>
+            <PanelTabs panel={panel} members={view.members.length} unread={unread} onPanel={setPanel} />
+            {panel === 'members' ? (
+              <Members consultation={consultation} members={view.members} onInvite={() => setInviting(true)} />
+            ) : (
+              <Chat
+                id={consultation.id}
+                entries={view.chat}
+                connected={connected}
+                onSay={text => connection.say(text)}
+                onResend={line => connection.resend(line.id, line.text)}
+              />
+            )}
+          </aside>
+        )}
+      </div>
+      <BottomBar
+        consultation={consultation}
+        connection={connection}
+        view={view}
+        panel={panel}
+        unread={unread}
+        onPanel={toggle}
+        onPickCamera={() => setPicking(true)}
+        onInvite={() => setInviting(true)}
+        onLeave={leave}
+      />
+      {view.sounds.map(track => (
+        <Sound key={track.sid ?? track.mediaStreamID} track={track} />
+      ))}
+      <News view={view} />
+      {picking && (
+        <CameraPicker
+          consultation={consultation}
+          parties={view.members.length}
+          onClose={() => setPicking(false)}
+          onMain={identity => pin(`${identity}/camera`)}
+        />
+      )}
+      {inviting && <InviteDialog consultation={consultation} onClose={() => setInviting(false)} />}
+    </div>
+  )
+}
+
+interface PanelTabsProps {
+  panel: PanelKind
+  members: number
+  unread: number
+  onPanel(panel: PanelKind | undefined): void
+}
+
+function PanelTabs({ panel, members, unread, onPanel }: PanelTabsProps) {
+  const t = useT()
+  return (
+    <div className="panel-head">
+      <div className="underlined" role="tablist">
+        <button type="button" role="tab" aria-selected={panel === 'members'} onClick={() => onPanel('members')}>
+          {t('room.members')} <small>{members}</small>
+        </button>
+        <button type="button" role="tab" aria-selected={panel === 'chat'} onClick={() => onPanel('chat')}>
+          {t('room.chat')} {unread > 0 && <small>{unread}</small>}
+        </button>
+      </div>
+      <span className="grow" />
+      <Button
+        look="ghost"
+        size="small"
+        square
+        icon={<X size={18} />}
+        aria-label={t('common.close')}
+        onClick={() => onPanel(undefined)}
+      />
+    </div>
+  )
+}
+
+/** Lines of others that came while the chat was not open. */
+function useUnread(view: RoomView, open: boolean): number {
+  const lines = view.chat.filter(entry => !isNote(entry) && !entry.mine).length
+  const [seen, setSeen] = useState(lines)
+  useEffect(() => {
+    if (open) setSeen(lines)
+  }, [open, lines])
+  return open ? 0 : Math.max(0, lines - seen)
+}
+
+/** Since when pictures stand still; the first two seconds of a break nobody notices. */
+function useStopped(phase: Phase): number | undefined {
+  useTick(500, phase.at === 'lost')
+  return phase.at === 'lost' && Date.now() - phase.since > 2000 ? phase.since : undefined
+}
+
+function LostBanner({ phase, onRetry }: { phase: Phase; onRetry(): void }) {
+  const t = useT()
+  useTick(500, phase.at === 'lost')
+  const now = Date.now()
+  if (phase.at !== 'lost' || now - phase.since < 1000) return null
+  const seconds = phase.nextAt === undefined ? 0 : Math.ceil((phase.nextAt - now) / 1000)
+  return (
+    <div className="banner" role="alert" data-testid="lost-banner">
+      <WifiOff size={20} />
+      <strong>{t('offline.title', { seconds: Math.floor((now - phase.since) / 1000) })}</strong>
+      <span>
+        {seconds > 0
+          ? t('offline.attempt', { attempt: phase.attempt, seconds })
+          : t('offline.trying', { attempt: phase.attempt })}{' '}
+        {t('offline.stopped', { time: clockTime(phase.since) })}
+      </span>
+      <Button size="small" onClick={onRetry}>
+        {t('offline.retry')}
+      </Button>
+    </div>
+  )
+}
+
+function SoundBar({ onStart }: { onStart(): void }) {
+  const t = useT()
+  return (
+    <div className="banner" role="alert">
+      <Volume2 size={20} />
+      <span>{t('room.startAudioHint')}</span>
+      <Button size="small" onClick={onStart} data-testid="start-audio">
+        {t('room.startAudio')}
+      </Button>
+    </div>
+  )
+}
+
+/** The latest thing that happened, for screen readers. */
+function News({ view }: { view: RoomView }) {
+  const t = useT()
+  const last = view.chat.at(-1)
+  const first = useRef(last?.id)
+  if (!last || last.id === first.current) return <div className="sr" aria-live="polite" />
+  const words = isNote(last)
+    ? t(`chat.${last.note}`, { name: last.name })
+    : last.mine
+      ? ''
+      : `${last.name} ${last.text}`
+  return (
+    <div className="sr" aria-live="polite">
+      {words}
+    </div>
+  )
 }

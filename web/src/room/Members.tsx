@@ -1,0 +1,203 @@
+import type { Track } from 'livekit-client'
+import { Cctv, Mic, MicOff, MoreHorizontal, ScreenShareOff, UserMinus, UserPlus, VideoOff } from 'lucide-react'
+import { useState } from 'react'
+import { useCommand } from '../app/command'
+import { hub } from '../app/hub'
+import { may } from '../consultations/may.model'
+import type { MuteSource } from '../hub/api'
+import type { Consultation } from '../hub/types'
+import { type Key, useT } from '../i18n'
+import { Avatar, Bars, Button, SearchField } from '../ui/controls'
+import { Confirm, MenuButton, type MenuItem, say } from '../ui/overlay'
+import { SpeakingBars } from './TileView'
+import type { Member } from './tiles.model'
+
+interface Props {
+  consultation: Consultation
+  members: Member<Track>[]
+  onInvite(): void
+}
+
+export function Members({ consultation, members, onInvite }: Props) {
+  const t = useT()
+  const [q, setQ] = useState('')
+  const [removing, setRemoving] = useState<Member<Track>>()
+  const wanted = q.trim().toLowerCase()
+  const isHost = (member: Member<Track>) => member.identity.startsWith(`${consultation.host.id}:`)
+  const rank = (member: Member<Track>) => (isHost(member) ? 0 : member.kind === 'camera' ? 2 : 1)
+  const shown = members
+    .filter(member => `${member.name} ${member.org}`.toLowerCase().includes(wanted))
+    .sort((a, b) => rank(a) - rank(b) || a.joinedAt - b.joinedAt)
+  return (
+    <div className="panel-body" data-testid="panel-members">
+      <div className="panel-search">
+        <SearchField label={t('members.searchHint')} value={q} onChange={setQ} />
+        {may(consultation, 'invite') && (
+          <Button icon={<UserPlus size={16} />} onClick={onInvite} data-testid="invite">
+            {t('members.invite')}
+          </Button>
+        )}
+      </div>
+      <div className="panel-caption">
+        <span>{t('members.inCall', { count: members.length })}</span>
+        <span>{t('members.micNetwork')}</span>
+      </div>
+      <ul className="members">
+        {shown.map(member => (
+          <Row
+            key={member.identity}
+            member={member}
+            host={isHost(member)}
+            consultation={consultation}
+            onRemove={() => setRemoving(member)}
+          />
+        ))}
+      </ul>
+      {removing && (
+        <RemoveDialog consultation={consultation} member={removing} onClose={() => setRemoving(undefined)} />
+      )}
+    </div>
+  )
+}
+
+interface RowProps {
+  member: Member<Track>
+  host: boolean
+  consultation: Consultation
+  onRemove(): void
+}
+
+function Row({ member, host, consultation, onRemove }: RowProps) {
+  const t = useT()
+  const items = useActions(member, consultation, onRemove)
+  const camera = member.kind === 'camera'
+  return (
+    <li data-testid="member" data-identity={member.identity}>
+      {camera ? (
+        <span className="avatar">
+          <Cctv size={15} />
+        </span>
+      ) : (
+        <Avatar name={member.name} />
+      )}
+      <span className="member-name">
+        <span>
+          <strong className="cut">
+            {member.name}
+            {member.local && t('common.me')}
+          </strong>
+          {host && <span className="chip">{t('members.host')}</span>}
+          {member.speakingSince !== undefined && <span className="chip">{t('members.speaking')}</span>}
+        </span>
+        <small className="cut">
+          {member.org}
+          {camera && ` · ${t('members.camera')}`}
+        </small>
+      </span>
+      {items.length > 0 && (
+        <MenuButton
+          look="ghost"
+          size="small"
+          square
+          icon={<MoreHorizontal size={16} />}
+          aria-label={t('members.actions', { name: member.name })}
+          place="below-end"
+          items={items}
+          data-testid="member-menu"
+        />
+      )}
+      {!camera && <MicState member={member} />}
+      <Bars quality={member.quality} />
+    </li>
+  )
+}
+
+function MicState({ member }: { member: Member<Track> }) {
+  const t = useT()
+  if (member.speakingSince !== undefined) return <SpeakingBars />
+  if (member.mic === 'on') return <Mic size={16} aria-label={t('tile.micOn')} />
+  return <MicOff size={16} aria-label={t('tile.muted')} />
+}
+
+/** What this person may do to that one; nothing that would change nothing. */
+function useActions(member: Member<Track>, consultation: Consultation, onRemove: () => void): MenuItem[] {
+  const t = useT()
+  const [run] = useCommand()
+  const { id } = consultation
+  if (member.local) return []
+  if (member.kind === 'camera') {
+    const camera = consultation.cameras.find(c => c.identity === member.identity)
+    if (!camera || !may(consultation, 'camera')) return []
+    const onPick = () => void run(() => hub.api.removeCamera(id, camera.id))
+    return [
+      { key: 'out', label: t('members.removeCamera'), icon: <UserMinus size={16} />, onPick, testid: 'camera-remove' },
+    ]
+  }
+  const mute = (source: MuteSource, done: Key) => () =>
+    void run(async () => {
+      await hub.api.mute(id, member.identity, source)
+      say(t(done, { name: member.name }))
+    })
+  const items: MenuItem[] = []
+  if (may(consultation, 'mute')) {
+    if (member.mic === 'on')
+      items.push({
+        key: 'mic',
+        label: t('members.mute'),
+        icon: <MicOff size={16} />,
+        onPick: mute('microphone', 'members.muteDone'),
+        testid: 'member-mute',
+      })
+    if (member.camera && !member.camera.muted)
+      items.push({
+        key: 'camera',
+        label: t('members.muteCamera'),
+        icon: <VideoOff size={16} />,
+        onPick: mute('camera', 'members.muteCameraDone'),
+      })
+    if (member.screen)
+      items.push({
+        key: 'screen',
+        label: t('members.muteScreen'),
+        icon: <ScreenShareOff size={16} />,
+        onPick: mute('screen_share', 'members.muteScreenDone'),
+      })
+  }
+  if (may(consultation, 'remove'))
+    items.push({
+      key: 'remove',
+      label: t('members.remove'),
+      icon: <UserMinus size={16} />,
+      onPick: onRemove,
+      testid: 'member-remove',
+    })
+  return items
+}
+
+function RemoveDialog({
+  consultation,
+  member,
+  onClose,
+}: {
+  consultation: Consultation
+  member: Member<Track>
+  onClose(): void
+}) {
+  const t = useT()
+  const [run, pending] = useCommand()
+  const remove = async () => {
+    const done = await run(() => hub.api.remove(consultation.id, member.identity))
+    if (done) say(t('members.removeDone', { name: member.name }))
+    onClose()
+  }
+  return (
+    <Confirm
+      title={t('members.removeTitle', { name: member.name })}
+      body={t('members.removeBody', { name: member.name, org: member.org })}
+      act={t('members.removeAct', { name: member.name })}
+      pending={pending && t('members.removeAct', { name: member.name })}
+      onConfirm={() => void remove()}
+      onClose={onClose}
+    />
+  )
+}
