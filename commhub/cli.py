@@ -123,10 +123,11 @@ def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run(_until_signal(work()))
     except Invalid as error:
         _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
-            raise
-        _fail(MISCONFIGURED, f"地址或端口不可用 / address or port not available: {error}")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            _fail(MISCONFIGURED, f"地址或端口不可用 / address or port not available: {error}")
+        log.exception("process failed")
+        raise SystemExit(1) from None
 
 
 @app.command(show=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,16 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What takes milliseconds speaks first.
     items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    # Where everything is tested, a peer that is not there is a failure: nobody would read "skipped".
+    report = yield
+    if report.skipped and os.environ.get("CI") and item.get_closest_marker("peer") is not None:
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, but all peers must be there in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 import commhub
 from commhub import cli
+from commhub.certificates import prepare
 from commhub.errors import Invalid, NotFound
 from commhub.settings import HttpSettings, MediaSettings, Settings
 from tests.support import clean_environment, free_port, wait_until
@@ -150,6 +153,17 @@ def test_what_a_restart_cannot_mend_ends_with_2(
     assert sentence in capsys.readouterr().err
 
 
+def test_what_nobody_foresaw_is_logged_once_and_ends_with_1(parts: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    async def record(settings: Settings) -> None:
+        raise ZeroDivisionError("torn")
+
+    parts.record = record  # type: ignore[attr-defined]
+    assert command("record", "--set", "log.format=json") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "process failed"
+    assert "ZeroDivisionError: torn" in json.loads(line)["exception"]
+
+
 def test_unknown_bridge_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("bridge", "--kind", "carrier-pigeon") == 2
     assert "no such bridge: carrier-pigeon" in capsys.readouterr().err
@@ -198,6 +212,24 @@ def test_url_of_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     found = cli.urls(Settings(http=HttpSettings(host="0.0.0.0")))
     assert found[-1] == "https://localhost:8080"
     assert all(url.startswith("https://") for url in found)
+
+
+@pytest.mark.parametrize(("status", "ready"), [("200 OK", True), ("503 Service Unavailable", False)])
+@pytest.mark.parametrize("tls", ["on", "off"])
+async def test_ready_is_what_healthz_says(tmp_path: Path, tls: Literal["on", "off"], status: str, ready: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    http = HttpSettings(host="0.0.0.0", tls=tls, port=free_port())
+    prepared = prepare(http, tmp_path, datetime.now(UTC))
+    settings = Settings(http=http)
+    assert await asyncio.to_thread(cli._healthy, settings) is False
+    server = await asyncio.start_server(answer, "127.0.0.1", http.port, ssl=prepared and prepared.context)
+    async with server:
+        assert await asyncio.to_thread(cli._healthy, settings) is ready
 
 
 # The whole of `run` with real processes: a hub that only answers /healthz, and one that cannot start.
