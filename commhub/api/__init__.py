@@ -1,0 +1,113 @@
+"""The hub's HTTP interface: ``/api/v1``, ``/events``, ``/healthz``, ``/ca`` and the browser client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from commhub.api import consultations, directory, openapi, pages, recordings, session
+from commhub.api.gate import BODY_LIMIT, Buckets, Gate, Network, guarded
+from commhub.api.routes import Route
+from commhub.api.stream import Streams
+from commhub.auth import Auth
+from commhub.directory import Directory
+from commhub.errors import HubError, NotFound
+from commhub.events import Events
+from commhub.feeds import Feeds
+from commhub.recordings import Recordings, Review
+from commhub.rooms import Rooms
+from commhub.store import Store
+
+#: Parts of the hub and whether they work: ``{"media-0": True, …}``.
+Health = Callable[[], dict[str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the interface stands on."""
+
+    store: Store
+    auth: Auth
+    events: Events
+    directory: Directory
+    feeds: Feeds
+    rooms: Rooms
+    recordings: Recordings
+    review: Review
+
+
+class Api:
+    """``ca`` is the hub's own CA certificate with its fingerprint, when it has one."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        health: Health,
+        *,
+        proxies: list[Network] | None = None,
+        ca: tuple[Path, str] | None = None,
+        attempts: Buckets | None = None,
+        static: Path = pages.STATIC,
+    ) -> None:
+        self._parts, self._health, self._ca, self._static = parts, health, ca, static
+        self.gate = Gate(parts.store, parts.auth, proxies)
+        self.streams = Streams(self.gate, parts.auth, parts.events)
+        # Thirty mistyped passwords from one address at once, then one every two seconds.
+        attempts = attempts or Buckets(30, 2.0)
+        self.routes: list[Route] = [
+            *session.routes(self.gate, parts.auth, parts.directory, attempts).all,
+            *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
+            *consultations.routes(self.gate, parts.rooms, parts.recordings).all,
+            *recordings.routes(parts.review).all,
+        ]
+
+    def install(self, app: web.Application) -> None:
+        """Adds everything to ``app``. Last: what no route takes is a page of the browser client."""
+        for route in self.routes:
+            app.router.add_route(route.method, openapi.PREFIX + route.path, self.gate.handler(route))
+        app.router.add_get("/events", self.streams.handler())
+        app.router.add_get("/healthz", self._healthz)
+        document = json.dumps(openapi.document(self.routes), ensure_ascii=False)
+        app.router.add_get("/api/openapi.json", _constant(document))
+        app.router.add_route("*", "/api/{path:.*}", guarded(_nothing))
+        if self._ca is not None:
+            certificate, fingerprint = self._ca
+            app.router.add_get("/ca", pages.ca_page(fingerprint, self._origin))
+            app.router.add_get("/ca.crt", pages.ca_file(certificate))
+        app.router.add_get("/{path:.*}", pages.client(self._static))
+        app.on_response_prepare.append(pages.harden)
+        app.on_shutdown.append(self._shut_down)
+
+    def _origin(self, request: web.Request) -> str:
+        return f"{self.gate.scheme(request)}://{request.host}"
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        parts = self._health()
+        well = all(parts.values())
+        body = {"status": "ok" if well else "unavailable", "parts": parts}
+        return web.json_response(body, status=200 if well else 503, headers={"Cache-Control": "no-store"})
+
+    async def _shut_down(self, _: web.Application) -> None:
+        await self.streams.close()
+
+
+def _constant(text: str) -> Callable[[web.Request], Awaitable[Any]]:
+    async def serve(_: web.Request) -> web.Response:
+        return web.Response(text=text, content_type="application/json", charset="utf-8")
+
+    return serve
+
+
+async def _nothing(request: web.Request) -> web.StreamResponse:
+    path = request.path.removeprefix(openapi.PREFIX)
+    if any(resource.canonical.removeprefix(openapi.PREFIX) == path for resource in request.app.router.resources()):
+        raise HubError("This address does not take this method.", "此地址不接受该方法。", code="method", status=405)
+    raise NotFound("There is nothing at this address.", "此地址没有内容。")
+
+
+__all__ = ["BODY_LIMIT", "Api", "Health", "Parts"]

@@ -1,0 +1,50 @@
+"""/recordings: list, one, its bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field
+
+from commhub.api.consultations import Body, Id, Query
+from commhub.api.routes import Call, Routes
+from commhub.recordings import Review
+from commhub.views import Page, Recording, RecordingDetail
+
+
+class RecordingSearch(Body):
+    q: Query = ""
+    consultation: Id | None = None
+    cursor: Id | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+def routes(review: Review) -> Routes:
+    r = Routes()
+
+    @r.get("/recordings", "recording.list", "Recordings the reader may see, newest first.")
+    async def listing(call: Call, query: RecordingSearch) -> Page[Recording]:
+        return await review.listed(call.actor, q=query.q, consultation=query.consultation, before=query.cursor, limit=query.limit)
+
+    @r.get("/recordings/{id}", "recording.view", "One recording with its tracks, speakers, events and gaps.")
+    async def get(call: Call) -> RecordingDetail:
+        recording = call.path("id")
+        return await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media")
+
+    @r.get(
+        "/recordings/{id}/media/{track}/{file}",
+        "recording.view",
+        "Bytes of a track's segment; ranges are honoured.",
+        media="application/octet-stream",
+    )
+    async def media(call: Call) -> web.StreamResponse:
+        path, mime = await review.file(call.actor, call.path("id"), call.path("track"), call.path("file"))
+        # aiohttp reads in a thread or by sendfile, and answers Range, If-Range and If-Modified-Since.
+        response = web.FileResponse(path, chunk_size=256 << 10)
+        response.content_type = mime
+        # A segment may still grow, and the right to see it may end: the browser asks each time.
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+    return r

@@ -1,0 +1,158 @@
+"""The closed set of events, their history and the bus.
+
+An event is written in the transaction of the change it tells (:meth:`Events.emit`) and published once that is on disk,
+in order of ``seq``. Who may see it is decided when it is written: the people and organisations concerned, and whoever's
+role reaches its organisation and label with the permission of its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct, field
+
+from commhub import log as logs
+from commhub.model import Actor, By, iso, new_id, utc_ns
+from commhub.store import Store, Transaction, tables
+
+log = logs.get(__name__)
+
+#: Every type there is, and the permission that shows it to people who are not concerned by name.
+TYPES: dict[str, str] = {
+    "consultation.created": "consultation.oversee",
+    "consultation.invited": "consultation.oversee",
+    "consultation.changed": "consultation.oversee",
+    "consultation.locked": "consultation.oversee",
+    "consultation.ended": "consultation.oversee",
+    "consultation.joined": "consultation.oversee",
+    "consultation.left": "consultation.oversee",
+    "consultation.camera_added": "consultation.oversee",
+    "consultation.camera_removed": "consultation.oversee",
+    "consultation.recording_started": "consultation.oversee",
+    "consultation.recording_stopped": "consultation.oversee",
+    "consultation.recording_failed": "consultation.oversee",
+    "camera.state": "camera.list",
+    "recording.listed": "recording.list",
+}
+VERSION = 1
+KEPT = 100_000  # events in the history; older ones are answered by a resync
+_BATCH = 1_000
+
+
+class Audience(Struct, frozen=True):
+    """Concerned by name: person ids, and organisation ids whose own people are."""
+
+    people: list[str] = field(default_factory=list)
+    orgs: list[str] = field(default_factory=list)
+
+
+class Event(Struct, frozen=True):
+    id: str
+    seq: int
+    type: str
+    version: int
+    at: str
+    actor: dict[str, str] | None
+    org: str
+    label: str
+    subject: str
+    rev: int | None
+    data: dict[str, Any]
+
+
+class Published(Struct, frozen=True):
+    """An event with those who may see it; ``wire`` is the message of ``/events``, made once for all."""
+
+    event: Event
+    audience: Audience
+    at: int  # UTC ns
+    wire: str = ""
+
+    def concerns(self, person: Actor) -> bool:
+        return (
+            person.id in self.audience.people
+            or person.org in self.audience.orgs
+            or person.may(TYPES[self.event.type], org=self.event.org, label=self.event.label)
+        )
+
+
+class _Body(Struct, frozen=True):
+    event: Event
+    audience: Audience
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+Listener = Callable[[Published], None]
+
+
+def _published(body: _Body, at: int) -> Published:
+    wire = msgspec.json.encode({"type": "event", "event": body.event}).decode()
+    return Published(body.event, body.audience, at, wire)
+
+
+class Events:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """``listener`` gets every event once, in order; it must not wait. Returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def emit(
+        self,
+        transaction: Transaction,
+        type: str,
+        *,
+        subject: str,
+        org: str,
+        label: str,
+        data: dict[str, Any],
+        by: Actor | By | None = None,
+        rev: int | None = None,
+        audience: Audience | None = None,
+    ) -> Event:
+        """``data`` must be plain JSON."""
+        if type not in TYPES:
+            raise ValueError(f"{type} is no event type.")
+        at = utc_ns()
+        actor = None
+        if by is not None and by.id is not None:
+            actor = {"id": by.id, "name": by.name, "org_name": by.org_name if isinstance(by, Actor) else ""}
+        seq = await transaction.next("event")
+        event = Event(new_id(), seq, type, VERSION, iso(at), actor, org, str(label), subject, rev, data)
+        body = _Body(event, audience or Audience())
+        row = {"seq": seq, "id": event.id, "at": at, "subject": subject, "body": msgspec.json.encode(body).decode()}
+        await transaction.insert(tables.events, row)
+        if seq % _BATCH == 0:
+            await transaction.run(sa.delete(tables.events).where(tables.events.c.seq <= seq - KEPT))
+        published = _published(body, at)
+        transaction.after(lambda: self._publish(published))
+        return event
+
+    def _publish(self, published: Published) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(published)
+            except Exception:  # one listener's fault is not another's loss
+                log.exception("event listener failed", type=published.event.type)
+
+    async def last(self) -> int:
+        return await self._store.counter("event")
+
+    async def since(self, seq: int, limit: int = _BATCH) -> list[Published] | None:
+        """What came after ``seq``, oldest first; None when that is not known (too old, too much, from the future)."""
+        c = tables.events.c
+        async with self._store.reading() as reading:
+            rows = await reading.all(sa.select(c.at, c.body).where(c.seq > seq).order_by(c.seq).limit(limit + 1))
+            last = await reading.value(sa.select(sa.func.max(c.seq))) or 0
+        if seq > last or len(rows) > limit:
+            return None
+        found = [_published(_decode(row.body), row.at) for row in rows]
+        if found and found[0].event.seq != seq + 1:
+            return None
+        return found

@@ -1,0 +1,115 @@
+"""The index of recording sessions in the database: what the recorder says of each, and whom it belongs to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from commhub import log as logs
+from commhub.events import Audience, Events
+from commhub.media.messages import SessionState
+from commhub.model import Label, iso, utc_ns
+from commhub.store import Transaction, tables
+from commhub.store.consultations import Consultation
+from commhub.views import Recording
+
+log = logs.get(__name__)
+
+_r = tables.recordings.c
+_MS = 1_000_000
+STATES = ("recording", "complete", "repaired", "failed")
+
+
+def query() -> sa.Select[Any]:
+    o = tables.organisations.c
+    return sa.select(tables.recordings, o.name.label("org_name")).outerjoin(
+        tables.organisations, o.id == tables.recordings.c.org_id
+    )
+
+
+def shown(row: sa.Row[Any], english: bool = False) -> Recording:
+    return Recording(
+        id=row.id,
+        consultation_id=row.consultation_id,
+        title=row.title,
+        code=row.code,
+        label=row.label,
+        started_at=iso(row.started_at),
+        ended_at=iso(row.ended_at) if row.ended_at else None,
+        duration_ms=row.duration_ms or (0 if row.ended_at else max(0, (utc_ns() - row.started_at) // _MS)),
+        state=row.state,
+        reason=(row.reason if english else row.reason_zh) or row.reason,
+        track_count=row.tracks,
+        people=json.loads(row.people),
+        org_name=row.org_name or "",
+    )
+
+
+async def add(transaction: Transaction, session: str, record: Consultation, at: int) -> None:
+    await transaction.insert(
+        tables.recordings,
+        {
+            "id": session,
+            "consultation_id": record.id,
+            "org_id": record.org_id,
+            "label": str(record.label),
+            "title": record.title,
+            "code": record.code,
+            "started_at": at,
+            "duration_ms": 0,
+            "state": "recording",
+            "tracks": 0,
+            "bytes": 0,
+            "people": "[]",
+        },
+    )
+
+
+async def take_in(transaction: Transaction, events: Events, state: SessionState, record: Consultation | None) -> None:
+    """What the recorder says of a session; ``record`` is its consultation. Pages learn of it when it matters to a list."""
+    if state.state not in STATES:
+        return
+    row = await transaction.first(sa.select(tables.recordings).where(_r.id == state.session))
+    if row is None:
+        if record is None:
+            log.warning("recording of nobody", session=state.session, room=state.room)
+            return
+        await add(transaction, state.session, record, state.started_at or utc_ns())
+        row = await transaction.first(sa.select(tables.recordings).where(_r.id == state.session))
+        assert row is not None
+        changed = True
+    else:
+        changed = row.state != state.state
+    values = {
+        "state": state.state,
+        "reason": state.text or state.code or None,
+        "reason_zh": state.text_zh or None,
+        "started_at": state.started_at or row.started_at,
+        "ended_at": state.ended_at or (row.ended_at if state.state != "recording" else None),
+        "duration_ms": state.duration_ms,
+        "tracks": state.tracks,
+        "bytes": state.bytes,
+        "people": json.dumps(state.people, ensure_ascii=False),
+    }
+    if not changed and all(row._mapping[name] == value for name, value in values.items()):
+        return
+    await transaction.run(sa.update(tables.recordings).where(_r.id == state.session).values(values))
+    if changed:
+        await listed(transaction, events, state.session)
+
+
+async def listed(transaction: Transaction, events: Events, session: str) -> None:
+    """The event that a list of recordings has changed."""
+    row = await transaction.first(query().where(_r.id == session))
+    assert row is not None
+    await events.emit(
+        transaction,
+        "recording.listed",
+        subject=session,
+        org=row.org_id,
+        label=Label(row.label),
+        audience=Audience(),
+        data={"recording": shown(row).model_dump(mode="json")},
+    )

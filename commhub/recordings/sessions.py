@@ -1,0 +1,356 @@
+"""What is being recorded: started and stopped by permission, kept going whatever restarts.
+
+The wish to record is in the consultation's record; the recorder is told as often as needed (``Record`` is idempotent). A session
+whose recorder died is repaired and listed by the restarted recorder; the consultation goes on in a new session. One
+that moves to another worker goes on as the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from commhub import audit
+from commhub import log as logs
+from commhub.conference import Conference
+from commhub.errors import Unavailable
+from commhub.events import Events, Published
+from commhub.feeds import Feeds
+from commhub.media import Engine
+from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, SinkEnded, StopRecord
+from commhub.model import HUB, Actor, By, new_id, utc_ns
+from commhub.recordings import index
+from commhub.rooms import Rooms
+from commhub.store import Store, Transaction, consultations, tables
+from commhub.store.consultations import Consultation
+from commhub.tasks import Tasks
+from commhub.views import Consultation as ConsultationView
+
+log = logs.get(__name__)
+
+TICK = 0.5  # seconds
+PATIENCE = 15.0  # seconds without the recorder's word after which people are told that nothing is recorded
+_c, _r = tables.consultations.c, tables.recordings.c
+#: Facts the recorder sees for itself in the room are not marked again.
+_UNMARKED = {"consultation.joined", "consultation.left"}
+
+
+@dataclass(slots=True)
+class _Session:
+    id: str
+    room: str
+    record: Record  # without worker
+    since: float  # when it was begun, or its recorder lost
+    worker: str = ""  # the one the recorder was told
+    confirmed: bool = False
+    over: bool = False  # the recorder says that it ended; another takes its place
+
+
+class Recordings:
+    """``tell`` sends to the recorder; :meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by its link."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        rooms: Rooms,
+        feeds: Feeds,
+        conference: Conference,
+        engine: Engine,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._events, self._rooms, self._feeds = store, events, rooms, feeds
+        self._conference, self._engine, self._clock = conference, engine, clock
+        self._sessions: dict[str, _Session] = {}
+        self._tell: Callable[[Message], None] | None = None
+        self._said: asyncio.Queue[SessionState] = asyncio.Queue()
+        self._tasks = Tasks("recordings")
+        self._beginning: set[str] = set()  # rooms whose first session is being begun
+        events.listen(self._happened)
+        engine.on_event(self._heard)
+        engine.on_worker(lambda snapshot: None, self._worker_lost, self._worker_ready)
+
+    async def open(self) -> None:
+        """What the records say is being recorded; before the recorder is linked."""
+        async with self._store.reading() as reading:
+            live = await consultations.find(reading, _c.state == "live", _c.recording_id.is_not(None), limit=10_000)
+        for record in live:
+            if record.recording_state == "recording" and record.recording_id is not None:
+                self._take_on(record, record.recording_id)
+
+    def start_tasks(self) -> None:
+        self._tasks.spawn(self._watch(), "watch")
+        self._tasks.spawn(self._take_in(), "index")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    # ---- by permission
+
+    async def start(self, consultation: str, actor: Actor) -> ConsultationView:
+        """Unavailable while the recorder is not there."""
+        async with self._store.transaction() as transaction:
+            record = await self._rooms.controllable(transaction, consultation, actor, "record")
+            if record.recording_state == "recording":
+                return self._rooms.view(record, actor)
+            if self._tell is None:
+                raise Unavailable(
+                    "The recorder is being restarted: try again in a moment.",
+                    "录制进程正在重启，请稍后再试。",
+                    code="no_recorder",
+                )
+            record = await self._begin(transaction, record, actor)
+        return self._rooms.view(record, actor)
+
+    async def stop(self, consultation: str, actor: Actor) -> ConsultationView:
+        async with self._store.transaction() as transaction:
+            record = await self._rooms.controllable(transaction, consultation, actor, "record")
+            if record.recording_state == "off":
+                return self._rooms.view(record, actor)
+            off = {"recording_state": "off", "recording_since": None, "recording_reason": None, "recording_wanted": False}
+            await self._rooms.edit(transaction, consultation, **off)
+            await audit.record(transaction, actor, "recording.stop", consultation, object=record.title)
+            data = {"recording_id": record.recording_id}
+            record = await self._rooms.announce(transaction, "consultation.recording_stopped", consultation, actor, data)
+        self._conference.set_recording(consultation, False)
+        return self._rooms.view(record, actor)
+
+    async def _begin(self, transaction: Transaction, record: Consultation, by: Actor | By) -> Consultation:
+        session, at = new_id(), utc_ns()
+        await index.add(transaction, session, record, at)
+        on = {
+            "recording_state": "recording",
+            "recording_since": at,
+            "recording_reason": None,
+            "recording_id": session,
+            "recording_wanted": True,
+        }
+        await self._rooms.edit(transaction, record.id, **on)
+        await audit.record(transaction, by, "recording.start", record.id, object=record.title)
+        # Before the event, which is the session's first mark.
+        began = await consultations.one(transaction, record.id)
+        assert began is not None
+        transaction.after(lambda: self._take_on(began, session, new=True))
+        await index.listed(transaction, self._events, session)
+        return await self._rooms.announce(transaction, "consultation.recording_started", record.id, by, {"recording_id": session})
+
+    def _light(self, record: Consultation) -> None:
+        self._conference.set_recording(record.id, record.recording_state == "recording")
+
+    def _take_on(self, record: Consultation, session: str, new: bool = False) -> None:
+        about = {
+            "consultation": record.id,
+            "code": record.code,
+            "title": record.title,
+            "label": str(record.label),
+            "org": record.org_id,
+            "org_name": record.host.org_name,
+        }
+        told = Record(session=session, room=record.id, worker="", title=record.title, about=about)
+        self._sessions[session] = _Session(session, record.id, told, self._clock())
+        if new:  # the light first: nobody is recorded unawares
+            self._conference.set_recording(record.id, True)
+        self._reconcile()
+        if new:
+            host = {"id": record.host.id, "name": record.host.name, "org_name": record.host.org_name}
+            self._mark(session, "consultation.created", record.created_at, {"title": record.title, "host": host})
+
+    # ---- the recorder
+
+    def linked(self, snapshot: Message, tell: Callable[[Message], None]) -> None:
+        self._tell = tell
+        known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
+        for session in self._sessions.values():
+            session.worker = ""
+            state = known.get(session.id)
+            session.confirmed = state is not None and state.state == "recording"
+            session.over = state is not None and state.state != "recording"
+        for state in known.values():
+            self.receive(state)
+        self._tasks.spawn(self._settle(set(known)), "settle")
+        self._reconcile()
+
+    def unlinked(self) -> None:
+        self._tell = None
+        for session in self._sessions.values():
+            session.worker, session.confirmed, session.since = "", False, self._clock()
+
+    def receive(self, message: Message) -> None:
+        if isinstance(message, SessionState):
+            self._said.put_nowait(message)
+
+    async def _take_in(self) -> None:
+        while True:
+            state = await self._said.get()
+            while True:
+                try:
+                    await self._take(state)
+                    break
+                except SQLAlchemyError:
+                    # A disk that is full now may not be later; the order of what was said is kept.
+                    log.exception("recording not indexed", session=state.session)
+                    await asyncio.sleep(2)
+
+    async def _take(self, state: SessionState) -> None:
+        session = self._sessions.get(state.session)
+        if state.state == "recording" and session is None and self._tell is not None:
+            self._tell(StopRecord(session=state.session, reason="not_wanted"))
+        async with self._store.transaction() as transaction:
+            record = await consultations.one(transaction, state.about.get("consultation") or state.room)
+            await index.take_in(transaction, self._events, state, record)
+            if session is None or record is None:
+                return
+            if state.state == "recording":
+                session.confirmed = True
+                record = await self._resumed(transaction, session, record)
+            elif state.state == "failed":
+                self._sessions.pop(session.id, None)
+                reason = state.text_zh or state.text or state.code
+                record = await self._failed(transaction, session, record, reason, give_up=True)
+            else:
+                self._sessions.pop(session.id, None)
+                if record.live and record.recording_id == session.id:
+                    record = await self._begin(transaction, record, HUB)
+        self._light(record)
+
+    async def _resumed(self, transaction: Transaction, session: _Session, record: Consultation) -> Consultation:
+        if record.recording_id != session.id or record.recording_state != "failed":
+            return record
+        await self._rooms.edit(transaction, record.id, recording_state="recording", recording_reason=None)
+        data = {"recording_id": session.id}
+        return await self._rooms.announce(transaction, "consultation.recording_started", record.id, None, data)
+
+    async def _failed(
+        self, transaction: Transaction, session: _Session, record: Consultation, reason: str, *, give_up: bool
+    ) -> Consultation:
+        if not record.live or record.recording_id != session.id or record.recording_state != "recording":
+            return record
+        values: dict[str, object] = {"recording_state": "failed", "recording_reason": reason}
+        if give_up:
+            values |= {"recording_wanted": False, "recording_since": None}
+        await self._rooms.edit(transaction, record.id, **values)
+        data = {"recording_id": session.id, "reason": reason}
+        return await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
+
+    async def _settle(self, known: set[str]) -> None:
+        """What the index calls running and the recorder has never heard of did not become a recording."""
+        async with self._store.transaction() as transaction:
+            rows = await transaction.all(sa.select(_r.id).where(_r.state == "recording"))
+            for row in rows:
+                if row.id not in known and row.id not in self._sessions:
+                    values = {
+                        "state": "failed",
+                        "ended_at": utc_ns(),
+                        "reason": "Nothing was recorded.",
+                        "reason_zh": "没有录到内容。",
+                    }
+                    await transaction.run(sa.update(tables.recordings).where(_r.id == row.id).values(values))
+                    await index.listed(transaction, self._events, row.id)
+
+    # ---- rooms and workers
+
+    def _worker_lost(self, worker: str, rooms: list[str]) -> None:
+        for session in self._sessions.values():
+            if session.room in rooms or session.worker == worker:
+                session.worker = ""
+
+    def _worker_ready(self, worker: str) -> None:
+        for session in self._sessions.values():
+            if session.worker == worker:
+                session.worker = ""
+        self._reconcile()
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, SinkEnded) and (session := self._sessions.get(message.sink)) is not None:
+            session.worker = ""
+
+    def _reconcile(self) -> None:
+        if self._tell is None:
+            return
+        for session in self._sessions.values():
+            worker = self._engine.worker_of(session.room)
+            if worker and worker != session.worker and not session.over:
+                session.worker = worker
+                told = session.record
+                self._tell(Record(session=told.session, room=told.room, worker=worker, title=told.title, about=told.about))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._reconcile()
+            late = [
+                session
+                for session in self._sessions.values()
+                if not session.confirmed and not session.over and self._clock() - session.since > PATIENCE
+            ]
+            for session in late:
+                session.since = float("inf")  # once
+                await self._say_late(session)
+
+    async def _say_late(self, session: _Session) -> None:
+        try:
+            async with self._store.transaction() as transaction:
+                record = await consultations.one(transaction, session.room)
+                if record is None:
+                    return
+                reason = "录制进程未应答，恢复后将继续录制。"
+                record = await self._failed(transaction, session, record, reason, give_up=False)
+            self._light(record)
+        except SQLAlchemyError:
+            log.exception("recording failure not written", session=session.id)
+
+    # ---- what happens in consultations
+
+    def _happened(self, published: Published) -> None:
+        event = published.event
+        if event.type == "camera.state":
+            rooms = self._feeds.rooms(event.subject)
+            for session in self._sessions.values():
+                if session.room in rooms:
+                    self._mark(session.id, event.type, published.at, event.data)
+            return
+        if not event.type.startswith("consultation."):
+            return
+        if event.type not in _UNMARKED:
+            data = {name: value for name, value in event.data.items() if name != "consultation"}
+            if event.actor is not None:
+                data["actor"] = event.actor
+            for session in self._sessions.values():
+                if session.room == event.subject:
+                    self._mark(session.id, event.type, published.at, data)
+        if event.type in ("consultation.ended", "consultation.recording_stopped"):
+            self._end(event.subject, "ended" if event.type == "consultation.ended" else "stopped")
+        if event.type == "consultation.joined" and event.data["consultation"]["recording"]["state"] == "off":
+            self._first_join(event.subject)
+
+    def _mark(self, session: str, event: str, at: int, data: dict[str, object]) -> None:
+        if self._tell is not None:
+            self._tell(Mark(session=session, event=event, at=at, data=data))
+
+    def _end(self, room: str, reason: str) -> None:
+        for session in [one for one in self._sessions.values() if one.room == room]:
+            del self._sessions[session.id]
+            if self._tell is not None:
+                self._tell(StopRecord(session=session.id, reason=reason))
+
+    def _first_join(self, room: str) -> None:
+        if room not in self._beginning:
+            self._beginning.add(room)
+            self._tasks.spawn(self._begin_wanted(room), "begin")
+
+    async def _begin_wanted(self, room: str) -> None:
+        """It was created with recording: the first who joins starts it."""
+        try:
+            async with self._store.transaction() as transaction:
+                record = await consultations.one(transaction, room)
+                if record is None or not record.live or not record.recording_wanted or record.recording_state != "off":
+                    return
+                await self._begin(transaction, record, By(record.host.name, record.host.id))
+        finally:
+            self._beginning.discard(room)

@@ -1,0 +1,8 @@
+"""Consultations: their records (``rooms``), who may do what (``rules``), who comes in and goes (``door``), how they look
+from outside (``picture``)."""
+
+from commhub.rooms.door import Door
+from commhub.rooms.picture import member_of, seat_of
+from commhub.rooms.rooms import InternalKey, Once, Rooms
+
+__all__ = ["Door", "InternalKey", "Once", "Rooms", "member_of", "seat_of"]

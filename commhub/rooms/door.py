@@ -1,0 +1,150 @@
+"""Who comes in and who has left: the hub's side of :class:`~commhub.conference.Host`."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from commhub import audit
+from commhub import log as logs
+from commhub.auth import Auth
+from commhub.conference import Presence, Ticket
+from commhub.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from commhub.model import ULID_PATTERN, By, new_id, utc_ns
+from commhub.rooms import rules
+from commhub.rooms.picture import member_of
+from commhub.rooms.rooms import Rooms, was_present
+from commhub.store import Reading, Store, consultations, tables
+
+log = logs.get(__name__)
+
+_a = tables.attendance.c
+
+
+class Door:
+    """Implements ``Host``. Rooms that are no consultation are the signalling's own matter and pass."""
+
+    def __init__(self, store: Store, auth: Auth, rooms: Rooms) -> None:
+        self._store, self._auth, self._rooms = store, auth, rooms
+
+    async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
+        async with self._store.reading() as reading:
+            await self._check_revoked(reading, ticket)
+            record = await consultations.one(reading, ticket.room)
+            if record is None:
+                return
+            if not record.live:
+                raise NotFound("requested room does not exist", "会商不存在或已结束。")
+            person = member_of(ticket.identity)
+            if ticket.key == self._rooms.key.name:
+                before = resuming or await was_present(reading, record.id, person)
+            else:
+                before = resuming or await _identity_was_present(reading, record.id, ticket.identity)
+        if ticket.key == self._rooms.key.name:
+            actor = await self._auth.actor(person)
+            if actor is None:
+                raise Forbidden("This person may no longer sign in.", "该人员已停用。")
+            rules.check_entry(record, actor, before)
+        elif ticket.identity in record.excluded:
+            raise Forbidden("This identity was removed from the consultation.", "该身份已被移出会商。", code="removed")
+        elif record.locked and not before:
+            raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
+
+    async def _check_revoked(self, reading: Reading, ticket: Ticket) -> None:
+        r = tables.revocations.c
+        if await reading.first(sa.select(r.token_id).where(r.token_id == ticket.token_id)):
+            raise Unauthenticated("This token was revoked.", "该令牌已作废。", code="revoked")
+
+    async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
+        r = tables.revocations.c
+        async with self._store.transaction() as transaction:
+            await transaction.run(sa.delete(tables.revocations).where(r.until < int(time.time())))
+            await transaction.run(sa.delete(tables.revocations).where(r.token_id == ticket_id))
+            row = {"token_id": ticket_id, "room": room, "identity": identity, "until": int(until) + 60}
+            await transaction.insert(tables.revocations, row)
+
+    async def joined(self, room: str, presence: Presence) -> None:
+        if presence.kind == "camera":  # told by consultation.camera_added
+            return
+        try:
+            async with self._store.transaction() as transaction:
+                record = await consultations.one(transaction, room)
+                if record is None:
+                    return
+                at = utc_ns()
+                await _close(transaction, room, presence.identity, at, "replaced")
+                await transaction.insert(
+                    tables.attendance,
+                    {
+                        "id": new_id(),
+                        "consultation_id": room,
+                        "person_id": _person(presence),
+                        "identity": presence.identity,
+                        "name": presence.name,
+                        "org_name": presence.org,
+                        "kind": presence.kind,
+                        "joined_at": at,
+                    },
+                )
+                data = {"identity": presence.identity, "name": presence.name}
+                await self._rooms.announce(transaction, "consultation.joined", room, _by(presence), data)
+        except SQLAlchemyError:
+            # A full disk must not keep anybody out of a consultation.
+            log.exception("join not written", room=room)
+
+    async def left(self, room: str, presence: Presence, reason: str) -> None:
+        if presence.kind == "camera":
+            return
+        try:
+            async with self._store.transaction() as transaction:
+                record = await consultations.one(transaction, room)
+                if record is None:
+                    return
+                await _close(transaction, room, presence.identity, utc_ns(), reason)
+                if record.live:
+                    data = {"identity": presence.identity, "name": presence.name, "reason": reason}
+                    await self._rooms.announce(transaction, "consultation.left", room, _by(presence), data)
+        except SQLAlchemyError:
+            log.exception("leave not written", room=room)
+
+    async def used_key(self, key: str, room: str, action: str) -> None:
+        async with self._store.transaction() as transaction:
+            if await transaction.first(sa.select(tables.consultations.c.id).where(tables.consultations.c.id == room)):
+                await audit.record(transaction, By(key, f"key:{key}"), "key.use", room, object=action)
+
+    async def settle(self) -> None:
+        """After a restart: who is written as present but is not there any more has left, nobody knows exactly when."""
+        async with self._store.transaction() as transaction:
+            rows = await transaction.all(
+                sa.select(_a.id, _a.identity, _a.consultation_id).where(_a.left_at.is_(None)).order_by(_a.consultation_id)
+            )
+            for room in {row.consultation_id for row in rows}:
+                record = await consultations.one(transaction, room)
+                there = {one.identity for one in self._rooms.present(record)} if record is not None else set()
+                gone = [row.id for row in rows if row.consultation_id == room and row.identity not in there]
+                values = {"left_at": utc_ns(), "reason": "hub_restarted"}
+                await transaction.run(sa.update(tables.attendance).where(_a.id.in_(gone)).values(values))
+                if gone and record is not None and record.live:
+                    await self._rooms.announce(transaction, "consultation.changed", room, None)
+
+
+def _person(presence: Presence) -> str | None:
+    member = member_of(presence.identity)
+    return member if presence.kind == "person" and re.fullmatch(ULID_PATTERN, member) else None
+
+
+def _by(presence: Presence) -> By:
+    return By(presence.name, member_of(presence.identity))
+
+
+async def _close(reading: Reading, room: str, identity: str, at: int, reason: str) -> None:
+    mine = (_a.consultation_id == room, _a.identity == identity, _a.left_at.is_(None))
+    await reading.connection.execute(sa.update(tables.attendance).where(*mine).values(left_at=at, reason=reason[:100]))
+
+
+async def _identity_was_present(reading: Reading, consultation: str, identity: str) -> bool:
+    query = sa.select(_a.id).where(_a.consultation_id == consultation, _a.identity == identity).limit(1)
+    return await reading.first(query) is not None

@@ -1,0 +1,463 @@
+"""Consultations: who is invited, what may be done with them, and what the live side is told.
+
+Every change is one transaction (record, audit row, event). The live side (:class:`~commhub.conference.Conference`) is told
+after the commit, never inside: it calls back into the hub. What it holds can always be told again from the records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import sqlalchemy as sa
+
+from commhub import audit
+from commhub import log as logs
+from commhub.conference import CameraSeat, Conference, Presence
+from commhub.errors import Conflict, Forbidden, HubError, Invalid, NotFound
+from commhub.events import Audience, Events
+from commhub.feeds import Feeds
+from commhub.log import Secret
+from commhub.model import Actor, By, Label, new_id, utc_ns
+from commhub.rooms import picture, rules
+from commhub.store import Reading, Store, Transaction, consultations, tables
+from commhub.store.consultations import Consultation
+from commhub.views import Consultation as ConsultationView
+from commhub.views import Joining, May, Page
+
+log = logs.get(__name__)
+
+TICKET_SECONDS = 600
+CAMERAS_LIMIT = 64  # in one consultation
+_c = tables.consultations.c
+
+
+@dataclass(frozen=True, slots=True)
+class InternalKey:
+    """The API key of the hub's own rooms. ``secret`` must outlive restarts: clients come back with their tokens."""
+
+    name: str
+    secret: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A POST's Idempotency-Key; ``fingerprint`` is a hash of route and body."""
+
+    key: str
+    fingerprint: str
+
+
+class Rooms:
+    def __init__(self, store: Store, events: Events, conference: Conference, feeds: Feeds, key: InternalKey) -> None:
+        self._store, self._events, self._conference, self._feeds, self._key = store, events, conference, feeds, key
+        feeds.audience = self._audience_of
+
+    @property
+    def key(self) -> InternalKey:
+        return self._key
+
+    async def start(self) -> None:
+        """Tell the live side what there is: all live consultations with their cameras, and what ended meanwhile."""
+        async with self._store.reading() as reading:
+            live = await consultations.find(reading, _c.state == "live", limit=10_000)
+            recent = utc_ns() - 24 * 3600 * 1_000_000_000
+            over = await consultations.find(reading, _c.state == "ended", _c.ended_at > recent, limit=200)
+        for record in live:
+            try:
+                await self._conference.open(record.id, key=self._key.name)
+                for camera in record.cameras:
+                    await self._seat(record, camera.id)
+                self._conference.set_recording(record.id, record.recording_state == "recording")
+            except HubError as error:
+                log.error("consultation not reopened", room=record.id, reason=error.message)
+        for record in over:
+            with contextlib.suppress(HubError):
+                await self._conference.close(record.id)
+
+    # ---- seeing
+
+    def present(self, record: Consultation) -> list[Presence]:
+        return self._conference.present(record.id) if record.live else []
+
+    def view(self, record: Consultation, reader: Actor) -> ConsultationView:
+        return picture.view(record, self.present(record), self._feeds, reader)
+
+    async def listed(
+        self, reader: Actor, *, state: str | None = None, q: str = "", before: str | None = None, limit: int = 50
+    ) -> Page[ConsultationView]:
+        conditions = [consultations.visible_to(reader)]
+        if state:
+            conditions.append(_c.state == state)
+        if before:
+            conditions.append(_c.id < before)
+        conditions += [
+            sa.or_(_c.title.contains(word, autoescape=True), _c.code.contains(word.upper(), autoescape=True))
+            for word in q.split()[:8]
+        ]
+        async with self._store.reading() as reading:
+            found = await consultations.find(reading, *conditions, limit=limit + 1)
+        items = [self.view(record, reader) for record in found[:limit]]
+        return Page(items=items, next=items[-1].id if len(found) > limit else None)
+
+    async def find(self, consultation: str, reader: Actor) -> Consultation:
+        async with self._store.reading() as reading:
+            return await self.visible(reading, consultation, reader)
+
+    async def visible(self, reading: Reading, consultation: str, reader: Actor) -> Consultation:
+        """NotFound for what the reader may not see, too: he may not know that it is there."""
+        record = await consultations.one(reading, consultation)
+        if record is None or not rules.may_see(record, reader):
+            raise NotFound("There is no such consultation.", "没有这个会商。")
+        return record
+
+    async def controllable(self, transaction: Reading, consultation: str, actor: Actor, what: May) -> Consultation:
+        """A live consultation with which the actor may do this. Forbidden, Conflict or NotFound."""
+        record = await self.visible(transaction, consultation, actor)
+        if not rules.may_control(record, actor, what):
+            raise Forbidden(
+                "Only the host, or a dispatcher in charge of it, may do this.", "只有发起人或主管该会商的调度员可以这样做。"
+            )
+        return rules.live(record)
+
+    # ---- changing
+
+    async def create(
+        self,
+        actor: Actor,
+        *,
+        title: str,
+        label: Label,
+        organisations: Iterable[str],
+        people: Iterable[str],
+        record: bool = False,
+        once: Once | None = None,
+    ) -> ConsultationView:
+        if record and not actor.may("recording.control"):
+            raise Forbidden("You may not record.", "没有录制权限。")
+        if not any(label in labels and actor.org in orgs for orgs, labels in actor.scopes("consultation.create")):
+            raise Forbidden(
+                "You may not create a consultation of this grade in your organisation.", "没有在本单位发起该密级会商的权限。"
+            )
+        at = utc_ns()
+        async with self._store.transaction() as transaction:
+            if made := await self._repeated(transaction, actor, once):
+                return self.view(await self.visible(transaction, made, actor), actor)
+            room = new_id()
+            day = time.localtime(at // 1_000_000_000)
+            number = await transaction.next(f"consultation {day.tm_year}-{day.tm_mon:02}-{day.tm_mday:02}")
+            await transaction.insert(
+                tables.consultations,
+                {
+                    "id": room, "code": f"HS-{day.tm_mon:02}{day.tm_mday:02}-{number:03}", "title": title, "state": "live",
+                    "label": str(label), "host_id": actor.id, "org_id": actor.org, "locked": False, "rev": 1,
+                    "created_at": at, "recording_wanted": record, "recording_state": "off",
+                },
+            )  # fmt: skip
+            await self._remember(transaction, actor, once, room)
+            ringing = await self._invite(transaction, room, actor, organisations, people)
+            made_record = await self.announce(transaction, "consultation.created", room, actor)
+            await audit.record(transaction, actor, "consultation.create", room, object=title)
+            if ringing:
+                await self._ring(transaction, room, actor, ringing)
+        await self._conference.open(room, key=self._key.name)
+        return self.view(made_record, actor)
+
+    async def invite(
+        self, consultation: str, actor: Actor, organisations: Iterable[str], people: Iterable[str], once: Once | None = None
+    ) -> ConsultationView:
+        async with self._store.transaction() as transaction:
+            record = await self.controllable(transaction, consultation, actor, "invite")
+            if await self._repeated(transaction, actor, once):
+                return self.view(record, actor)
+            await self._remember(transaction, actor, once, consultation)
+            ringing = await self._invite(transaction, consultation, actor, organisations, people)
+            await self._bump(transaction, consultation)
+            await audit.record(
+                transaction, actor, "consultation.invite", consultation, object=", ".join([*organisations, *people])
+            )
+            record = await self._ring(transaction, consultation, actor, ringing)
+        return self.view(record, actor)
+
+    async def change(
+        self, consultation: str, actor: Actor, rev: int, *, locked: bool | None = None, title: str | None = None
+    ) -> ConsultationView:
+        """Conflict ``stale`` when it is no longer at ``rev``."""
+        async with self._store.transaction() as transaction:
+            record = await self.controllable(transaction, consultation, actor, "lock")
+            if record.rev != rev:
+                raise Conflict("Somebody changed it meanwhile: load it again.", "内容已被他人修改，请刷新后重试。", code="stale")
+            if title is not None and title != record.title:
+                await self.edit(transaction, consultation, title=title)
+                record = await self.announce(transaction, "consultation.changed", consultation, actor)
+                await audit.record(transaction, actor, "consultation.change", consultation, object=title)
+            if locked is not None and locked != record.locked:
+                await self.edit(transaction, consultation, locked=locked)
+                record = await self.announce(transaction, "consultation.locked", consultation, actor, {"locked": locked})
+                await audit.record(transaction, actor, "consultation.lock", consultation, object="on" if locked else "off")
+        return self.view(record, actor)
+
+    async def end(self, consultation: str, actor: Actor) -> ConsultationView:
+        async with self._store.transaction() as transaction:
+            record = await self.controllable(transaction, consultation, actor, "end")
+            values = {"state": "ended", "ended_at": utc_ns(), "recording_state": "off", "recording_since": None}
+            await self.edit(transaction, consultation, **values)
+            await audit.record(transaction, actor, "consultation.end", consultation, object=record.title)
+            ended = await self.announce(transaction, "consultation.ended", consultation, actor)
+        for camera in record.cameras:
+            self._feeds.detach(camera.id, consultation)
+        await self._conference.close(consultation)
+        return self.view(ended, actor)
+
+    async def join(self, consultation: str, actor: Actor, terminal: str, origin: str) -> Joining:
+        """A ticket into the room; ``origin`` is the WebSocket origin the page reaches the hub by."""
+        async with self._store.transaction() as transaction:
+            record = rules.live(await self.visible(transaction, consultation, actor))
+            rules.check_entry(record, actor, await was_present(transaction, record.id, actor.id))
+            await audit.record(transaction, actor, "consultation.join", consultation, object=record.title)
+        await self._conference.open(consultation, key=self._key.name)
+        identity = f"{actor.id}:{terminal}"
+        return Joining(
+            url=origin,
+            token=self._ticket(record, actor, identity),
+            room=record.id,
+            identity=identity,
+            recording=picture.light(record),
+        )
+
+    def _ticket(self, record: Consultation, actor: Actor, identity: str) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self._key.name,
+            "sub": identity,
+            "name": actor.name,
+            "nbf": now - 60,
+            "exp": now + TICKET_SECONDS,
+            "jti": secrets.token_urlsafe(16),
+            "video": {
+                "room": record.id,
+                "roomJoin": True,
+                "canPublish": True,
+                "canSubscribe": True,
+                "canPublishData": True,
+            },
+            "attributes": {"org": actor.org_name, "kind": "person"},
+        }
+        return jwt.encode(claims, self._key.secret.reveal(), algorithm="HS256")
+
+    # ---- people in it
+
+    async def remove(self, consultation: str, actor: Actor, identity: str) -> None:
+        """Out, with his tokens, until he is invited again."""
+        async with self._store.transaction() as transaction:
+            record = await self.controllable(transaction, consultation, actor, "remove")
+            there = self._there(record, identity)
+            if there.kind != "camera":
+                if picture.member_of(identity) == record.host.id:
+                    raise Conflict("The host cannot be removed.", "不能移出发起人。")
+                # A person is out on all his terminals; what an API key let in is known by its identity only.
+                member = picture.member_of(identity) if there.kind == "person" else identity
+                await self._exclude(transaction, consultation, member)
+                await audit.record(transaction, actor, "consultation.remove", consultation, object=there.name)
+        if there.kind == "camera":
+            await self.remove_camera(consultation, actor, picture.member_of(identity))
+            return
+        for one in self.present(record):
+            if one.identity == identity or (
+                one.kind == "person" and picture.member_of(one.identity) == picture.member_of(identity)
+            ):
+                with contextlib.suppress(NotFound):  # gone by himself meanwhile
+                    await self._conference.remove(consultation, one.identity)
+
+    async def mute(self, consultation: str, actor: Actor, identity: str, source: str) -> None:
+        async with self._store.transaction() as transaction:
+            record = await self.controllable(transaction, consultation, actor, "mute")
+            there = self._there(record, identity)
+            await audit.record(transaction, actor, "consultation.mute", consultation, object=f"{there.name} {source}")
+        await self._conference.mute(consultation, identity, source, True)
+
+    def _there(self, record: Consultation, identity: str) -> Presence:
+        for one in self.present(record):
+            if one.identity == identity:
+                return one
+        raise NotFound("There is nobody of that identity in the room.", "会商中没有这个成员。")
+
+    async def _exclude(self, transaction: Transaction, consultation: str, member: str) -> None:
+        e = tables.exclusions.c
+        await transaction.run(sa.delete(tables.exclusions).where(e.consultation_id == consultation, e.member == member))
+        await transaction.insert(tables.exclusions, {"consultation_id": consultation, "member": member, "at": utc_ns()})
+
+    # ---- cameras
+
+    async def add_camera(self, consultation: str, actor: Actor, camera: str) -> ConsultationView:
+        async with self._store.transaction() as transaction:
+            record = rules.live(await self.visible(transaction, consultation, actor))
+            if not rules.may_bring_cameras(record, actor):
+                raise Forbidden("You may not bring cameras in here.", "没有在该会商中调入摄像机的权限。")
+            found = await _camera(transaction, camera)
+            if found is None or not actor.may("camera.list", org=found.org_id, label=found.label):
+                raise NotFound("There is no such camera.", "没有这个摄像机。")
+            if not actor.may("camera.open", org=found.org_id, label=found.label):
+                raise Forbidden("You may not open this camera.", "没有打开该摄像机的权限。")
+            if Label(found.label).height > record.label.height:
+                raise Forbidden(
+                    "The camera's grade is above that of the consultation.", "摄像机密级高于会商密级。", code="label_too_low"
+                )
+            if camera in {one.id for one in record.cameras}:
+                return self.view(record, actor)
+            if len(record.cameras) >= CAMERAS_LIMIT:
+                raise Conflict(f"There are {CAMERAS_LIMIT} cameras in it already.", f"最多调入 {CAMERAS_LIMIT} 个摄像机。")
+            added = {"consultation_id": consultation, "camera_id": camera, "added_at": utc_ns()}
+            await transaction.insert(tables.consultation_cameras, added)
+            await self._bump(transaction, consultation)
+            await audit.record(transaction, actor, "camera.open", consultation, object=found.name)
+            record = await self.announce(
+                transaction, "consultation.camera_added", consultation, actor, _short(camera, found.name)
+            )
+        await self._seat(record, camera)
+        return self.view(record, actor)
+
+    async def remove_camera(self, consultation: str, actor: Actor, camera: str) -> None:
+        async with self._store.transaction() as transaction:
+            record = rules.live(await self.visible(transaction, consultation, actor))
+            if not rules.may_bring_cameras(record, actor):
+                raise Forbidden("You may not take cameras out here.", "没有在该会商中移出摄像机的权限。")
+            there = next((one for one in record.cameras if one.id == camera), None)
+            if there is None:
+                raise NotFound("This camera is not in the consultation.", "会商中没有这个摄像机。")
+            k = tables.consultation_cameras.c
+            await transaction.run(
+                sa.delete(tables.consultation_cameras).where(k.consultation_id == consultation, k.camera_id == camera)
+            )
+            await self._bump(transaction, consultation)
+            await audit.record(transaction, actor, "camera.close", consultation, object=there.name)
+            await self.announce(transaction, "consultation.camera_removed", consultation, actor, _short(camera, there.name))
+        self._feeds.detach(camera, consultation)
+        with contextlib.suppress(NotFound):
+            await self._conference.remove_camera(consultation, picture.seat_of(camera))
+
+    async def _seat(self, record: Consultation, camera: str) -> None:
+        there = next(one for one in record.cameras if one.id == camera)
+        seat = CameraSeat(source=camera, identity=picture.seat_of(camera), name=there.name, org=there.org_name, audio=there.audio)
+        await self._conference.add_camera(record.id, seat)
+        try:
+            await self._feeds.attach(camera, record.id)
+        except (HubError, ValueError) as error:
+            log.error("camera not opened", camera=camera, reason=str(error))
+
+    # ---- records
+
+    async def announce(
+        self, transaction: Transaction, type: str, consultation: str, by: Actor | By | None, data: dict[str, Any] | None = None
+    ) -> Consultation:
+        """The event of a change, with the consultation as it is now. Returns that."""
+        record = await consultations.one(transaction, consultation)
+        assert record is not None
+        await self._events.emit(
+            transaction,
+            type,
+            subject=record.id,
+            org=record.org_id,
+            label=record.label,
+            rev=record.rev,
+            by=by,
+            audience=rules.audience(record),
+            data={
+                "consultation": picture.news(record, self.present(record), self._feeds).model_dump(mode="json"),
+                **(data or {}),
+            },
+        )
+        return record
+
+    async def edit(self, transaction: Transaction, consultation: str, **values: Any) -> None:
+        """Columns of the row; the revision goes on."""
+        await transaction.run(sa.update(tables.consultations).where(_c.id == consultation).values(rev=_c.rev + 1, **values))
+
+    async def _bump(self, transaction: Transaction, consultation: str) -> None:
+        await self.edit(transaction, consultation)
+
+    async def _invite(
+        self, transaction: Transaction, consultation: str, actor: Actor, orgs: Iterable[str], people: Iterable[str]
+    ) -> list[str]:
+        """Returns who rings: the people, and those of the organisations."""
+        orgs, people = list(dict.fromkeys(orgs)), list(dict.fromkeys(people))
+        o, p = tables.organisations.c, tables.people.c
+        known_orgs = set((await transaction.connection.scalars(sa.select(o.id).where(o.id.in_(orgs)))).all())
+        known = set((await transaction.connection.scalars(sa.select(p.id).where(p.id.in_(people), p.active))).all())
+        if unknown := [one for one in orgs if one not in known_orgs] + [one for one in people if one not in known]:
+            raise Invalid(
+                f"There is no organisation or person {unknown[0]}.", f"没有单位或人员 {unknown[0]}。", code="unknown_member"
+            )
+        for table, column, ids in (
+            (tables.consultation_organisations, "org_id", orgs),
+            (tables.consultation_people, "person_id", people),
+        ):
+            c = table.c
+            query = sa.select(c[column]).where(c.consultation_id == consultation)
+            there = set((await transaction.connection.scalars(query)).all())
+            await transaction.insert(table, *({"consultation_id": consultation, column: one} for one in ids if one not in there))
+        a = tables.accounts.c
+        members = (
+            sa.select(p.id)
+            .join_from(tables.people, tables.accounts, a.person_id == p.id)
+            .where(p.active, sa.or_(p.id.in_(people), p.org_id.in_(orgs)))
+            .order_by(p.level, p.id)
+        )
+        ringing = [one for one in (await transaction.connection.scalars(members)).all() if one != actor.id]
+        e = tables.exclusions.c
+        await transaction.run(
+            sa.delete(tables.exclusions).where(e.consultation_id == consultation, e.member.in_([*people, *ringing]))
+        )
+        return ringing
+
+    async def _ring(self, transaction: Transaction, consultation: str, actor: Actor, people: list[str]) -> Consultation:
+        data = {"people": people, "by": {"name": actor.name, "org_name": actor.org_name}}
+        return await self.announce(transaction, "consultation.invited", consultation, actor, data)
+
+    async def _repeated(self, transaction: Transaction, actor: Actor, once: Once | None) -> str | None:
+        """What this key made before. Conflict when it is used for something else."""
+        if once is None:
+            return None
+        r = tables.repeats.c
+        row = await transaction.first(sa.select(r.fingerprint, r.subject).where(r.person_id == actor.id, r.key == once.key))
+        if row is None:
+            return None
+        if row.fingerprint != once.fingerprint:
+            raise Conflict("This Idempotency-Key was used for another request.", "该幂等键已用于其他请求。", code="key_reused")
+        return str(row.subject)
+
+    async def _remember(self, transaction: Transaction, actor: Actor, once: Once | None, subject: str) -> None:
+        if once is None:
+            return
+        now = utc_ns()
+        await transaction.run(sa.delete(tables.repeats).where(tables.repeats.c.at < now - 24 * 3600 * 1_000_000_000))
+        values = {"person_id": actor.id, "key": once.key, "fingerprint": once.fingerprint, "subject": subject, "at": now}
+        await transaction.insert(tables.repeats, values)
+
+    async def _audience_of(self, rooms: set[str]) -> Audience:
+        async with self._store.reading() as reading:
+            found = await consultations.find(reading, _c.id.in_(sorted(rooms))) if rooms else []
+        audiences = [rules.audience(record) for record in found]
+        people = sorted({person for one in audiences for person in one.people})
+        return Audience(people, sorted({org for one in audiences for org in one.orgs}))
+
+
+def _short(camera: str, name: str) -> dict[str, Any]:
+    return {"camera": {"id": camera, "name": name, "identity": picture.seat_of(camera)}}
+
+
+async def _camera(reading: Reading, camera: str) -> sa.Row[Any] | None:
+    c = tables.cameras.c
+    return await reading.first(sa.select(c.name, c.org_id, c.label).where(c.id == camera))
+
+
+async def was_present(reading: Reading, consultation: str, person: str) -> bool:
+    """Was this person ever let in?"""
+    a = tables.attendance.c
+    query = sa.select(a.id).where(a.consultation_id == consultation, a.person_id == person).limit(1)
+    return await reading.first(query) is not None

@@ -1,0 +1,157 @@
+"""The database: one engine, one kind of transaction.
+
+A change writes its record, its audit row and its event in one :meth:`Store.transaction`; what listeners must learn
+(:meth:`Transaction.after`) runs once the commit is on disk, in the order of commits, and never when it fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from commhub import log as logs
+from commhub.store import tables
+
+log = logs.get(__name__)
+
+
+class Reading:
+    """A connection to read with."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+
+    async def all(self, query: sa.Select[Any]) -> Sequence[Row[Any]]:
+        rows: Sequence[Row[Any]] = (await self.connection.execute(query)).all()
+        return rows
+
+    async def first(self, query: sa.Select[Any]) -> Row[Any] | None:
+        row: Row[Any] | None = (await self.connection.execute(query)).first()
+        return row
+
+    async def value(self, query: sa.Select[Any]) -> Any:
+        return (await self.connection.execute(query)).scalar()
+
+
+class Transaction(Reading):
+    """Everything or nothing. One at a time in this process: hold it for records only, never for another process."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self._after: list[Callable[[], None]] = []
+
+    async def run(self, statement: sa.Executable) -> int:
+        """Rows changed."""
+        return int((await self.connection.execute(statement)).rowcount)
+
+    async def insert(self, table: sa.Table, *rows: dict[str, Any]) -> None:
+        if rows:
+            await self.connection.execute(sa.insert(table), list(rows))
+
+    async def next(self, counter: str) -> int:
+        """1, 2, 3 … per name."""
+        update = (
+            sa.update(tables.counters)
+            .where(tables.counters.c.name == counter)
+            .values(value=tables.counters.c.value + 1)
+            .returning(tables.counters.c.value)
+        )
+        value = (await self.connection.execute(update)).scalar()
+        if value is None:
+            await self.insert(tables.counters, {"name": counter, "value": 1})
+            return 1
+        return int(value)
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Call this once the commit is done. It must not fail or wait."""
+        self._after.append(act)
+
+    def committed(self) -> None:
+        for act in self._after:
+            act()
+
+
+class Store:
+    """``url`` is SQLAlchemy's (``sqlite+aiosqlite:///…``, ``postgresql+asyncpg://…``)."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._writing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Bring the schema up to date."""
+        async with self._engine.connect() as connection:
+            await connection.run_sync(_migrate)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reading]:
+        async with self._engine.connect() as connection:
+            yield Reading(connection)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        # SQLite has one writer anyway; on PostgreSQL the lock keeps `after` in the order of commits.
+        async with self._writing:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(commhub_writes=True)
+                async with connection.begin():
+                    transaction = Transaction(connection)
+                    yield transaction
+            transaction.committed()
+
+    async def counter(self, name: str) -> int:
+        """Its last number; 0 before the first."""
+        async with self.reading() as reading:
+            value = await reading.value(sa.select(tables.counters.c.value).where(tables.counters.c.name == name))
+        return int(value or 0)
+
+    async def next(self, counter: str) -> int:
+        async with self.transaction() as transaction:
+            return await transaction.next(counter)
+
+
+def _engine(url: str) -> AsyncEngine:
+    target = sa.make_url(url)
+    if target.get_backend_name() != "sqlite":
+        return create_async_engine(target, pool_pre_ping=True)
+    if target.database:
+        Path(target.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_async_engine(target, connect_args={"timeout": 30})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        # The driver's own BEGIN comes too late (before the first write only), so transactions are begun by hand below.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("commhub_writes")
+        # A writer that begins as a reader can lose the race for the lock half-way; IMMEDIATE waits for it instead.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

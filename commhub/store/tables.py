@@ -1,0 +1,249 @@
+"""The tables. Times are UTC nanoseconds (``BigInteger``), ids ULIDs; types mean the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[str]:
+    return Column("id", String(26), primary_key=True)
+
+
+def _to(name: str, target: str, *, null: bool = False, key: bool = False) -> Column[str]:
+    return Column(name, String(26), ForeignKey(f"{target}.id"), nullable=null, primary_key=key)
+
+
+#: Numbers that only grow. Their row is locked by whoever takes one, so that order of numbers is order of commits.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+organisations = Table(
+    "organisations",
+    metadata,
+    _id(),
+    Column("key", String(64), nullable=False, unique=True),
+    _to("parent_id", "organisations", null=True),
+    Column("name", String(200), nullable=False),
+    Column("name_en", String(200), nullable=False),
+    Column("short", String(60), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+places = Table(
+    "places",
+    metadata,
+    _id(),
+    Column("key", String(64), nullable=False, unique=True),
+    _to("org_id", "organisations"),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    Column("key", String(64), nullable=False, unique=True),
+    _to("org_id", "organisations"),
+    Column("name", String(100), nullable=False),
+    Column("post", String(100), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _to("person_id", "people", key=True),
+    Column("account", String(64), nullable=False, unique=True),
+    Column("password_hash", String(200), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", BigInteger, nullable=False),
+    Column("sample", Boolean, nullable=False),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    _to("person_id", "people", key=True),
+    Column("role", String(16), primary_key=True),
+    _to("org_id", "organisations", key=True),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    _to("person_id", "people"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+cameras = Table(
+    "cameras",
+    metadata,
+    _id(),
+    Column("key", String(64), nullable=False, unique=True),
+    _to("org_id", "organisations"),
+    _to("place_id", "places", null=True),
+    Column("name", String(200), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("url", String(500), nullable=False),
+    Column("user", String(100), nullable=False),
+    Column("password", LargeBinary, nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("audio", Boolean, nullable=False),
+    Column("search", Text, nullable=False),
+)
+
+consultations = Table(
+    "consultations",
+    metadata,
+    _id(),
+    Column("code", String(32), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("state", String(8), nullable=False, index=True),
+    Column("label", String(16), nullable=False),
+    _to("host_id", "people"),
+    _to("org_id", "organisations"),
+    Column("locked", Boolean, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+    Column("recording_wanted", Boolean, nullable=False),
+    Column("recording_state", String(16), nullable=False),
+    Column("recording_since", BigInteger, nullable=True),
+    Column("recording_reason", Text, nullable=True),
+    Column("recording_id", String(26), nullable=True),
+)
+
+consultation_organisations = Table(
+    "consultation_organisations",
+    metadata,
+    _to("consultation_id", "consultations", key=True),
+    _to("org_id", "organisations", key=True),
+    sa.Index(None, "org_id"),
+)
+
+consultation_people = Table(
+    "consultation_people",
+    metadata,
+    _to("consultation_id", "consultations", key=True),
+    _to("person_id", "people", key=True),
+    sa.Index(None, "person_id"),
+)
+
+consultation_cameras = Table(
+    "consultation_cameras",
+    metadata,
+    _to("consultation_id", "consultations", key=True),
+    _to("camera_id", "cameras", key=True),
+    Column("added_at", BigInteger, nullable=False),
+)
+
+#: Removed from a consultation; being invited again ends it. ``member`` is a person's id, or the identity of another.
+exclusions = Table(
+    "exclusions",
+    metadata,
+    _to("consultation_id", "consultations", key=True),
+    Column("member", String(200), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
+attendance = Table(
+    "attendance",
+    metadata,
+    _id(),
+    _to("consultation_id", "consultations"),
+    Column("person_id", String(26), nullable=True),
+    Column("identity", String(200), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("org_name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("joined_at", BigInteger, nullable=False),
+    Column("left_at", BigInteger, nullable=True),
+    Column("reason", String(100), nullable=True),
+    sa.Index(None, "consultation_id", "identity"),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("token_id", String(200), primary_key=True),
+    Column("room", String(200), nullable=False),
+    Column("identity", String(200), nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+#: What a repeated POST gets instead of doing it twice.
+repeats = Table(
+    "repeats",
+    metadata,
+    _to("person_id", "people", key=True),
+    Column("key", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("subject", String(26), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    _id(),
+    Column("consultation_id", String(26), nullable=False, index=True),
+    Column("org_id", String(26), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("code", String(32), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=True),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=True),
+    Column("reason_zh", Text, nullable=True),
+    Column("tracks", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("people", Text, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", String(26), nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("subject", String(26), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("actor_id", String(200), nullable=True),
+    Column("actor_name", String(200), nullable=False),
+    Column("org_id", String(26), nullable=True),
+    Column("org_name", String(200), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("object", Text, nullable=False),
+    Column("result", String(16), nullable=False),
+)

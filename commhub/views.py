@@ -1,0 +1,256 @@
+"""What programs outside see: the JSON shapes of the REST interface and of the events. Times are ISO 8601 UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from commhub.model import Label, Role
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+CameraState = Literal["idle", "connecting", "live", "failed"]
+Item = TypeVar("Item")
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page(View, Generic[Item]):
+    """``next`` is the cursor of the following page; null on the last."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+# ---- organisations, people, cameras
+
+
+class Org(View):
+    id: str
+    name: str
+    short: str
+
+
+class OrgName(View):
+    id: str
+    name: str
+
+
+class Organisation(View):
+    id: str
+    name: str
+    name_en: str
+    short: str
+    kind: Literal["city", "department", "district", "street", "headquarters", "external"]
+    parent_id: str | None
+
+
+class Person(View):
+    id: str
+    name: str
+    post: str
+    level: int
+    org: Org
+    online: bool
+
+
+class Reason(View):
+    """``code`` is stable, ``text`` a sentence for people."""
+
+    code: str
+    text: str
+
+
+class Camera(View):
+    id: str
+    name: str
+    place: str | None
+    org: Org
+    label: Label
+    state: CameraState
+    reason: Reason | None
+
+
+# ---- who is signed in
+
+
+class City(View):
+    name: str
+    name_en: str
+
+
+class Self(View):
+    id: str
+    name: str
+    account: str
+    post: str
+    level: int
+    org: OrgName
+
+
+class Granted(View):
+    role: Role
+    org_id: str
+
+
+class Session(View):
+    person: Self
+    roles: list[Granted]
+    permissions: list[str]
+    csrf: str
+    city: City
+    notice_version: str
+
+
+# ---- consultations
+
+May = Literal["join", "lock", "remove", "mute", "record", "camera", "invite", "end"]
+
+
+class Member(View):
+    id: str
+    name: str
+    org_name: str
+
+
+class RecordingLight(View):
+    state: Literal["off", "recording", "failed"]
+    since: Time | None
+    reason: str | None
+
+
+class Present(View):
+    identity: str
+    name: str
+    org_name: str
+    kind: Literal["person", "camera"]
+    joined_at: Time
+
+
+class ConsultationCamera(View):
+    id: str
+    name: str
+    org_name: str
+    state: CameraState
+    identity: str
+
+
+class ConsultationNews(View):
+    """A consultation as everybody in it sees it."""
+
+    id: str
+    code: str
+    title: str
+    state: Literal["live", "ended"]
+    label: Label
+    host: Member
+    locked: bool
+    recording: RecordingLight
+    created_at: Time
+    ended_at: Time | None
+    rev: int
+    organisations: list[Org]
+    people: list[Member]
+    present: list[Present]
+    cameras: list[ConsultationCamera]
+    recordings: list[str]
+
+
+class Consultation(ConsultationNews):
+    """And what the reader may do in it."""
+
+    may: list[May]
+
+
+class Joining(View):
+    url: str
+    token: str
+    room: str
+    identity: str
+    recording: RecordingLight
+
+
+# ---- recordings
+
+
+class Recording(View):
+    id: str
+    consultation_id: str
+    title: str
+    code: str
+    label: Label
+    started_at: Time
+    ended_at: Time | None
+    duration_ms: int
+    state: Literal["recording", "complete", "repaired", "failed"]
+    reason: str | None
+    track_count: int
+    people: list[str]
+    org_name: str
+
+
+class Segment(View):
+    url: str
+    mime: str
+    start_ms: int
+    duration_ms: int
+    bytes: int
+
+
+class RecordedTrack(View):
+    id: str
+    identity: str
+    name: str
+    org_name: str
+    kind: Literal["audio", "video"]
+    source: Literal["microphone", "camera", "screen_share", "screen_share_audio", "camera_feed"]
+    codec: str
+    segments: list[Segment]
+
+
+class Speaking(View):
+    identity: str
+    name: str
+    org_name: str
+    spans: list[tuple[int, int]]
+
+
+class RecordedEvent(View):
+    at_ms: int
+    type: str
+    identity: str | None = None
+    name: str | None = None
+    text: str | None = None
+    data: Any = None
+
+
+class Gap(View):
+    track: str
+    start_ms: int
+    end_ms: int
+    reason: str | None = None
+
+
+class RecordingDetail(Recording):
+    """Everything to play it: milliseconds count from ``started_at``."""
+
+    tracks: list[RecordedTrack]
+    speakers: list[Speaking]
+    events: list[RecordedEvent]
+    gaps: list[Gap]
+
+
+# ---- audit
+
+
+class AuditRow(View):
+    id: str
+    at: Time
+    actor_name: str
+    action: str
+    subject: str
+    object: str
+    result: str
+    org_name: str

@@ -1,0 +1,297 @@
+"""A hub's records and interface in a test: a real database, a real HTTP server, and a live side that only writes down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, CookieJar, web
+from aiohttp.test_utils import TestServer
+from argon2 import PasswordHasher
+
+from commhub.api import Api, Parts
+from commhub.auth import Auth, Rules
+from commhub.conference import CameraSeat, Presence, Ticket
+from commhub.directory import CityData, Directory, read_city
+from commhub.errors import NotFound
+from commhub.events import Events
+from commhub.feeds import Feeds
+from commhub.log import Secret
+from commhub.media.messages import Answer, Message, Offer, WorkerSnapshot
+from commhub.model import utc_ns
+from commhub.recordings import Recordings, Review
+from commhub.rooms import Door, InternalKey, Rooms
+from commhub.store import Store
+from commhub.vault import Vault
+
+SAMPLE = Path(__file__).parents[2] / "configs" / "sample-city"
+KEY = InternalKey("hub", Secret("k" * 48))
+#: As weak as argon2 goes: tests sign in hundreds of times.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+TERMINAL = "01K0000000000000000000TERM"
+
+
+class FakeConference:
+    """The live side: remembers rooms and people, and calls the hub back as signalling does."""
+
+    def __init__(self) -> None:
+        self.door: Door | None = None
+        self.rooms: dict[str, dict[str, Presence]] = {}
+        self.seats: dict[str, dict[str, CameraSeat]] = {}
+        self.lights: dict[str, bool] = {}
+        self.muted: list[tuple[str, str, str]] = []
+
+    async def open(self, room: str, *, key: str, metadata: str = "") -> None:
+        self.rooms.setdefault(room, {})
+
+    async def close(self, room: str) -> None:
+        for identity in list(self.rooms.pop(room, {})):
+            assert self.door is not None
+            await self.door.left(room, Presence(identity, ""), "ROOM_DELETED")
+
+    def present(self, room: str) -> list[Presence]:
+        return list(self.rooms.get(room, {}).values())
+
+    async def enter(self, room: str, identity: str, name: str, kind: str = "person", org: str = "") -> None:
+        presence = Presence(identity, name, kind, org, utc_ns())
+        self.rooms[room][identity] = presence
+        assert self.door is not None
+        await self.door.joined(room, presence)
+
+    async def leave(self, room: str, identity: str, reason: str = "CLIENT_INITIATED") -> None:
+        presence = self.rooms[room].pop(identity)
+        assert self.door is not None
+        await self.door.left(room, presence, reason)
+
+    async def remove(self, room: str, identity: str) -> None:
+        if identity not in self.rooms.get(room, {}):
+            raise NotFound("Nobody.")
+        assert self.door is not None
+        await self.door.revoke(f"token of {identity}", room, identity, 4e9)
+        await self.leave(room, identity, "PARTICIPANT_REMOVED")
+
+    async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
+        self.muted.append((room, identity, source))
+
+    async def add_camera(self, room: str, seat: CameraSeat) -> None:
+        self.seats.setdefault(room, {})[seat.identity] = seat
+        self.rooms[room][seat.identity] = Presence(seat.identity, seat.name, "camera", seat.org, utc_ns())
+
+    async def remove_camera(self, room: str, identity: str) -> None:
+        self.seats.get(room, {}).pop(identity, None)
+        self.rooms.get(room, {}).pop(identity, None)
+
+    def set_recording(self, room: str, active: bool) -> None:
+        self.lights[room] = active
+
+
+class FakeEngine:
+    """Every room lies on ``media-0`` unless ``places`` says otherwise."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, str] = {}
+        self.listeners: list[Callable[[Message], None]] = []
+        self.workers: list[tuple[Callable[[WorkerSnapshot], None], Callable[[str, list[str]], None], Callable[[str], None]]] = []
+
+    def tell(self, message: Message) -> None:
+        raise NotImplementedError
+
+    async def offer(self, offer: Offer) -> Answer:
+        raise NotImplementedError
+
+    def worker_of(self, room: str) -> str:
+        return self.places.get(room, "media-0")
+
+    def on_event(self, listener: Callable[[Message], None]) -> None:
+        self.listeners.append(listener)
+
+    def on_worker(
+        self,
+        found: Callable[[WorkerSnapshot], None],
+        lost: Callable[[str, list[str]], None],
+        ready: Callable[[str], None],
+    ) -> None:
+        self.workers.append((found, lost, ready))
+
+    def say(self, message: Message) -> None:
+        for listener in self.listeners:
+            listener(message)
+
+    def lose(self, worker: str, *rooms: str) -> None:
+        for _, lost, _ in self.workers:
+            lost(worker, list(rooms))
+
+    def come_back(self, worker: str) -> None:
+        for _, _, ready in self.workers:
+            ready(worker)
+
+
+@dataclass
+class Hub:
+    parts: Parts
+    door: Door
+    conference: FakeConference
+    engine: FakeEngine
+    folder: Path
+    passwords: dict[str, str] = field(default_factory=dict)  # by account
+    ids: dict[str, str] = field(default_factory=dict)  # by key, of everything imported
+    api: Api | None = None
+    server: TestServer | None = None
+
+    async def person(self, account: str) -> Any:
+        actor = await self.parts.auth.actor(self.ids[next(p.key for p in self.city.person if p.account == account)])
+        assert actor is not None
+        return actor
+
+    city: CityData = field(default_factory=CityData)
+
+    @asynccontextmanager
+    async def browser(self, account: str | None = None) -> AsyncIterator[Browser]:
+        assert self.server is not None
+        async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+            browser = Browser(self, session, str(self.server.make_url("/")).rstrip("/"))
+            if account is not None:
+                await browser.sign_in(account)
+            yield browser
+
+    async def enter(self, joining: dict[str, Any], name: str = "", org: str = "") -> str:
+        """Joins the room with a ticket, as signalling does. Returns the identity."""
+        ticket = ticket_of(joining["token"])
+        await self.door.admit(ticket)
+        await self.conference.enter(ticket.room, ticket.identity, ticket.name, "person", ticket.attributes["org"])
+        return ticket.identity
+
+
+def ticket_of(token: str) -> Ticket:
+    claims = jwt.decode(token, KEY.secret.reveal(), algorithms=["HS256"], issuer=KEY.name)
+    return Ticket(
+        key=claims["iss"],
+        identity=claims["sub"],
+        name=claims["name"],
+        room=claims["video"]["room"],
+        grants=claims["video"],
+        attributes=claims["attributes"],
+        token_id=claims["jti"],
+        expires_at=claims["exp"],
+    )
+
+
+class Browser:
+    """A page: cookies, origin, the token against forgery. ``call`` answers (status, body)."""
+
+    def __init__(self, hub: Hub, session: ClientSession, base: str) -> None:
+        self.hub, self.session, self.base = hub, session, base
+        self.cookie = ""
+        self.csrf = ""
+        self.headers: dict[str, str] = {"Origin": base, "Accept-Language": "en"}
+        self.me: dict[str, Any] = {}
+
+    async def sign_in(self, account: str) -> None:
+        status, body = await self.call("POST", "/session", {"account": account, "password": self.hub.passwords[account]})
+        assert status == 200, body
+        self.csrf, self.me = body["csrf"], body
+
+    async def raw(self, method: str, path: str, **more: Any) -> ClientResponse:
+        headers = {**self.headers, **more.pop("headers", {})}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        if method != "GET" and self.csrf:
+            headers.setdefault("X-CSRF-Token", self.csrf)
+        response = await self.session.request(method, self.base + path, headers=headers, **more)
+        # aiohttp's jar keeps a Secure cookie from plain http; browsers take loopback for secure.
+        if "__Host-commhub" in response.cookies:
+            self.cookie = f"__Host-commhub={response.cookies['__Host-commhub'].value}"
+        return response
+
+    async def call(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        more: dict[str, Any] = {"headers": headers or {}}
+        if body is not None:
+            more["json"] = body
+        async with await self.raw(method, "/api/v1" + path, **more) as response:
+            text = await response.text()
+            assert response.content_type in ("application/json", "application/problem+json") or not text, text
+            return response.status, (await response.json(content_type=None) if text else None)
+
+    async def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        status, answer = await self.call(method, path, body, **more)
+        assert status < 300, (status, answer)
+        return answer
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[Stream]:
+        headers = {**self.headers, "Cookie": self.cookie}
+        async with self.session.ws_connect(self.base + "/events", headers=headers) as socket:
+            stream = Stream(socket)
+            stream.hello = await stream.message()
+            yield stream
+
+
+class Stream:
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.hello: dict[str, Any] = {}
+
+    async def message(self) -> dict[str, Any]:
+        message: dict[str, Any] = await self.socket.receive_json(timeout=5)
+        return message
+
+    async def event(self, type: str) -> dict[str, Any]:
+        """The next event of this type; others are passed over."""
+        while True:
+            message = await self.message()
+            if message["type"] == "event" and message["event"]["type"] == type:
+                event: dict[str, Any] = message["event"]
+                return event
+
+
+@asynccontextmanager
+async def running(folder: Path, *, rules: Rules | None = None, url: str = "", sample: bool = True) -> AsyncIterator[Hub]:
+    """The records of a hub with the sample city, without HTTP."""
+    store = Store(url or f"sqlite+aiosqlite:///{folder / 'hub.db'}")
+    await store.open()
+    auth = Auth(store, rules=rules, hasher=QUICK)
+    events = Events(store)
+    directory = Directory(store, auth, Vault(folder / "secrets"))
+    engine, conference = FakeEngine(), FakeConference()
+    feeds = Feeds(store, events, directory, engine)
+    rooms = Rooms(store, events, conference, feeds, KEY)
+    conference.door = door = Door(store, auth, rooms)
+    recordings = Recordings(store, events, rooms, feeds, conference, engine)
+    review = Review(store, folder / "recordings")
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review)
+    hub = Hub(parts, door, conference, engine, folder)
+    if sample:
+        hub.city = read_city(SAMPLE)
+        await directory.take_in(hub.city)
+        hub.passwords = {one.account: one.password for one in await directory.sample_sign_ins()}
+        hub.ids = await directory.ids()
+    await recordings.open()
+    await rooms.start()
+    feeds.start()
+    recordings.start_tasks()
+    try:
+        yield hub
+    finally:
+        await recordings.close()
+        await feeds.close()
+        auth.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def serving(folder: Path, **more: Any) -> AsyncIterator[Hub]:
+    """And its interface on a port of loopback."""
+    async with running(folder, **more) as hub:
+        hub.api = Api(hub.parts, lambda: {"media-0": True})
+        app = web.Application()
+        hub.api.install(app)
+        hub.server = TestServer(app, host="127.0.0.1")
+        await hub.server.start_server()
+        try:
+            yield hub
+        finally:
+            await hub.server.close()
