@@ -7,7 +7,7 @@ mkdir -p .cache
 log=.cache/check.log
 
 # Only what runs beside is slowed down: the tests hold media to deadlines.
-nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
+NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
 trap 'kill "$checks" 2>/dev/null || true' EXIT
 
