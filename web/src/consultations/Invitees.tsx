@@ -60,7 +60,6 @@ export function Invitees({ chosen, onChange, without, autoFocus }: Props) {
         label={t('create.whoHint')}
         value={q}
         onChange={setQ}
-        // biome-ignore lint/a11y/noAutofocus: the first field of the dialog that asks for it
         autoFocus={autoFocus}
         onKeyDown={event => {
           if (event.key !== 'ArrowDown') return
