@@ -1,0 +1,85 @@
+"""The hub's end of the links to its bridges and recorders: dialled, greeted, and dialled again for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from commhub import log as logs
+from commhub.errors import HubError, PeerError
+from commhub.log import limited
+from commhub.media.link import Link, dial
+from commhub.media.messages import Hello, Message
+from commhub.tasks import Tasks
+
+log = logs.get(__name__)
+
+Tell = Callable[[Message], None]
+
+
+class ChildLink:
+    """``linked(snapshot, tell)`` is called first after every (re)connection, ``receive(message)`` for what follows, and
+    ``unlinked()`` when it is gone. None of them may wait."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        epoch: int,
+        *,
+        linked: Callable[[Message, Tell], None],
+        unlinked: Callable[[], None],
+        receive: Callable[[Message], None],
+    ) -> None:
+        self._folder, self.name, self._epoch = folder, name, epoch
+        self._linked, self._unlinked, self._receive = linked, unlinked, receive
+        self._tasks = Tasks(f"link to {name}")
+        self.up = False
+
+    def start(self) -> None:
+        self._tasks.spawn(self._run(), "dial")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._once()
+            except OSError:
+                pass  # not there yet, or being restarted
+            except (HubError, PeerError) as error:
+                # Refused (a newer hub is there), or it broke the protocol: once a minute is enough to say so.
+                if limited((self.name, str(error)), 60) is not None:
+                    log.warning("link refused", to=self.name, reason=str(error))
+            await asyncio.sleep(random.uniform(0.1, 0.2))
+
+    async def _once(self) -> None:
+        # What follows the snapshot may be read before we run again, so it waits until the snapshot was handed on.
+        early: list[Message] = []
+
+        def handle(_: Link, message: Message) -> None:
+            if self.up:
+                self._receive(message)
+            else:
+                early.append(message)
+
+        link, reading = await dial(self._folder, self.name, handle)
+        try:
+            snapshot = await link.ask(Hello(role="hub", name="hub", epoch=self._epoch))
+            self.up = True
+            log.info("linked", to=self.name)
+            self._linked(snapshot, link.tell)
+            for message in early:
+                self._receive(message)
+            await reading
+        finally:
+            link.close()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            if self.up:
+                self.up = False
+                log.warning("link lost", to=self.name)
+                self._unlinked()
