@@ -82,6 +82,8 @@ def _speakers(room: Room, person: None, message: media.Speakers, now: float) -> 
         for speaker in message.speakers
         if (known := room.people.get(speaker.peer)) is not None and not known.hidden
     ]
+    for speaker in speakers:
+        (room.speaking.add if speaker.active else room.speaking.discard)(speaker.sid)
     if speakers:
         room.broadcast(rtc.SignalResponse(speakers_changed=rtc.SpeakersChanged(speakers=speakers)))
 

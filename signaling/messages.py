@@ -71,6 +71,8 @@ def parse_join(parameter: str) -> rtc.JoinRequest:
     """The ``join_request`` parameter of ``/rtc/v1``: base64 of either alphabet, with or without padding, gzip or not."""
     if len(parameter) > MAX_JOIN_PARAMETER:
         raise ValueError("The join request is too long.")
+    if not parameter:
+        raise ValueError("There is no join request.")
     text = parameter.strip().translate(str.maketrans("-_ ", "+/+"))
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

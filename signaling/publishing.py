@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def _track(request: rtc.AddTrackRequest) -> Track:
         simulcast=len(request.layers) > 1,
         disable_dtx=request.disable_dtx,
         source=request.source,
-        layers=request.layers[:3],
+        layers=_by_quality(request.layers),
         stereo=request.stereo,
         disable_red=not video,  # redundant audio is not negotiated
         encryption=request.encryption,
@@ -82,12 +83,17 @@ def _track(request: rtc.AddTrackRequest) -> Track:
         if codec.cid:
             mime = _MIMES.get(codec.codec.lower(), _MIMES["vp8"]) if video else ""
             cids[codec.cid] = mime
-            layers = codec.layers[:3] or info.layers
+            layers = _by_quality(codec.layers) or list(info.layers)
             info.codecs.add(mime_type=mime, cid=codec.cid, layers=layers, video_layer_mode=_MODE)
     if not cids:
         cids[request.cid] = ""
         info.codecs.add(cid=request.cid, layers=info.layers, video_layer_mode=_MODE)
     return Track(info, cids, stream=info.stream)
+
+
+def _by_quality(layers: Iterable[models.VideoLayer]) -> list[models.VideoLayer]:
+    """Lowest first, as LiveKit lists them; there are three qualities."""
+    return sorted(layers, key=lambda layer: int(layer.quality))[:3]
 
 
 def _add_codec(room: Room, person: Participant, track: Track, request: rtc.AddTrackRequest) -> None:

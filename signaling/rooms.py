@@ -8,9 +8,12 @@ records go out one after another.
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from livekit.protocol import models, rtc
@@ -66,7 +69,8 @@ class Rooms:
         patience: float = 5.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self.engine, self.host, self.keys, self.terms = engine, host, keys, terms
+        self.engine, self.host, self.keys = engine, host, keys
+        self.terms = replace(terms, refresh=self._refreshed, trailer=terms.trailer or base64.b64encode(secrets.token_bytes(24)))
         self.now = clock or steady_clock()
         self.rooms: dict[str, Room] = {}
         self._workers, self._settle, self._patience = workers, settle, patience
@@ -90,6 +94,9 @@ class Rooms:
         await self._tasks.close()
         for socket in list(self._sockets.values()):
             socket.close()
+
+    def _refreshed(self, ticket: Ticket, now: float) -> str:
+        return tokens.refreshed(ticket, self.keys, now=now, ttl=self.terms.refresh_ttl) if ticket.key in self.keys else ""
 
     # ------------------------------------------------------------------------------------------ Conference
 

@@ -26,7 +26,7 @@ from commhub.media import messages as media
 from commhub.media.messages import Message
 from signaling import events, messages, participant, placement, publishing, requests, subscribing
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
-from signaling.participant import Kind, Participant, RoomRecord, State, Track
+from signaling.participant import Participant, RoomRecord, State, Track
 
 Reason = models.DisconnectReason
 Action = rtc.LeaveRequest
@@ -46,6 +46,7 @@ class Room:
     people: dict[str, Participant] = field(default_factory=dict)  # by sid
     by_identity: dict[str, str] = field(default_factory=dict)
     outs: list[Out] = field(default_factory=list)
+    speaking: set[str] = field(default_factory=set)
     empty_since: float = 0.0
     had_people: bool = False
     told_at: float | None = None  # when room_update is due
@@ -116,6 +117,10 @@ class Room:
                 if not other.present and not other.replaced:
                     other.gone[person.sid] = shown
             self.broadcast(rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=[shown])))
+        if person.sid in self.speaking:
+            self.speaking.discard(person.sid)
+            silent = rtc.SpeakersChanged(speakers=[models.SpeakerInfo(sid=person.sid)])
+            self.broadcast(rtc.SignalResponse(speakers_changed=silent))
         if tell_host:
             self.outs.append(Left(person.presence(), Reason.Name(reason).lower()))
         self.recount(now)
@@ -483,19 +488,3 @@ def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
         return Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
     return None
 
-
-__all__ = [
-    "Close",
-    "Command",
-    "Ended",
-    "Joined",
-    "Kind",
-    "Left",
-    "Negotiate",
-    "Out",
-    "Room",
-    "Send",
-    "Terms",
-    "new_room",
-    "room_of",
-]
