@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from commhub.wire import journal
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
-RECORDS = st.lists(
-    st.dictionaries(TEXT, st.one_of(TEXT, st.integers(-(2**53), 2**53), st.booleans(), st.none()), max_size=4), min_size=1, max_size=6
-)
+VALUES = st.one_of(TEXT, st.integers(-(2**53), 2**53), st.booleans(), st.none())
+RECORDS = st.lists(st.dictionaries(TEXT, VALUES, max_size=4), min_size=1, max_size=6)
 
 
 def test_golden_bytes() -> None:

@@ -1,0 +1,152 @@
+"""Chat out of LiveKit's data packets: text streams of topic ``lk.chat`` and the older ``ChatMessage``. No I/O, no clock.
+
+A client may send both for one message; they carry the same id, and the first one counts.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+from livekit.protocol.models import DataPacket, DataStream
+
+TOPIC = "lk.chat"
+PACKET_LIMIT = 128 << 10
+TEXT_LIMIT = 64 << 10  # bytes
+_STREAMS = 32  # unfinished ones of all senders
+_PER_SENDER = 4
+_PATIENCE = 60.0  # s
+_REMEMBERED = 512
+_CREATE, _UPDATE, _DELETE, _REACTION = range(4)
+_CHANGES = {_UPDATE: "edited", _DELETE: "deleted", _REACTION: "reaction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """``data`` has ``id`` and, if so, ``change`` (edited, deleted, reaction) and ``reply_to``."""
+
+    identity: str
+    text: str
+    data: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Stream:
+    began: float
+    compressed: bool
+    data: dict[str, str]
+    chunks: dict[int, bytes] = field(default_factory=dict)
+    size: int = 0
+
+
+class Chats:
+    """``receive`` gets every data packet of a session. ValueError with a sentence for what is wrong; other topics are nothing."""
+
+    def __init__(self) -> None:
+        self._streams: dict[tuple[str, str], _Stream] = {}
+        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+
+    def receive(self, identity: str, data: bytes, now: float) -> Chat | None:
+        """``now`` is monotonic seconds."""
+        if len(data) > PACKET_LIMIT:
+            raise ValueError("A data packet is larger than the limit.")
+        try:
+            packet = DataPacket.FromString(data)
+        except DecodeError:
+            raise ValueError("A data packet cannot be read.") from None
+        kind = packet.WhichOneof("value")
+        if kind == "chat_message":
+            return self._message(identity, packet)
+        if kind == "stream_header":
+            return self._header(identity, packet.stream_header, now)
+        if kind == "stream_chunk":
+            self._chunk(identity, packet.stream_chunk)
+        if kind == "stream_trailer":
+            return self._trailer(identity, packet.stream_trailer)
+        return None
+
+    def left(self, identity: str) -> None:
+        """What a sender did not finish is gone."""
+        for key in [key for key in self._streams if key[0] == identity]:
+            del self._streams[key]
+
+    def _message(self, identity: str, packet: DataPacket) -> Chat | None:
+        message = packet.chat_message
+        text = message.message
+        if len(text.encode()) > TEXT_LIMIT:
+            raise ValueError("A chat message is longer than the limit.")
+        data = {"id": message.id[:64]}
+        if message.deleted:
+            data["change"] = "deleted"
+        elif message.HasField("edit_timestamp"):
+            data["change"] = "edited"
+        return self._once(Chat(identity, text, data))
+
+    def _header(self, identity: str, header: DataStream.Header, now: float) -> Chat | None:
+        if header.topic != TOPIC or header.WhichOneof("content_header") != "text_header":
+            return None
+        if header.HasField("total_length") and header.total_length > TEXT_LIMIT:
+            raise ValueError("A chat message is longer than the limit.")
+        if header.compression not in (DataStream.NONE, DataStream.DEFLATE_RAW) or header.encryption_type:
+            raise ValueError("A chat message is packed in a way that is not known.")
+        data = {"id": header.stream_id[:64]}
+        change = _CHANGES.get(header.text_header.operation_type)
+        if change:
+            data["change"] = change
+        if header.text_header.reply_to_stream_id:
+            data["reply_to"] = header.text_header.reply_to_stream_id[:64]
+        stream = _Stream(now, header.compression == DataStream.DEFLATE_RAW, data)
+        if header.HasField("inline_content"):
+            stream.chunks[0] = header.inline_content
+            return self._once(_text(identity, stream))
+        for key in [key for key, old in self._streams.items() if now - old.began > _PATIENCE]:
+            del self._streams[key]
+        if len(self._streams) >= _STREAMS or sum(key[0] == identity for key in self._streams) >= _PER_SENDER:
+            raise ValueError("Too many text streams are unfinished.")
+        self._streams[identity, header.stream_id] = stream
+        return None
+
+    def _chunk(self, identity: str, chunk: DataStream.Chunk) -> None:
+        stream = self._streams.get((identity, chunk.stream_id))
+        if stream is None or chunk.chunk_index in stream.chunks:
+            return
+        stream.size += len(chunk.content)
+        if stream.size > TEXT_LIMIT or len(stream.chunks) >= 1024:
+            del self._streams[identity, chunk.stream_id]
+            raise ValueError("A chat message is longer than the limit.")
+        stream.chunks[chunk.chunk_index] = chunk.content
+
+    def _trailer(self, identity: str, trailer: DataStream.Trailer) -> Chat | None:
+        stream = self._streams.pop((identity, trailer.stream_id), None)
+        if stream is None or trailer.reason:  # the sender gave up
+            return None
+        if sorted(stream.chunks) != list(range(len(stream.chunks))):
+            raise ValueError("A part of a chat message is missing.")
+        return self._once(_text(identity, stream))
+
+    def _once(self, chat: Chat) -> Chat | None:
+        key = (chat.identity, chat.data["id"], chat.data.get("change", "") + chat.text)
+        if chat.data["id"] and key in self._seen:
+            return None
+        self._seen[key] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return chat
+
+
+def _text(identity: str, stream: _Stream) -> Chat:
+    data = b"".join(stream.chunks[index] for index in sorted(stream.chunks))
+    if stream.compressed:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = inflate.decompress(data, TEXT_LIMIT + 1)
+        except zlib.error:
+            raise ValueError("A chat message cannot be unpacked.") from None
+    if len(data) > TEXT_LIMIT:
+        raise ValueError("A chat message is longer than the limit.")
+    try:
+        return Chat(identity, data.decode(), stream.data)
+    except UnicodeDecodeError:
+        raise ValueError("A chat message is not UTF-8.") from None

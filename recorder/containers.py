@@ -1,0 +1,31 @@
+"""Which container a format goes into, and a file's recovery whatever it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recorder import fmp4, webm
+from recorder.container import Container, Seal
+from recorder.depacketise import Format
+
+
+def container(form: Format) -> Container:
+    return fmp4.Fmp4(form) if form.codec == "h264" else webm.WebM(form)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The playable part of a file: its length in bytes and ms, and what seals it."""
+
+    end: int
+    duration_ms: int
+    seal: Seal
+
+
+def recover(extension: str, data: bytes | memoryview) -> Found:
+    """``data`` is the whole file (mapped). Torn when nothing of it can be played."""
+    if extension == "mp4":
+        index, seal, rate = fmp4.recover(data)
+        return Found(index.end, index.until * 1000 // rate, seal)
+    index, seal = webm.recover(data)
+    return Found(index.end, index.until, seal)

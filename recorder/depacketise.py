@@ -1,0 +1,501 @@
+"""RTP payloads to whole frames: RFC 7741 (VP8), RFC 9628 (VP9), RFC 6184 (H.264), AV1's RTP mapping 1.0, RFC 7587 (Opus),
+RFC 2198 (RED). No I/O, no clock.
+
+A picture that misses a packet is dropped, and all that could refer to it, up to the next key frame.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Protocol
+
+from commhub.media.messages import Codec
+from recorder import bits
+from recorder.reorder import Packet
+
+FRAME_LIMIT = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file must say in its head; another format is another file. ``private`` is the container's codec configuration."""
+
+    kind: str  # audio, video
+    codec: str  # opus, vp8, vp9, av1, h264
+    string: str  # RFC 6381
+    rate: int  # RTP clock
+    channels: int = 0
+    width: int = 0
+    height: int = 0
+    private: bytes = b""
+
+
+@dataclass(slots=True)
+class Frame:
+    """``time`` is the RTP time (it goes on over wraps), ``at`` the ingress time of its first packet (UTC ns), ``duration``
+    RTP units where the payload tells. ``format`` stands on key frames."""
+
+    time: int
+    at: int
+    data: bytes
+    key: bool
+    duration: int = 0
+    format: Format | None = None
+
+
+class Depacketiser(Protocol):
+    wants_key: bool
+    malformed: int
+
+    def receive(self, packet: Packet) -> list[Frame]: ...
+
+
+def depacketiser(codec: Codec) -> Depacketiser:
+    """ValueError for what cannot be recorded."""
+    name = codec.mime.lower()
+    if name == "audio/opus":
+        return Opus(codec)
+    if name == "audio/red":
+        return Red(codec)
+    if name == "video/vp8":
+        return Vp8(codec)
+    if name == "video/vp9":
+        return Vp9(codec)
+    if name == "video/h264":
+        return H264(codec)
+    if name in ("video/av1", "video/av1x"):
+        return Av1(codec)
+    raise ValueError(f"{codec.mime} cannot be recorded.")
+
+
+# ------------------------------------------------------------------------------------------------------------ audio
+
+
+def opus_duration(packet: bytes) -> int:
+    """In 48 kHz samples (RFC 6716 §3.1); 0 for what is no Opus packet."""
+    if not packet:
+        return 0
+    config = packet[0] >> 3
+    if config < 12:
+        frame = (480, 960, 1920, 2880)[config % 4]
+    elif config < 16:
+        frame = (480, 960)[config % 2]
+    else:
+        frame = (120, 240, 480, 960)[config % 4]
+    code = packet[0] & 3
+    if code < 3:
+        return frame * (1 if code == 0 else 2)
+    return min(frame * (packet[1] & 0x3F), 5760) if len(packet) > 1 else 0
+
+
+class Opus:
+    def __init__(self, codec: Codec) -> None:
+        self.wants_key = False
+        self.malformed = 0
+        self._format = Format("audio", "opus", "opus", 48000, channels=2 if codec.channels != 1 else 1)
+
+    def receive(self, packet: Packet) -> list[Frame]:
+        return self._frame(packet.time, packet.at, packet.payload)
+
+    def _frame(self, time: int, at: int, payload: bytes) -> list[Frame]:
+        duration = opus_duration(payload)
+        if not duration:
+            self.malformed += bool(payload)
+            return []
+        return [Frame(time, at, payload, True, duration, self._format)]
+
+
+class Red(Opus):
+    """Opus with redundancy: a block is used once, so what one packet lost the next one brings."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codec)
+        self._last: int | None = None
+
+    def receive(self, packet: Packet) -> list[Frame]:
+        try:
+            blocks = self._blocks(packet.payload)
+        except ValueError:
+            self.malformed += 1
+            return []
+        out: list[Frame] = []
+        for offset, data in blocks:
+            time = packet.time - offset
+            if (self._last is None and offset) or (self._last is not None and time <= self._last):
+                continue  # a redundant block is of use only where its own packet was lost
+            out += self._frame(time, packet.at - offset * 1_000_000_000 // 48000, data)
+        self._last = packet.time if self._last is None else max(self._last, packet.time)
+        return out
+
+    @staticmethod
+    def _blocks(payload: bytes) -> list[tuple[int, bytes]]:
+        heads: list[tuple[int, int]] = []
+        offset = 0
+        while True:
+            if offset >= len(payload):
+                raise ValueError("A RED header is torn.")
+            if not payload[offset] & 0x80:
+                break
+            if offset + 4 > len(payload):
+                raise ValueError("A RED header is torn.")
+            word = int.from_bytes(payload[offset + 1 : offset + 4], "big")
+            heads.append((word >> 10, word & 0x3FF))
+            offset += 4
+        offset += 1
+        out: list[tuple[int, bytes]] = []
+        for time, size in heads:
+            if offset + size > len(payload):
+                raise ValueError("A RED block is torn.")
+            out.append((time, payload[offset : offset + size]))
+            offset += size
+        out.append((0, payload[offset:]))
+        return out
+
+
+# ------------------------------------------------------------------------------------------------------------ video
+
+
+class _Pictures:
+    """Collects the packets of a picture (one RTP time, ended by the marker) and keeps what cannot be decoded out."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._rate = codec.clock_rate or 90000
+        self._parts: list[bytes] = []
+        self._time = self._at = self._size = 0
+        self._open = self._spoilt = False
+        self._after_loss = False
+        self.wants_key = True  # nothing can be decoded before a key frame
+        self.malformed = 0
+
+    def receive(self, packet: Packet) -> list[Frame]:
+        out: list[Frame] = []
+        if packet.lost:
+            self._spoilt = self._spoilt or self._open
+            self.wants_key = self._after_loss = True
+        if not packet.payload:  # padding for bandwidth estimation
+            return out
+        if self._open and packet.time != self._time:
+            out += self._finish()
+        if not self._open:
+            self._open, self._time, self._at, self._size = True, packet.time, packet.at, 0
+            self._begin()
+        self._size += len(packet.payload)
+        if self._size > FRAME_LIMIT:
+            self._spoilt = True
+        elif not self._spoilt:
+            try:
+                self._add(packet.payload)
+            except ValueError:
+                self.malformed += 1
+                self._spoilt = True
+        if packet.marker:
+            out += self._finish()
+        return out
+
+    def _finish(self) -> list[Frame]:
+        frame: Frame | None = None
+        if not self._spoilt:
+            try:
+                frame = self._picture()
+            except ValueError:
+                self.malformed += 1
+                self._spoilt = True
+        if self._spoilt:
+            self.wants_key = True
+        self._open = self._spoilt = self._after_loss = False
+        self._parts.clear()
+        if frame is None or (self.wants_key and not frame.key):
+            return []
+        if frame.key:
+            self.wants_key = False
+        return [frame]
+
+    def _begin(self) -> None:
+        """The first packet of a picture follows."""
+
+    def _add(self, payload: bytes) -> None:
+        raise NotImplementedError
+
+    def _picture(self) -> Frame | None:
+        raise NotImplementedError
+
+
+class Vp8(_Pictures):
+    def _add(self, payload: bytes) -> None:
+        offset = 1
+        if payload[0] & 0x80:
+            flags = payload[1] if len(payload) > 1 else 0
+            offset = 2
+            if flags & 0x80:
+                offset += 2 if len(payload) > 2 and payload[2] & 0x80 else 1
+            offset += bool(flags & 0x40) + bool(flags & 0x30)
+        if offset >= len(payload):
+            raise ValueError("A VP8 payload descriptor is torn.")
+        begins = payload[0] & 0x10 and not payload[0] & 0x07
+        if not self._parts and not begins:
+            raise ValueError("The first packet of a VP8 frame is missing.")
+        self._parts.append(payload[offset:])
+
+    def _picture(self) -> Frame:
+        data = b"".join(self._parts)
+        if data[0] & 1:
+            return Frame(self._time, self._at, data, False)
+        width, height = bits.vp8_size(data)
+        return Frame(self._time, self._at, data, True, 0, Format("video", "vp8", "vp8", self._rate, width=width, height=height))
+
+
+class Vp9(_Pictures):
+    """The spatial layers of a picture become one superframe (VP9 bitstream specification, Annex B)."""
+
+    def _begin(self) -> None:
+        self._layers: list[list[bytes]] = []
+        self._key = False
+        self._size_told = (0, 0)
+
+    def _add(self, payload: bytes) -> None:
+        first, spatial = payload[0], 0
+        reader = _Bytes(payload, 1)
+        if first & 0x80 and reader.next() & 0x80:
+            reader.next()
+        if first & 0x20:
+            spatial = (reader.next() >> 1) & 7
+            if not first & 0x10:
+                reader.next()
+        if first & 0x10 and first & 0x40:
+            for _ in range(3):
+                if not reader.next() & 1:
+                    break
+        if first & 0x02:
+            self._structure(reader)
+        if reader.offset >= len(payload):
+            raise ValueError("A VP9 payload descriptor is torn.")
+        if first & 0x08:
+            if not self._layers:
+                self._key = not first & 0x40 and spatial == 0
+            self._layers.append([])
+        if not self._layers:
+            raise ValueError("The first packet of a VP9 frame is missing.")
+        self._layers[-1].append(payload[reader.offset :])
+
+    def _structure(self, reader: _Bytes) -> None:
+        head = reader.next()
+        if head & 0x10:
+            for _ in range((head >> 5) + 1):
+                width = reader.next() << 8 | reader.next()
+                self._size_told = (width, reader.next() << 8 | reader.next())
+        if head & 0x08:
+            for _ in range(reader.next()):
+                for _ in range((reader.next() >> 2) & 3):
+                    reader.next()
+
+    def _picture(self) -> Frame:
+        frames = [b"".join(parts) for parts in self._layers]
+        data = b"".join(frames)
+        if len(frames) > 1:
+            width = (max(map(len, frames)).bit_length() + 7) // 8
+            marker = bytes([0xC0 | (width - 1) << 3 | min(len(frames), 8) - 1])
+            data += marker + b"".join(len(frame).to_bytes(width, "little") for frame in frames[:8]) + marker
+        if not self._key:
+            return Frame(self._time, self._at, data, False)
+        width, height = self._size_told if len(frames) > 1 and self._size_told[0] else bits.vp9_size(frames[0])
+        return Frame(self._time, self._at, data, True, 0, Format("video", "vp9", "vp9", self._rate, width=width, height=height))
+
+
+class _Bytes:
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data, self.offset = data, offset
+
+    def next(self) -> int:
+        if self.offset >= len(self._data):
+            raise ValueError("A payload descriptor is torn.")
+        self.offset += 1
+        return self._data[self.offset - 1]
+
+    def leb128(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.next()
+            value |= (byte & 0x7F) << shift
+            if not byte & 0x80:
+                return value
+        raise ValueError("A LEB128 number is too long.")
+
+    def take(self, size: int) -> bytes:
+        if self.offset + size > len(self._data):
+            raise ValueError("An element is longer than its packet.")
+        self.offset += size
+        return self._data[self.offset - size : self.offset]
+
+
+class H264(_Pictures):
+    """Access units with lengths instead of start codes (ISO/IEC 14496-15); parameter sets go into the head of the file."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codec)
+        self._sequences: dict[int, bytes] = {}
+        self._pictures: dict[int, bytes] = {}
+        self._fragment: list[bytes] = []
+        for parameter in codec.fmtp.split(";"):
+            name, _, value = parameter.strip().partition("=")
+            if name == "sprop-parameter-sets":
+                for text in value.split(","):
+                    try:
+                        self._parameters(base64.b64decode(text, validate=True))
+                    except (binascii.Error, ValueError):
+                        self.malformed += 1
+
+    def _begin(self) -> None:
+        self._fragment = []
+        self._sync = self._coded = False
+
+    def _add(self, payload: bytes) -> None:
+        kind = payload[0] & 0x1F
+        if kind == 28:
+            self._unit_part(payload)
+        elif kind == 24:
+            reader = _Bytes(payload, 1)
+            while reader.offset < len(payload):
+                self._unit(reader.take(reader.next() << 8 | reader.next()))
+        elif 1 <= kind <= 23:
+            self._unit(payload)
+        else:
+            raise ValueError("An H.264 packetisation that was not negotiated.")
+
+    def _unit_part(self, payload: bytes) -> None:
+        if len(payload) < 3:
+            raise ValueError("An H.264 fragment is torn.")
+        if payload[1] & 0x80:
+            self._fragment = [bytes([payload[0] & 0xE0 | payload[1] & 0x1F])]
+        elif not self._fragment:
+            raise ValueError("The first fragment of an H.264 unit is missing.")
+        self._fragment.append(payload[2:])
+        if payload[1] & 0x40:
+            self._unit(b"".join(self._fragment))
+            self._fragment = []
+
+    def _unit(self, nal: bytes) -> None:
+        if not nal:
+            raise ValueError("An H.264 unit is empty.")
+        kind = nal[0] & 0x1F
+        if kind in (7, 8):
+            self._parameters(nal)
+        elif kind in (1, 5):
+            if self._after_loss and not self._coded and (len(nal) < 2 or not nal[1] & 0x80):
+                raise ValueError("The first slice of a picture is missing.")
+            self._coded = True
+            self._sync = self._sync or kind == 5
+            self._parts.append(nal)
+        elif kind == 6:
+            self._sync = self._sync or (len(nal) > 1 and nal[1] == 6)  # recovery point: gradual refresh
+            self._parts.append(nal)
+        elif kind not in (9, 10, 11, 12):  # delimiters and filler say nothing in a file
+            self._parts.append(nal)
+
+    def _parameters(self, nal: bytes) -> None:
+        if nal and nal[0] & 0x1F == 7:
+            number = bits.h264_sequence(nal).number
+            if self._sequences.get(number, nal) != nal:
+                self._sequences, self._pictures = {}, {}  # a new sequence makes the old pictures' parameters void
+            self._sequences[number] = nal
+        elif len(nal) > 1:
+            self._pictures[bits.Bits(nal[:16], 1).exp_golomb()] = nal
+
+    def _picture(self) -> Frame | None:
+        if self._fragment:
+            raise ValueError("The last fragment of an H.264 unit is missing.")
+        if not self._coded:
+            return None  # parameter sets on their own
+        data = b"".join(len(nal).to_bytes(4, "big") + nal for nal in self._parts)
+        if not self._sync or not self._sequences or not self._pictures:
+            return Frame(self._time, self._at, data, False)
+        sequence = bits.h264_sequence(next(iter(self._sequences.values())))
+        form = Format(
+            "video", "h264", f"avc1.{sequence.profile.hex()}", self._rate, width=sequence.width, height=sequence.height,
+            private=self._configuration(sequence.profile),
+        )  # fmt: skip
+        return Frame(self._time, self._at, data, True, 0, form)
+
+    def _configuration(self, profile: bytes) -> bytes:
+        """AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1."""
+        out = bytearray(b"\x01" + profile + b"\xff")
+        for mark, units in ((0xE0, self._sequences.values()), (0, self._pictures.values())):
+            chosen = list(units)[:31]
+            out.append(mark | len(chosen))
+            for nal in chosen:
+                out += len(nal).to_bytes(2, "big") + nal
+        if profile[0] in (100, 110, 122, 144):
+            out += b"\xfd\xf8\xf8\x00"  # 4:2:0, 8 bits: what real-time senders use
+        return bytes(out)
+
+
+class Av1(_Pictures):
+    """Temporal units of OBUs with their sizes (AV1's RTP mapping §4, bitstream specification §5.3)."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codec)
+        self._head = b""
+        self._told = bits.Av1Sequence(0, 0, 0, 0, 0)
+
+    def _begin(self) -> None:
+        self._partial: bytes | None = None
+        self._sequence = False
+
+    def _add(self, payload: bytes) -> None:
+        flags, reader = payload[0], _Bytes(payload, 1)
+        count, number = (flags >> 4) & 3, 0
+        while reader.offset < len(payload):
+            number += 1
+            last = number == count
+            element = reader.take(len(payload) - reader.offset if last else reader.leb128())
+            if number == 1 and flags & 0x80:
+                if self._partial is None:
+                    raise ValueError("The first part of an AV1 unit is missing.")
+                element = self._partial + element
+                self._partial = None
+            elif self._partial is not None:
+                raise ValueError("The last part of an AV1 unit is missing.")
+            if reader.offset == len(payload) and flags & 0x40:
+                self._partial = element
+            else:
+                self._unit(element)
+
+    def _unit(self, obu: bytes) -> None:
+        if not obu:
+            raise ValueError("An AV1 unit is empty.")
+        kind, extended, sized = (obu[0] >> 3) & 15, bool(obu[0] & 4), bool(obu[0] & 2)
+        if kind in (2, 8, 15):  # temporal delimiter, tile list, padding
+            return
+        reader = _Bytes(obu, 2 if extended else 1)
+        body = reader.take(reader.leb128()) if sized else obu[reader.offset :]
+        whole = bytes([obu[0] | 2]) + obu[1 : 2 if extended else 1] + _leb128(len(body)) + body
+        if kind == 1:
+            self._sequence = True
+            self._head = whole
+            self._told = bits.av1_sequence(body)
+        self._parts.append(whole)
+
+    def _picture(self) -> Frame | None:
+        if self._partial is not None:
+            raise ValueError("The last part of an AV1 unit is missing.")
+        data = b"".join(self._parts)
+        if not data:
+            return None
+        if not self._sequence:
+            return Frame(self._time, self._at, data, False)
+        told = self._told
+        # AV1CodecConfigurationRecord (AV1 in ISO base media §2.3): 8 bits, 4:2:0.
+        private = bytes([0x81, told.profile << 5 | told.level, told.tier << 7 | 0x0C, 0]) + self._head
+        string = f"av01.{told.profile}.{told.level:02d}{'H' if told.tier else 'M'}.08"
+        form = Format("video", "av1", string, self._rate, width=told.width, height=told.height, private=private)
+        return Frame(self._time, self._at, data, True, 0, form)
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,354 @@
+"""Files written by two threads, so that no disk holds up the event loop: one appends, one makes durable.
+
+What is appended goes to the kernel at once (a killed process loses nothing of it) and to the disk within ``sync_seconds``.
+A write that fails leaves the file as long as it was before; the file's owner is told, the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import mmap
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from commhub import log as logs
+from recorder.container import Seal, Torn
+from recorder.containers import Found, recover
+
+log = logs.get(__name__)
+T = TypeVar("T")
+PART = ".part"
+_KEPT = 256 << 10  # bytes of refused records that wait for a second try
+
+
+class Disk:
+    """Belongs to one event loop. Work of each thread keeps its order."""
+
+    def __init__(self, *, sync_seconds: float = 2.0, backlog: int = 64 << 20) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pause = sync_seconds / 2  # the pass itself takes time too
+        self._backlog = backlog
+        self._queued = self._written = 0  # bytes; each is changed by one thread only
+        self._writes: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._settling: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._dirty: set[File] = set()
+        self._lock = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._write_loop, name="recorder write", daemon=True),
+            threading.Thread(target=self._settle_loop, name="recorder sync", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the disk."""
+        return self._queued - self._written
+
+    @property
+    def slow(self) -> bool:
+        """The disk does not keep up: add nothing that can be left out."""
+        return self.pending > self._backlog
+
+    def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """In the writing thread, behind all that was appended before."""
+        return self._submit(self._writes, work)
+
+    def settle(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """In the other thread, behind all that was appended before: what may take long."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._writes.put(lambda: self._settling.put(lambda: self._answer(future, work)))
+        return future
+
+    def _submit(self, where: queue.SimpleQueue[Callable[[], None] | None], work: Callable[[], T]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self._loop.create_future()
+        where.put(lambda: self._answer(future, work))
+        return future
+
+    def append(self, file: File, data: bytes) -> None:
+        self._queued += len(data)
+        self._writes.put(lambda: self._append(file, data))
+
+    def _append(self, file: File, data: bytes) -> None:
+        if file.write(data):
+            with self._lock:
+                self._dirty.add(file)
+        self._written += len(data)
+
+    def tell(self, callback: Callable[[], None]) -> None:
+        """Call in the event loop; nothing when that has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback)
+
+    def _answer(self, future: asyncio.Future[T], work: Callable[[], T]) -> None:
+        def give(result: T | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        try:
+            result = work()
+        except BaseException as error:
+            failure = error
+            self.tell(lambda: give(None, failure))
+        else:
+            self.tell(lambda: give(result, None))
+
+    def _write_loop(self) -> None:
+        while (work := self._writes.get()) is not None:
+            work()
+        self._settling.put(None)
+
+    def _settle_loop(self) -> None:
+        due = time.monotonic() + self._pause
+        while True:
+            try:
+                work = self._settling.get(timeout=max(0.0, due - time.monotonic()))
+                if work is None:
+                    return
+                work()
+            except queue.Empty:
+                pass
+            if time.monotonic() >= due:
+                self._sync()
+                due = time.monotonic() + self._pause
+
+    def _sync(self) -> None:
+        with self._lock:
+            dirty, self._dirty = self._dirty, set()
+        for file in dirty:
+            file.sync()
+
+    async def close(self) -> None:
+        """Everything that was submitted is done first."""
+        self._writes.put(None)
+        for thread in self._threads:
+            await self._loop.run_in_executor(None, thread.join)
+
+
+class File:
+    """One growing file. ``failed`` is called in the event loop, once, when a write is refused.
+
+    ``keep``: what is refused waits for :meth:`revive` (a journal's last lines on a full disk).
+    """
+
+    def __init__(
+        self, disk: Disk, path: Path, failed: Callable[[OSError], None], *, existing: bool = False, keep: bool = False
+    ) -> None:
+        self._disk, self._path, self._failed = disk, path, failed
+        self._existing, self._keep = existing, keep
+        self._fd = -1
+        self._good = 0  # bytes that are whole
+        self._error: OSError | None = None
+        self._refused: list[bytes] = []
+        self._lock = threading.Lock()
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def append(self, data: bytes) -> None:
+        self._disk.append(self, data)
+
+    # ------------------------------------------------------------------------------------- in the threads of the disk
+
+    def write(self, data: bytes) -> bool:
+        """False when it was refused, now or before."""
+        if self._error is None:
+            try:
+                self._open()
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(self._fd, view) :]
+                self._good += len(data)
+                return True
+            except OSError as error:
+                self._refuse(error)
+        if self._keep and sum(map(len, self._refused)) < _KEPT:
+            self._refused.append(data)
+        return False
+
+    def _open(self) -> None:
+        if self._fd >= 0:
+            return
+        self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT
+        self._fd = os.open(self._path, flags if self._existing else flags | os.O_EXCL, 0o640)
+        self._good = os.fstat(self._fd).st_size
+
+    def _refuse(self, error: OSError) -> None:
+        self._error = error
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._good)
+        self._disk.tell(lambda: self._failed(error))
+
+    def sync(self) -> None:
+        """fdatasync, without holding up whoever writes or closes meanwhile."""
+        with self._lock:
+            if self._fd < 0:
+                return
+            copy = os.dup(self._fd)
+        try:
+            os.fdatasync(copy)
+        except OSError as error:
+            if self._error is None:
+                self._refuse(error)
+        finally:
+            os.close(copy)
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    # ------------------------------------------------------------------------------------------------ from the event loop
+
+    def revive(self) -> asyncio.Future[None]:
+        """Try again what was refused: there may be room now."""
+
+        def work() -> None:
+            self._error = None
+            refused, self._refused = self._refused, []
+            for data in refused:
+                self.write(data)
+
+        return self._disk.run(work)
+
+    def close(self) -> asyncio.Future[None]:
+        def work() -> None:
+            self.sync()
+            self._close()
+
+        return self._disk.settle(work)
+
+    def finish(self, seal: Seal) -> asyncio.Future[Finished]:
+        """Seal and give the file its final name (without ``.part``)."""
+
+        def work() -> Finished:
+            error = self._error
+            if error is None:
+                try:
+                    size = _seal(self._path, self._good, seal)
+                    self._close()
+                    return Finished(size)
+                except OSError as failure:
+                    error = failure
+            self._close()
+            found = salvage(self._path)
+            return Finished(found.end if found else 0, found.duration_ms if found else 0, error)
+
+        return self._disk.settle(work)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """With ``error`` the file was salvaged: ``size`` bytes of it, 0 when nothing can be played, last ``duration_ms``."""
+
+    size: int
+    duration_ms: int = 0
+    error: OSError | None = None
+
+
+def _seal(path: Path, end: int, seal: Seal) -> int:
+    """Append the tail, put the patches in place, make it durable, rename."""
+    plain = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)  # pwrite appends on the other one
+    try:
+        done = 0
+        while done < len(seal.tail):
+            done += os.pwrite(plain, seal.tail[done:], end + done)
+        for offset, data in seal.patches:
+            os.pwrite(plain, data, offset)
+        os.ftruncate(plain, end + len(seal.tail))
+        os.fdatasync(plain)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(plain, end)
+        raise
+    finally:
+        os.close(plain)
+    final = path.with_name(path.name.removesuffix(PART))
+    os.rename(path, final)
+    sync_folder(path.parent)
+    return end + len(seal.tail)
+
+
+def salvage(path: Path) -> Found | None:
+    """Make a torn ``.part`` playable: drop what is behind its last whole piece, seal, rename. None when nothing can be
+    played (the file is left as it is). A full disk leaves it unsealed, which can be played too."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            view = memoryview(data)
+            try:
+                found = recover(path.name.removesuffix(PART).rpartition(".")[2], view)
+            finally:
+                view.release()
+    except (Torn, ValueError, OSError):  # an empty file cannot be mapped
+        return None
+    try:
+        os.truncate(path, found.end)
+        _seal(path, found.end, found.seal)
+    except OSError as error:
+        log.warning("recording left unsealed", error=error.strerror)
+        with contextlib.suppress(OSError):
+            os.rename(path, path.with_name(path.name.removesuffix(PART)))
+    return found
+
+
+def sync_folder(path: Path) -> None:
+    """Make names in a folder durable."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def replace(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a small file so that a reader sees the old or the new one, whole."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        with contextlib.closing(os.fdopen(fd, "wb", closefd=True)) as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fdatasync(fd)
+        os.rename(draft, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Room that :meth:`Path.unlink` gives back when the disk is full."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        os.posix_fallocate(fd, 0, size)
+    finally:
+        os.close(fd)
+
+
+def free_bytes(path: Path) -> int:
+    """Of the file system that holds ``path`` (which may not exist yet)."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free

@@ -1,0 +1,259 @@
+"""The ``commhub record`` process: takes the hub's orders, records rooms of the media workers, repairs what it finds.
+
+It needs the hub only to be told what to begin and to end: a hub that dies is not missed, a new one gets a snapshot of
+all that is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from commhub import log as logs
+from commhub.errors import Conflict
+from commhub.media import messages
+from commhub.media.link import Link, Listener, listen
+from commhub.media.messages import Done, Message, RecordSnapshot, SessionState
+from commhub.tasks import Tasks
+from recorder import repair
+from recorder.files import Disk, free_bytes
+from recorder.session import Session
+from recorder.track import Limits
+from recorder.worker import Worker
+
+log = logs.get(__name__)
+_TICK = 0.1  # s
+_SPACE = 5.0  # s between two looks at the free space
+_PATIENCE = 5.0  # s a new hub waits for repairs; what takes longer is told when it is done
+_SNAPSHOT = 4000  # recordings
+_SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+
+FULL = (
+    "The recording cannot start: the disk has less free space than it must keep.",
+    "磁盘剩余空间低于下限，无法开始录制。",
+)
+
+
+async def run(
+    run_dir: Path,
+    name: str,
+    folder: Path,
+    *,
+    cluster_ms: int = 500,
+    sync_seconds: float = 2.0,
+    segment_minutes: float = 5.0,
+    minimum_free_bytes: int = 1 << 30,
+) -> None:
+    """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly."""
+    recorder = Recorder(run_dir, name, folder, Limits(cluster_ms / 1000, segment_minutes * 60), sync_seconds, minimum_free_bytes)
+    try:
+        await recorder.start()
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.shield(recorder.close())
+
+
+class Recorder:
+    def __init__(
+        self, run_dir: Path, name: str, folder: Path, limits: Limits, sync_seconds: float, minimum_free_bytes: int
+    ) -> None:
+        self._run_dir, self._name, self._folder = run_dir, name, folder
+        self._limits, self._minimum = limits, minimum_free_bytes
+        self._disk = Disk(sync_seconds=sync_seconds)
+        self._tasks = Tasks(name)
+        self._listener: Listener | None = None
+        self._hubs: dict[Link, int] = {}
+        self._epoch = 0
+        self._running: dict[str, Session] = {}
+        self._known: dict[str, SessionState] = {}  # not running
+        self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, Worker] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def start(self) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        closed, broken = await asyncio.to_thread(repair.survey, self._folder)
+        self._known = {state.session: state for state in closed}
+        turn = asyncio.Lock()
+        for folder in reversed(broken):  # the newest first
+            self._repairs[folder.name] = self._tasks.spawn(self._repair(folder, turn), "repair")
+        self._listener = await listen(self._run_dir, self._name, lambda link: None, self._receive)
+        self._tasks.spawn(self._tick(), "tick")
+        self._tasks.spawn(self._watch_space(), "space")
+        log.info("recorder started", closed=len(closed), broken=len(broken))
+
+    async def close(self) -> None:
+        """Close every recording; one that is ordered again later goes on."""
+        stops = [asyncio.ensure_future(session.stop("shutdown")) for session in self._running.values()]
+        if stops:
+            await asyncio.wait(stops, timeout=10)
+        if self._listener is not None:
+            await self._listener.close()
+        for worker in self._workers.values():
+            await worker.close()
+        await self._tasks.close()
+        await self._disk.close()
+
+    async def _repair(self, folder: Path, turn: asyncio.Lock) -> None:
+        async with turn:
+            try:
+                manifest = await asyncio.to_thread(repair.repair, folder)
+            except OSError as error:
+                log.error("recording not repaired", session=folder.name, error=error.strerror)
+                manifest = None
+        self._repairs.pop(folder.name, None)
+        if manifest is not None:
+            self._known[manifest.session] = Session(folder, self._disk, self._limits, self._changed, manifest).state()
+            self._tell(self._known[manifest.session])
+
+    # ---------------------------------------------------------------------------------------------------------- hub
+
+    def _receive(self, link: Link, message: Message) -> Awaitable[Message] | Message | None:
+        if isinstance(message, messages.Hello):
+            return self._hello(link, message)
+        if link not in self._hubs:
+            log.warning("order before a greeting")
+            link.close()
+            return None
+        if isinstance(message, messages.Record):
+            self._order(message.session, self._record(message))
+        elif isinstance(message, messages.StopRecord):
+            self._order(message.session, self._stop(message))
+        elif isinstance(message, messages.Mark):
+            self._order(message.session, self._mark(message))
+        return Done()
+
+    async def _hello(self, link: Link, hello: messages.Hello) -> RecordSnapshot:
+        if hello.epoch < self._epoch:
+            raise Conflict("A newer hub has spoken.", "已有更新的中枢连接。", code="stale_epoch")
+        self._epoch = hello.epoch
+        for other in [other for other, epoch in self._hubs.items() if epoch < hello.epoch]:
+            other.close()
+        if self._repairs:
+            await asyncio.wait(list(self._repairs.values()), timeout=_PATIENCE)
+        self._hubs[link] = hello.epoch
+        link.on_close.append(self._hub_gone)
+        states = sorted(self._known.values(), key=lambda state: state.started_at)[-_SNAPSHOT:]
+        return RecordSnapshot(sessions=[*states, *(session.state() for session in self._running.values())])
+
+    def _hub_gone(self, link: Link) -> None:
+        self._hubs.pop(link, None)
+
+    def _tell(self, state: SessionState) -> None:
+        for link in list(self._hubs):
+            link.tell(state)
+
+    def _changed(self, session: Session) -> None:
+        state = session.state()
+        if not session.running and state.state != "recording" and self._running.get(session.id) is session:
+            del self._running[session.id]
+            self._known[session.id] = state
+            if session.worker in self._workers:
+                self._workers[session.worker].remove(session)
+        self._tell(state)
+
+    def _order(self, session: str, work: Coroutine[Any, Any, None]) -> None:
+        """Orders for one recording are done one after the other, and hold up no others."""
+
+        async def in_turn() -> None:
+            async with self._locks.setdefault(session, asyncio.Lock()):
+                await work
+
+        self._tasks.spawn(in_turn(), "order")
+
+    async def _record(self, order: messages.Record) -> None:
+        if not _SESSION.fullmatch(order.session):
+            self._refuse(order, "invalid", "A recording's id has a wrong form.", "录制编号格式不正确。")
+            return
+        if (repairing := self._repairs.get(order.session)) is not None:
+            await asyncio.wait([repairing])
+        session = self._running.get(order.session)
+        if session is None:
+            known = self._known.get(order.session)
+            if known is not None and known.state == "complete" and known.code != "shutdown":
+                self._tell(known)
+                return
+            session = await self._begin(order, known)
+            if session is None:
+                return
+        self._place(session, order.worker)
+        self._tell(session.state())
+
+    async def _begin(self, order: messages.Record, known: SessionState | None) -> Session | None:
+        try:
+            free = await self._disk.run(lambda: free_bytes(self._folder))
+            if free < self._minimum:
+                self._refuse(order, "disk_full", *FULL)
+                return None
+            folder = self._folder / order.session
+            loaded = await asyncio.to_thread(repair.load, folder) if known is not None else None
+        except OSError as error:
+            log.error("recording not started", session=order.session, error=error.strerror)
+            self._refuse(order, "disk_error", "The folder of recordings cannot be used.", "录制目录不可用。")
+            return None
+        session = Session(folder, self._disk, self._limits, self._changed, loaded[0] if loaded else None)
+        self._known.pop(order.session, None)
+        self._running[order.session] = session
+        session.start(order)
+        return session
+
+    def _refuse(self, order: messages.Record, code: str, text: str, text_zh: str) -> None:
+        state = SessionState(
+            session=order.session, room=order.room, state="failed", code=code, text=text, text_zh=text_zh, about=order.about
+        )
+        self._tell(state)
+
+    def _place(self, session: Session, name: str) -> None:
+        """Record it from this worker."""
+        old = self._workers.get(session.worker)
+        if session.worker != name and old is not None:
+            old.remove(session)
+            session.unlinked(asyncio.get_running_loop().time(), "moved")
+        worker = self._workers.get(name)
+        if worker is None:
+            worker = self._workers[name] = Worker(self._run_dir, name, self._name)
+        session.worker = name
+        if session.id not in worker.sessions:
+            worker.add(session)
+
+    async def _stop(self, order: messages.StopRecord) -> None:
+        if (repairing := self._repairs.get(order.session)) is not None:
+            await asyncio.wait([repairing])
+        session = self._running.get(order.session)
+        if session is not None:
+            await session.stop(order.reason)
+            return
+        missing = SessionState(
+            session=order.session, room="", state="failed", code="not_found", text="There is no such recording.",
+            text_zh="没有这个录制。",
+        )  # fmt: skip
+        self._tell(self._known.get(order.session, missing))
+
+    async def _mark(self, mark: messages.Mark) -> None:
+        session = self._running.get(mark.session)
+        if session is not None:
+            session.mark(mark)
+
+    # --------------------------------------------------------------------------------------------------------- time
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            for session in list(self._running.values()):
+                session.tick(loop.time())
+            for name in list(self._workers):
+                if not self._workers[name].sessions:
+                    await self._workers.pop(name).close()
+
+    async def _watch_space(self) -> None:
+        while True:
+            await asyncio.sleep(_SPACE)
+            with contextlib.suppress(OSError):
+                if await self._disk.run(lambda: free_bytes(self._folder)) < self._minimum:
+                    for session in list(self._running.values()):
+                        await session.fail("disk_full")

@@ -1,0 +1,397 @@
+"""One recording: what a media worker tells of a room becomes a journal, files and a manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from commhub import log as logs
+from commhub.media import messages
+from commhub.media.messages import SessionState
+from commhub.model import utc_ns
+from commhub.wire import journal
+from recorder import files
+from recorder import manifest as manifests
+from recorder.chat import Chats
+from recorder.files import Disk, File
+from recorder.manifest import Manifest
+from recorder.reel import Reel, last_number
+from recorder.timeline import SenderClock
+from recorder.track import Feed, Limits
+
+log = logs.get(__name__)
+JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks"
+_RESERVED = 256 << 10  # bytes kept back so that a full disk still takes the last facts
+_REFRESH = 2.0  # s between two manifests
+_CONFIRM = 15.0  # s in which a worker that is back must name who is there
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_TEXTS = {
+    "disk_full": (
+        "The recording was stopped because the disk is full; what was recorded until then can be played.",
+        "磁盘空间不足，录制已停止；此前的内容可以回放。",
+    ),
+    "disk_error": (
+        "The recording was stopped because its files cannot be written; what was recorded until then can be played.",
+        "录制文件无法写入，录制已停止；此前的内容可以回放。",
+    ),
+}
+
+
+@dataclass(slots=True)
+class Live:
+    """A track that is being received. ``want_key`` asks its worker for a key frame."""
+
+    feed: Feed
+    reel: Reel
+    identity: str
+    peer: str
+    want_key: Callable[[], None]
+    muted: bool = False
+
+
+@dataclass(slots=True)
+class _Peer:
+    identity: str
+    clock: SenderClock = field(default_factory=SenderClock)
+
+
+class Session:
+    """``changed`` is called when :meth:`state` has news for the hub. Belongs to one event loop."""
+
+    def __init__(
+        self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None
+    ) -> None:
+        self.manifest = manifest or Manifest()
+        self.folder = folder
+        self.worker = ""
+        self._disk, self._limits, self._changed = disk, limits, changed
+        self._journal: File | None = None
+        self._unwritten: list[bytes] = []
+        self._flushing = False
+        self._peers: dict[str, _Peer] = {}
+        self._lives: dict[str, Live] = {}  # by track sid
+        self._reels: dict[str, Reel] = {}
+        self._chats = Chats()
+        self._speaking: dict[str, bool] = {}
+        self._unconfirmed: set[str] = set()
+        self._confirm_by = 0.0
+        self._refreshed = 0.0
+        self._pause = _REFRESH
+        self._slow = False
+        self._ending: asyncio.Task[None] | None = None
+        self._again = manifest is not None  # there may be files already
+        self._last_track = last_number(folder / TRACKS) if self._again else 0
+
+    # ---------------------------------------------------------------------------------------------------------- life
+
+    @property
+    def id(self) -> str:
+        return self.manifest.session
+
+    @property
+    def running(self) -> bool:
+        return self._journal is not None and self._ending is None
+
+    def start(self, order: messages.Record) -> None:
+        """A new recording, or one that goes on after it was interrupted."""
+        self._journal = File(self._disk, self.folder / JOURNAL, self._refused, existing=True, keep=True)
+        self._ending = None
+        if self._again:
+            self._unconfirmed = {identity for identity, person in self.manifest.people.items() if person.present}
+            self._write("continued", reason=self.manifest.state)
+        else:
+            self._write(
+                "opened", version=manifests.VERSION, session=order.session, room=order.room, title=order.title, about=order.about
+            )
+        self._disk.run(lambda: files.reserve(self.folder / RESERVE, _RESERVED)).add_done_callback(self._reserved)
+        log.info("recording started", session=self.id, room=self.manifest.room, again=self._again)
+        self._refresh(0.0)
+        self._changed(self)
+
+    def _reserved(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and isinstance(error := done.exception(), OSError):
+            self._refused(error)
+
+    async def stop(self, reason: str) -> None:
+        """Idempotent; returns when everything is on the disk. What ended by ``shutdown`` may be ordered again."""
+        await self._finish("complete", "shutdown" if reason == "shutdown" else "", reason)
+
+    async def fail(self, code: str) -> None:
+        """End it because the disk does not take more, and say so. ``code``: disk_full, disk_error."""
+        await self._finish("failed", code, code)
+
+    def _refused(self, error: OSError) -> None:
+        if self._ending is None and self._journal is not None:
+            log.error("recording refused by the disk", session=self.id, error=error.strerror)
+            asyncio.ensure_future(self.fail("disk_full" if error.errno in _FULL else "disk_error"))  # noqa: RUF006
+
+    async def _finish(self, state: str, code: str, reason: str) -> None:
+        if self._ending is None:
+            if self._journal is None:
+                return
+            self._ending = asyncio.create_task(self._end(state, code, reason), name=f"end of {self.id}")
+        await asyncio.shield(self._ending)
+
+    async def _end(self, state: str, code: str, reason: str) -> None:
+        now = asyncio.get_running_loop().time()
+        ended = utc_ns()
+        if state == "failed":
+            reserve = self.folder / RESERVE
+            await _quiet(self._disk.run(lambda: reserve.unlink(missing_ok=True)))
+        for sid in list(self._lives):
+            self._close(sid, now, "ended")
+        while finishing := [future for reel in self._reels.values() for future in reel.finishing]:
+            await asyncio.wait(finishing)
+            await asyncio.sleep(0)  # their callbacks journal
+        text, text_zh = _TEXTS.get(code, ("", ""))
+        self._write("closed", state=state, code=code, reason=reason, ended=ended, text=text, text_zh=text_zh)
+        self._flush()
+        assert self._journal is not None
+        ending, self._journal = self._journal, None
+        document = manifests.encode(self.manifest.document(ended))
+
+        def last() -> None:
+            (self.folder / RESERVE).unlink(missing_ok=True)
+            files.replace(self.folder / MANIFEST, document, durable=True)
+            files.sync_folder(self.folder)
+
+        await _quiet(ending.revive())
+        await _quiet(ending.close())
+        await _quiet(self._disk.settle(last))
+        log.info("recording ended", session=self.id, state=state, reason=reason, tracks=len(self.manifest.tracks))
+        self._changed(self)
+
+    def state(self) -> SessionState:
+        manifest = self.manifest
+        return SessionState(
+            session=self.id, room=manifest.room, state=manifest.state, code=manifest.code, text=manifest.text,
+            text_zh=manifest.text_zh, started_at=manifest.started_at, ended_at=manifest.ended_at,
+            duration_ms=manifest.duration_ms(utc_ns()), tracks=sum(bool(track.segments) for track in manifest.tracks.values()),
+            bytes=manifest.bytes, people=manifest.names(), about=manifest.about,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------------- journal
+
+    def _write(self, kind: str, /, at: int = 0, **fields: Any) -> None:
+        record: dict[str, Any] = {"type": kind, "at": at or utc_ns(), **fields}
+        self.manifest.apply(record)
+        try:
+            self._unwritten.append(journal.encode(record))
+        except ValueError as error:
+            log.warning("fact not journalled", session=self.id, type=kind, reason=str(error))
+            return
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._unwritten and self._journal is not None:
+            self._journal.append(b"".join(self._unwritten))
+            self._unwritten.clear()
+
+    def mark(self, mark: messages.Mark) -> None:
+        if self.running:
+            identity = mark.data.get("identity", "")
+            self._write("mark", mark.at, event=mark.event, identity=identity if isinstance(identity, str) else "", data=mark.data)
+
+    def _refresh(self, now: float) -> None:
+        """Write the manifest; a long one less often."""
+        self._refreshed = now
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        document = manifests.encode(self.manifest.document(utc_ns()))
+        self._pause = max(_REFRESH, 100 * (loop.time() - began))
+        done = self._disk.run(lambda: files.replace(self.folder / MANIFEST, document))
+        done.add_done_callback(self._reserved)
+
+    # ---------------------------------------------------------------------------------------------- the worker's facts
+
+    def linked(self, worker: str, now: float) -> None:
+        """The worker is going to tell everything that is there."""
+        self._write("worker", worker=worker)
+        self.worker = worker
+        self._unconfirmed |= {identity for identity, person in self.manifest.people.items() if person.present}
+        self._confirm_by = now + _CONFIRM
+
+    def unlinked(self, now: float, reason: str = "worker") -> None:
+        """The worker is gone (``worker``), the recording moves to another one (``moved``), or the room is closed (``room``)."""
+        if not self.running:
+            return
+        if self._lives and reason == "worker":
+            self._write("worker_lost", worker=self.worker)
+        for sid in list(self._lives):
+            self._close(sid, now, reason)
+        self._peers.clear()
+        for identity in [identity for identity, active in self._speaking.items() if active]:
+            self._write("speaking", identity=identity, active=False)
+        self._speaking.clear()
+        if reason == "room":
+            self._leave([identity for identity, person in self.manifest.people.items() if person.present], "room")
+
+    def _leave(self, identities: list[str], reason: str) -> None:
+        for identity in identities:
+            self._unconfirmed.discard(identity)
+            self._write("left", identity=identity, reason=reason)
+
+    def peer(self, fact: messages.SinkPeer) -> None:
+        if not self.running:
+            return
+        person = self.manifest.people.get(fact.identity)
+        about = fact.about
+        if fact.present:
+            self._peers.setdefault(fact.peer, _Peer(fact.identity))
+            self._unconfirmed.discard(fact.identity)
+            told = (about.get("name", ""), about.get("org", ""), about.get("kind", ""))
+            if person is None or not person.present or (any(told) and told != (person.name, person.org, person.kind)):
+                name, org, kind = told
+                self._write("joined", fact.at, identity=fact.identity, name=name, org=org, kind=kind)
+                self._changed(self)
+            return
+        self._peers.pop(fact.peer, None)
+        if all(peer.identity != fact.identity for peer in self._peers.values()) and person is not None and person.present:
+            self._chats.left(fact.identity)
+            self._speaking.pop(fact.identity, None)
+            self._write("left", fact.at, identity=fact.identity, reason=fact.reason)
+
+    def track(self, fact: messages.SinkTrack, now: float, want_key: Callable[[], None]) -> Live | None:
+        """A track begins or ends. What is returned takes its packets."""
+        if not self.running:
+            return None
+        if fact.track in self._lives:
+            self._close(fact.track, now, "" if fact.open else "unpublished", fact.at)
+        if not fact.open or fact.codec is None:
+            return None
+        reel = self._reel(fact)
+        peer = self._peers.setdefault(fact.peer, _Peer(fact.identity))
+        self._write(
+            "published", fact.at, identity=fact.identity, track=reel.track.id, source=reel.track.source, codec=fact.codec.mime,
+            sid=fact.track,
+        )  # fmt: skip
+        try:
+            feed = Feed(fact.codec, peer.clock, self._limits, muted=fact.muted)
+        except ValueError as error:
+            log.warning("track not recorded", session=self.id, reason=str(error))
+            self._write("gap", fact.at, track=reel.track.id, start=fact.at, reason="codec")
+            return None
+        if fact.muted != reel.track.muted:
+            self._write("muted" if fact.muted else "unmuted", fact.at, identity=fact.identity, track=reel.track.id)
+        live = Live(feed, reel, fact.identity, fact.peer, want_key, fact.muted)
+        self._lives[fact.track] = live
+        if self._slow:
+            live.feed.pause(now)
+        return live
+
+    def _reel(self, fact: messages.SinkTrack) -> Reel:
+        """The logical track: identity, source and the lowest ordinal that is free."""
+        person = self.manifest.people.get(fact.identity)
+        camera = person is not None and person.kind == "camera" and fact.kind == "video"
+        source = "camera_feed" if camera else fact.source
+        taken = {live.reel.track.id for live in self._lives.values()}
+        same = [
+            track for track in self.manifest.tracks.values()
+            if (track.identity, track.source, track.kind) == (fact.identity, source, fact.kind)
+        ]  # fmt: skip
+        chosen = next((track for track in same if track.id not in taken), None)
+        if chosen is None:
+            self._last_track += 1
+            name = f"{self._last_track:04d}"
+            self._write("track", fact.at, track=name, identity=fact.identity, source=source, kind=fact.kind, ordinal=len(same))
+            chosen = self.manifest.tracks[name]
+        reel = self._reels.get(chosen.id)
+        if reel is None:
+            folder = self.folder / TRACKS / chosen.id
+            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again)
+        return reel
+
+    def _close(self, sid: str, now: float, reason: str, at: int = 0) -> None:
+        live = self._lives.pop(sid)
+        live.reel.take(live.feed.close(now))
+        track = live.reel.track
+        last = track.segments[-1] if track.segments else None
+        if reason in ("worker", "moved") and last is not None and not live.muted:
+            end = last.start + last.duration_ms * 1_000_000
+            self._write("gap", track=track.id, start=end, reason="worker_lost" if reason == "worker" else "worker_moved")
+        if reason:
+            self._write("unpublished", at, identity=live.identity, track=track.id, reason=reason)
+
+    def packet(self, live: Live, data: memoryview | bytes, at: int, now: float) -> None:
+        if at < self.manifest.started_at or not self.running:
+            return  # from a cache, before the recording; or behind its end
+        outs = live.feed.receive(data, at, now)
+        if outs and live.reel.take(outs):
+            live.want_key()
+
+    def muted(self, fact: messages.SinkMuted, now: float) -> None:
+        live = self._lives.get(fact.track) if self.running else None
+        if live is None or live.muted == fact.muted:
+            return
+        live.muted = fact.muted
+        if fact.muted:
+            live.reel.take(live.feed.pause(now))
+        elif not self._slow:
+            live.feed.resume()
+        self._write("muted" if fact.muted else "unmuted", fact.at, identity=live.identity, track=live.reel.track.id)
+
+    def speakers(self, fact: messages.SinkSpeakers) -> None:
+        if not self.running:
+            return
+        for speaker in fact.speakers:
+            if self._speaking.get(speaker.identity, False) != speaker.active:
+                self._speaking[speaker.identity] = speaker.active
+                self._write("speaking", fact.at, identity=speaker.identity, active=speaker.active)
+
+    def data(self, fact: messages.SinkData, now: float) -> None:
+        if not self.running:
+            return
+        try:
+            chat = self._chats.receive(fact.identity, fact.packet, now)
+        except ValueError as error:
+            if (suppressed := logs.limited(("data", self.id, str(error)), 60)) is not None:
+                log.warning("data packet left out", session=self.id, reason=str(error), suppressed=suppressed)
+            return
+        if chat is not None:
+            self._write("chat", fact.at, identity=chat.identity, text=chat.text, data=chat.data)
+
+    # ------------------------------------------------------------------------------------------------------------ time
+
+    def tick(self, now: float) -> None:
+        """At least every 100 ms."""
+        if not self.running:
+            return
+        if self._disk.slow != self._slow:
+            self._hold_off(now)
+        for live in self._lives.values():
+            outs = live.feed.tick(now)
+            if outs and live.reel.take(outs):
+                live.want_key()
+        if self._unconfirmed and self._lives and now >= self._confirm_by:
+            self._leave(sorted(self._unconfirmed), "lost")
+        if now - self._refreshed >= self._pause:
+            self._refresh(now)
+
+    def _hold_off(self, now: float) -> None:
+        """The disk does not keep up (or does again): leave media out rather than run out of memory."""
+        self._slow = self._disk.slow
+        log.warning("disk too slow" if self._slow else "disk keeps up again", session=self.id)
+        for live in self._lives.values():
+            if live.muted:
+                continue
+            if self._slow:
+                live.reel.take(live.feed.pause(now))
+                self._write("gap", track=live.reel.track.id, start=utc_ns(), reason="disk_slow")
+            else:
+                live.feed.resume()
+
+
+async def _quiet(future: asyncio.Future[None]) -> None:
+    """Wait; what the disk refuses now is past help."""
+    try:
+        await future
+    except OSError as error:
+        log.error("recording not closed cleanly", error=error.strerror)
