@@ -276,6 +276,15 @@ class Settings(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ports(self) -> Settings:
+        taken = range(self.media.port, self.media.port + self.media.workers)
+        bound = [bind for bind, _ in self.media.pairs()]
+        apart = bound and self.http.host not in ("0.0.0.0", "::", "localhost", *bound)
+        if self.http.port in taken and not apart:
+            raise mistake("与 media.port 的端口冲突。", "is a port of media.port's as well.", "http.port")
+        return self
+
     @property
     def run_dir(self) -> Path:
         """Sockets and process ids of what runs."""
