@@ -153,8 +153,8 @@ def test_pages_and_media_cannot_share_a_port() -> None:
     same = {"COMMHUB_HTTP__PORT": "9001", "COMMHUB_MEDIA__PORT": "9000", "COMMHUB_MEDIA__WORKERS": "2"}
     (line,) = mistakes(same)
     assert line == "http.port: 与 media.port 的端口冲突。 / is a port of media.port's as well. (COMMHUB_HTTP__PORT)"
-    assert load(same | {"COMMHUB_MEDIA__WORKERS": "1"})
-    assert load(same | {"COMMHUB_MEDIA__ADDRESS": "10.0.0.1"})
+    assert load(same | {"COMMHUB_MEDIA__WORKERS": "1"}).settings.http.port == 9001
+    assert load(same | {"COMMHUB_MEDIA__ADDRESS": "10.0.0.1"}).settings.http.port == 9001
 
 
 @pytest.mark.parametrize(
