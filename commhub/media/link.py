@@ -118,15 +118,15 @@ class Link:
             message = _body.decode(raw)
         except msgspec.MsgspecError as error:
             raise PeerError(f"A control frame cannot be read: {error}") from None
-        if kind == MESSAGE:
-            result = self._handler(self, message)
-            if isinstance(result, Awaitable):
-                await result
-            return
         try:
             result = self._handler(self, message)
+            if kind == MESSAGE and isinstance(result, Awaitable):
+                await result
         except HubError as error:
-            self._fail(number, error)
+            if kind == REQUEST:
+                self._fail(number, error)
+            return  # nobody waits to hear of a message that could not be obeyed
+        if kind == MESSAGE:
             return
         if isinstance(result, Awaitable):
             task = asyncio.ensure_future(self._answer(number, result))

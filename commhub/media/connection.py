@@ -1,0 +1,414 @@
+"""The peer connections of one client: one (``/rtc/v1``) or a publisher's and a subscriber's (``/rtc``).
+
+Single: the client offers, always; when a subscription finds no section the client is asked to offer again
+(``SectionsWanted``). Dual: publishing as before; for subscriptions we offer, one offer at a time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+from commhub.media import messages, negotiation
+from commhub.media.messages import Answer, SectionsWanted, ServerOffer
+from commhub.media.plane import Plane, ReceiverSpec, RouteSpec
+from commhub.media.room import Encoding, Peer, Subscription, Track
+from commhub.media.transport import Transport, Transports
+from commhub.wire import sdp
+
+KINDS = ("audio", "video")
+ASK_AGAIN = 10.0  # seconds until a request for sections counts as lost
+SLOTS = 120  # sections that carry something to one peer
+
+
+class Home(Protocol):
+    """What a connection needs of its engine."""
+
+    plane: Plane
+    transports: Transports
+
+    def number(self) -> int:
+        """A number no receiver or route has had."""
+
+    def now(self) -> float: ...
+    def emit(self, message: messages.Message) -> None: ...
+    def bound(self, track: Track, encoding: Encoding) -> None:
+        """The negotiation has brought an encoding: a receiver for it exists."""
+
+    def unbound(self, track: Track, encoding: Encoding) -> None:
+        """It is sent no longer; the receiver goes."""
+
+    def routed(self, subscription: Subscription) -> None:
+        """A route for it exists: gates and layer are to be set."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A section in which the peer can receive. ``section`` is the peer's word about it; ``dirty`` while the peer still
+    takes it for a track that is gone: it must be told (by ``inactive``) before another track may come in."""
+
+    mid: str
+    kind: str
+    section: sdp.Section | None = None
+    subscription: Subscription | None = None
+    spec: RouteSpec | None = None
+    dirty: bool = False
+    dead: bool = False
+    ssrc: int = 0
+    rtx_ssrc: int = 0
+
+    @property
+    def free(self) -> bool:
+        return self.subscription is None and not self.dirty and not self.dead
+
+
+class Connection:
+    def __init__(self, peer: Peer, home: Home) -> None:
+        self._peer, self._home = peer, home
+        self.publisher: Transport | None = None  # the only one in single mode
+        self.subscriber: Transport | None = None
+        self._offered: sdp.Description | None = None  # the client's last
+        self._publishing: dict[str, sdp.Codec] = {}  # as answered
+        self._slots: dict[str, Slot] = {}
+        self._asked = dict.fromkeys(KINDS, 0)
+        self._asked_at: float | None = None  # an offer of the client is awaited since
+        self._offers = 0  # id of our last offer (dual)
+        self._outstanding = False
+        self._over = False  # the subscriber connection has ended; only a word of the hub begins another
+        self._next_mid = 1
+
+    # ---- what the engine asks
+
+    @property
+    def transports(self) -> list[Transport]:
+        return [one for one in (self.publisher, self.subscriber) if one is not None]
+
+    @property
+    def connected(self) -> bool:
+        return any(transport.connected for transport in self.transports)
+
+    def lost(self, transport: Transport) -> None:
+        """A transport is over; the peer may come with a new one."""
+        if transport is self.publisher:
+            self.publisher = None
+            self._drop_publications()
+        if transport is self.subscriber:
+            self.subscriber = None
+            self._outstanding = False
+            self._over = True
+        if transport.purpose != "publish":
+            for slot in list(self._slots.values()):
+                self._release(slot)
+            self._slots.clear()
+
+    def close(self) -> None:
+        for slot in self._slots.values():
+            self._release(slot)
+        self._drop_publications()
+        for transport in self.transports:
+            self._home.transports.close(transport)
+        self.publisher = self.subscriber = None
+
+    def send(self, reliable: bool, data: bytes) -> None:
+        """Data channel message to the client."""
+        transport = self.subscriber if self._peer.dual else self.publisher
+        if transport is not None:
+            transport.session.send(reliable, data)
+
+    def slot_of(self, subscription: Subscription) -> Slot | None:
+        slot = self._slots.get(subscription.mid)
+        return slot if slot is not None and slot.subscription is subscription else None
+
+    def leave(self, subscription: Subscription) -> None:
+        """It ends, or its track has lost the encoding that was sent."""
+        slot = self.slot_of(subscription)
+        if slot is not None:
+            self._release(slot)
+
+    # ---- the client's offers
+
+    def offer(self, message: messages.Offer) -> Answer:
+        """ValueError with one sentence when the offer cannot be answered; nothing has changed then."""
+        offer = sdp.parse(message.sdp)
+        transport = self.publisher
+        if transport is None:
+            transport = self._home.transports.add(self._peer, "publish" if self._peer.dual else "both")
+        try:
+            restarts = transport.is_restart(offer)
+            transport.remote(offer, answered=False)
+        except ValueError:
+            if self.publisher is None:
+                self._home.transports.close(transport)
+            raise
+        self.publisher = transport
+        if restarts:
+            transport.restart()
+        self._offered = offer
+        bindings = self._bindings(offer)
+        self._publishing = self._choose(offer, bindings)
+        self._publish(offer, bindings)
+        if not self._peer.dual:
+            self._update_slots(offer)
+            self._assign()
+        sending = {slot.mid: one for slot in self._slots.values() if not self._peer.dual and (one := self._sending(slot))}
+        text = sdp.build(negotiation.answer(offer, transport.local(), self._publishing, sending))
+        self._start_data(transport, offer, opens=False)
+        if not self._peer.dual:
+            self._route_all(transport)
+            self._asked_at = None
+        return Answer(text, message.id, {mid: one.track for mid, one in sending.items()})
+
+    def announced(self) -> None:
+        """A track was announced after the offer that has its section."""
+        if self._offered is not None and self.publisher is not None:
+            self._publish(self._offered, self._bindings(self._offered))
+
+    def _start_data(self, transport: Transport, remote: sdp.Description, *, opens: bool) -> None:
+        section = next((one for one in remote.sections if one.kind == "application" and one.port), None)
+        if section is not None:
+            transport.session.data(section.sctp_port or 5000, section.max_message_size or 65_536, opens)
+
+    # ---- publishing
+
+    def _bindings(self, offer: sdp.Description) -> dict[str, str]:
+        if not self._peer.may_publish:
+            return {}
+        return negotiation.bind(offer.sections, [track.announcement() for track in self._peer.tracks.values()])
+
+    def _choose(self, offer: sdp.Description, bindings: dict[str, str]) -> dict[str, sdp.Codec]:
+        chosen: dict[str, sdp.Codec] = {}
+        if not self._peer.may_publish:
+            return chosen
+        for section in offer.sections:
+            if negotiation.is_publication(section):
+                track = self._peer.tracks.get(bindings.get(section.mid, ""))
+                wanted = track.cids.get(section.msid[1] if section.msid else "", "") if track else ""
+                codec = negotiation.choose(section, wanted)
+                if codec is not None:
+                    chosen[section.mid] = codec
+        return chosen
+
+    def _publish(self, offer: sdp.Description, bindings: dict[str, str]) -> None:
+        """Make receivers what this offer says: first those that go, so that their SSRCs are free."""
+        assert self.publisher is not None
+        found: list[tuple[Track, sdp.Section, ReceiverSpec, sdp.Codec]] = []
+        for section in offer.sections:
+            track, codec = self._peer.tracks.get(bindings.get(section.mid, "")), self._publishing.get(section.mid)
+            if track is not None and codec is not None:
+                spec = negotiation.receiver_spec(self.publisher.number, section, codec, track.announced)
+                found.append((track, section, spec, codec))
+        kept = {(track.id, section.mid): spec for track, section, spec, _ in found}
+        for track in list(self._peer.tracks.values()):
+            for encoding in list(track.encodings):
+                if encoding.spec != kept.get((track.id, encoding.mid)):
+                    self._home.unbound(track, encoding)
+        for track, section, spec, codec in found:
+            if any(encoding.mid == section.mid for encoding in track.encodings):
+                continue
+            cid = section.msid[1] if section.msid else ""
+            encoding = Encoding(self._home.number(), negotiation.described(section, codec), section.mid, spec.layers, cid, spec)
+            self._home.plane.add_receiver(encoding.receiver, spec)
+            self._home.bound(track, encoding)
+
+    def _drop_publications(self) -> None:
+        self._offered = None
+        for track in list(self._peer.tracks.values()):
+            for encoding in list(track.encodings):
+                self._home.unbound(track, encoding)
+
+    # ---- slots
+
+    def _waiting(self, kind: str) -> list[Subscription]:
+        """Subscriptions to something that flows (or will) and has no section yet, but could have one."""
+        if not self._peer.may_subscribe:
+            return []
+        known = [slot.section for slot in self._slots.values() if slot.section is not None and slot.kind == kind]
+        return [
+            one
+            for one in self._peer.subscriptions.values()
+            if not one.mid
+            and one.track.kind == kind
+            and one.track.encodings
+            # A client that decodes none of its codecs is not asked for sections in vain.
+            and (not known or any(one.track.takes(section) for section in known))
+        ]
+
+    def _update_slots(self, offer: sdp.Description) -> None:
+        usable = {section.mid: section for section in offer.sections if negotiation.is_slot(section)}
+        for mid in [mid for mid in self._slots if mid not in usable]:
+            self._release(self._slots.pop(mid))
+        for mid, section in usable.items():
+            slot = self._slots.get(mid)
+            if slot is None:
+                slot = self._slots[mid] = Slot(mid, section.kind)
+                self._asked[section.kind] = max(0, self._asked[section.kind] - 1)
+            slot.section = section
+
+    def _assign(self) -> None:
+        """Put waiting subscriptions into free slots that can carry them. This description tells the peer of every slot
+        that became empty, so those are free for the next one."""
+        emptied = [slot for slot in self._slots.values() if slot.dirty]
+        for kind in KINDS:
+            free = [slot for slot in self._slots.values() if slot.kind == kind and slot.free]
+            for subscription in self._waiting(kind):
+                slot = next((one for one in free if one.section is None or subscription.track.takes(one.section)), None)
+                if slot is not None:
+                    free.remove(slot)
+                    self._occupy(slot, subscription)
+        for slot in emptied:
+            slot.dirty = False
+
+    def _occupy(self, slot: Slot, subscription: Subscription) -> None:
+        slot.subscription, subscription.mid = subscription, slot.mid
+        slot.ssrc, slot.rtx_ssrc = secrets.randbits(32) or 1, secrets.randbits(32) or 2
+
+    def _release(self, slot: Slot) -> None:
+        subscription = slot.subscription
+        if subscription is None:
+            return
+        if subscription.route:
+            self._home.plane.remove_route(subscription.route)
+        subscription.mid, subscription.route, subscription.encoding = "", 0, None
+        slot.subscription, slot.spec, slot.dirty = None, None, True
+
+    def _sending(self, slot: Slot) -> negotiation.Sending | None:
+        subscription = slot.subscription
+        if subscription is None:
+            return None
+        track = subscription.track
+        taken = track.takes(slot.section) if slot.section is not None else None
+        encoding = taken[0] if taken else track.primary
+        if encoding is None:
+            return None
+        rtx = slot.rtx_ssrc if track.kind == "video" else 0
+        if slot.section is not None and taken and not negotiation.rtx_of(slot.section, taken[1].payload_type):
+            rtx = 0
+        # Clients split the stream at "|": the first part says whose track it is.
+        return negotiation.Sending(f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx)
+
+    def _route_all(self, transport: Transport) -> None:
+        for slot in self._slots.values():
+            if slot.subscription is not None and slot.section is not None:
+                self._route(transport, slot, slot.subscription, slot.section)
+
+    def _route(self, transport: Transport, slot: Slot, subscription: Subscription, section: sdp.Section) -> None:
+        taken = subscription.track.takes(section)
+        if taken is None:
+            return
+        encoding, codec = taken
+        rtx = negotiation.rtx_of(section, codec.payload_type) if subscription.track.kind == "video" else 0
+        spec = RouteSpec(
+            receiver=encoding.receiver,
+            transport=transport.number,
+            ssrc=slot.ssrc,
+            payload_type=codec.payload_type,
+            mid=slot.mid,
+            extensions=negotiation.sent_extensions(section),
+            rtx_ssrc=slot.rtx_ssrc if rtx else 0,
+            rtx_payload_type=rtx,
+        )
+        if spec == slot.spec:
+            return
+        if subscription.route:
+            self._home.plane.remove_route(subscription.route)
+        slot.spec, subscription.encoding = spec, encoding
+        subscription.route = self._home.number()
+        self._home.plane.add_route(subscription.route, spec)
+        self._home.routed(subscription)
+
+    # ---- what changed since the last description
+
+    def settle(self) -> None:
+        """Ask the client for an offer, or make one, when subscriptions and sections no longer fit. Idempotent."""
+        if self._peer.dual:
+            self._settle_dual()
+        elif self._offered is not None and self.publisher is not None:
+            self._settle_single()
+
+    def _settle_single(self) -> None:
+        waiting = {kind: len(self._waiting(kind)) for kind in KINDS}
+        if not any(waiting.values()) and not any(slot.dirty for slot in self._slots.values()):
+            return
+        now = self._home.now()
+        if self._asked_at is not None and now - self._asked_at > ASK_AGAIN:
+            self._asked_at = None
+            self._asked = dict.fromkeys(KINDS, 0)
+        more = {}
+        for kind in KINDS:
+            free = sum(slot.free for slot in self._slots.values() if slot.kind == kind)
+            room = SLOTS - sum(slot.kind == kind for slot in self._slots.values())
+            more[kind] = max(0, min(waiting[kind] - free, room) - self._asked[kind])
+            self._asked[kind] += more[kind]
+        if self._asked_at is None or any(more.values()):
+            self._asked_at = now
+            self._home.emit(SectionsWanted(self._peer.room.name, self._peer.id, more["audio"], more["video"]))
+
+    # ---- dual mode: our offers
+
+    def _settle_dual(self) -> None:
+        first = self.subscriber is None
+        if self._over:
+            return
+        if self.subscriber is None:
+            self.subscriber = self._home.transports.add(self._peer, "subscribe")
+        elif self._outstanding:
+            return  # what changed meanwhile goes into the next offer
+        dirty = any(slot.dirty for slot in self._slots.values())
+        self._grow()
+        before = {slot.mid for slot in self._slots.values() if slot.subscription is not None}
+        self._assign()
+        after = {slot.mid for slot in self._slots.values() if slot.subscription is not None}
+        if first or dirty or after != before:
+            self._make_offer(self.subscriber)
+
+    def _grow(self) -> None:
+        for kind in KINDS:
+            free = sum(slot.free for slot in self._slots.values() if slot.kind == kind)
+            for _ in range(min(len(self._waiting(kind)) - free, SLOTS - len(self._slots))):
+                mid = str(self._next_mid)
+                self._next_mid += 1
+                self._slots[mid] = Slot(mid, kind)
+
+    def _make_offer(self, transport: Transport) -> None:
+        self._offers += 1
+        self._outstanding = True
+        sending = {slot.mid: self._sending(slot) for slot in self._slots.values()}
+        slots = [negotiation.Slot(slot.mid, slot.kind, sending[slot.mid]) for slot in self._slots.values()]
+        text = sdp.build(negotiation.offer(transport.local(), slots))
+        mids = {mid: one.track for mid, one in sending.items() if one}
+        self._home.emit(ServerOffer(self._peer.room.name, self._peer.id, text, self._offers, mids))
+
+    def reoffer(self, restart: bool) -> None:
+        """A new offer at any rate: the last may have been lost with the WebSocket."""
+        if not self._peer.dual:
+            return
+        self._outstanding = self._over = False
+        if self.subscriber is None:
+            self._settle_dual()
+            return
+        if restart and self.subscriber.remote_ufrag:
+            self.subscriber.restart()
+        # As the lost one was: a section it emptied may not carry another track before the client has seen it empty.
+        self._make_offer(self.subscriber)
+
+    def answered(self, message: messages.ClientAnswer) -> None:
+        """The client's answer to our offer; one to an older offer is ignored. ValueError when it cannot be read."""
+        transport = self.subscriber
+        if transport is None or not self._outstanding or message.id not in (0, self._offers):
+            return
+        answer = sdp.parse(message.sdp)
+        transport.remote(answer, answered=True)
+        self._outstanding = False
+        self._start_data(transport, answer, opens=True)
+        sections = {section.mid: section for section in answer.sections}
+        for slot in self._slots.values():
+            section = sections.get(slot.mid)
+            if section is None:
+                continue
+            if not section.port:
+                self._release(slot)
+                slot.dead = True
+            elif section.receives:
+                slot.section = section
+        self._route_all(transport)

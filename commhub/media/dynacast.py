@@ -1,0 +1,65 @@
+"""Publishers send the layers that somebody needs, and no others (LiveKit's dynacast)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from commhub.media.messages import Message, Wanted
+from commhub.media.room import HIGH, Encoding, Track
+from commhub.media.sinks import Sinks
+
+LOWER_AFTER = 0.5  # seconds; views change size while they are dragged
+PAUSE_AFTER = 3.0  # seconds; a stopped encoder needs a key frame to begin again
+_ALL = [0, 1, 2]
+
+
+class Home(Protocol):
+    sinks: Sinks
+    emit: Callable[[Message], None]
+
+    def now(self) -> float: ...
+
+
+class Dynacast:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._less: dict[Track, None] = {}  # tracks of which less would do
+
+    def consider(self, track: Track) -> None:
+        """Who receives the track has changed: more is told at once, less after a while."""
+        self._less.pop(track, None)
+        if track.kind != "video" or track.peer.connection is None or not track.encodings:
+            return
+        told = dict(track.wanted) if track.wanted is not None else {}
+        needed = [(encoding.codec.mime, self._qualities(track, encoding)) for encoding in track.encodings]
+        # Clients send everything until they are told what is wanted.
+        if any(len(qualities) > len(told.get(mime, _ALL)) for mime, qualities in needed):
+            self._tell(track, needed)
+        elif any(len(qualities) < len(told.get(mime, _ALL)) for mime, qualities in needed):
+            if not track.unwanted_since:
+                track.unwanted_since = self._home.now()
+            wait = LOWER_AFTER if any(qualities for _, qualities in needed) else PAUSE_AFTER
+            if self._home.now() - track.unwanted_since >= wait:
+                self._tell(track, needed)
+            else:
+                self._less[track] = None
+        else:
+            track.unwanted_since = 0.0
+
+    def _qualities(self, track: Track, encoding: Encoding) -> list[int]:
+        best = max((one.quality for one in track.subscriptions.values() if one.active and one.encoding is encoding), default=-1)
+        if encoding is track.primary and self._home.sinks.takes(track):
+            best = HIGH
+        return list(range(best + 1))
+
+    def _tell(self, track: Track, needed: list[tuple[str, list[int]]]) -> None:
+        track.wanted, track.unwanted_since = needed, 0.0
+        self._home.emit(Wanted(track.room.name, track.peer.id, track.id, needed))
+
+    def forget(self, track: Track) -> None:
+        self._less.pop(track, None)
+
+    def tick(self) -> None:
+        for track in list(self._less):
+            self.consider(track)

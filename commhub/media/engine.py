@@ -1,0 +1,597 @@
+"""The rooms of a media worker: what the hub commands, what the data plane tells, and the rules between them.
+
+:class:`Engine` is driven by :meth:`command` (one message of the hub), by the data plane's and the transports' events, and by
+:meth:`tick`. It answers through ``emit``. Everything runs in one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from commhub import log as logs
+from commhub.errors import HubError, Invalid, NotFound
+from commhub.media import data, messages, negotiation
+from commhub.media.connection import Connection
+from commhub.media.dtls import Bucket, Certificate
+from commhub.media.dynacast import Dynacast
+from commhub.media.link import Link
+from commhub.media.messages import Message
+from commhub.media.observer import Observer
+from commhub.media.plane import Address, Path, Plane, PlaneEvents
+from commhub.media.room import Encoding, Peer, Room, Subscription, Track
+from commhub.media.sinks import Sinks
+from commhub.media.sources import Sources
+from commhub.media.transport import Transport, Transports
+
+log = logs.get(__name__)
+
+TICK = 0.1  # seconds
+DATA_FAN_OUT = 2 << 20  # octets a second of data packets that one participant may cause, all receivers together
+
+
+class Engine:
+    """``make_plane`` gets the engine as :class:`PlaneEvents`. Call :meth:`open` before anything else."""
+
+    def __init__(
+        self,
+        worker: str,
+        make_plane: Callable[[PlaneEvents], Plane],
+        emit: Callable[[Message], None],
+        *,
+        silence: float = 20.0,
+        certificate: Certificate | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.worker, self.emit, self.now = worker, emit, now
+        self.rooms: dict[str, Room] = {}
+        self.plane = make_plane(self)
+        self.transports = Transports(self.plane, self, [], now, silence=silence, certificate=certificate)
+        self.sinks = Sinks(self, self.touch)
+        self.sources = Sources(self, worker, self._taken)
+        self.dynacast = Dynacast(self)
+        self.observer = Observer(self)
+        self._numbers = 0
+        self._carried: dict[int, list[Track]] = {}  # receiver → tracks; a Source's is in several rooms
+        self._budgets: dict[str, Bucket] = {}
+        self._unsettled: dict[Peer, None] = {}
+        self._touched: dict[Track, None] = {}
+        self._settling = False
+        self._ticks = 0
+
+    def open(self, addresses: list[Address], port: int) -> list[tuple[str, int]]:
+        """Bind; returns what the candidates announce. OSError when an address cannot be bound."""
+        announced = self.plane.open(addresses, port)
+        self.transports.candidates = negotiation.host_candidates(announced)
+        return announced
+
+    def close(self) -> None:
+        for room in list(self.rooms.values()):
+            self._close_room(room, "worker stops")
+        self.plane.close()
+
+    def snapshot(self) -> messages.WorkerSnapshot:
+        return messages.WorkerSnapshot(self.worker, [room.state() for room in self.rooms.values()], self.sources.names())
+
+    # ---- services to the parts
+
+    def number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def now_ns(self) -> int:
+        return time.time_ns()
+
+    def touch(self, track: Track) -> None:
+        """Who receives it, or how, has changed."""
+        self._touched[track] = None
+        self._soon()
+
+    def unsettle(self, peer: Peer) -> None:
+        """Its subscriptions may no longer fit its sections."""
+        if peer.connection is not None:
+            self._unsettled[peer] = None
+            self._soon()
+
+    def _soon(self) -> None:
+        # Together, after everything that has arrived by now has been done: one request to a client, not ten.
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        peers, self._unsettled = list(self._unsettled), {}
+        tracks, self._touched = list(self._touched), {}
+        for peer in peers:
+            if peer.connection is not None:
+                peer.connection.settle()
+        for track in tracks:
+            self.dynacast.consider(track)
+
+    def tracks_of(self, receiver: int) -> list[Track]:
+        return self._carried.get(receiver, [])
+
+    def _taken(self, peer: Peer) -> bool:
+        return any(track.subscriptions or self.sinks.takes(track) for track in peer.tracks.values())
+
+    # ---- commands
+
+    def command(self, message: Message) -> Message | None:
+        """One message of the hub. The answer of a request, else None. HubError for a request that cannot be done; commands
+        about what no longer exists are ignored: ends race with everything."""
+        handler = _COMMANDS.get(type(message))
+        if handler is None:
+            raise Invalid("A media worker does not take this message.", code="unexpected")
+        answer: Message | None = handler(self, message)
+        return answer
+
+    def _room(self, name: str) -> Room:
+        room = self.rooms.get(name)
+        if room is None:
+            room = self.rooms[name] = Room(name)
+        return room
+
+    def _peer(self, message: Any) -> Peer | None:
+        room = self.rooms.get(message.room)
+        return room.peers.get(message.peer) if room is not None else None
+
+    def _open_room(self, message: messages.OpenRoom) -> None:
+        self._room(message.room)
+
+    def _close_room_(self, message: messages.CloseRoom) -> None:
+        room = self.rooms.get(message.room)
+        if room is not None:
+            self._close_room(room, "closed")
+
+    def _close_room(self, room: Room, reason: str) -> None:
+        for peer in list(room.peers.values()):
+            self._remove(peer, reason)
+        self.sinks.room_closed(room, reason)
+        self.observer.forget_room(room)
+        self.rooms.pop(room.name, None)
+
+    def _add_peer(self, message: messages.AddPeer) -> None:
+        room = self._room(message.room)
+        if message.peer in room.peers:
+            return
+        peer = Peer(message.peer, room, message.identity, message.kind, message.dual, message.about, message.record)
+        peer.hidden, peer.may_publish = message.hidden, message.may_publish
+        peer.may_subscribe, peer.may_send_data = message.may_subscribe, message.may_send_data
+        room.peers[peer.id] = peer
+        if peer.kind == "client":
+            peer.connection = Connection(peer, self)
+            self.unsettle(peer)
+        if not peer.hidden:
+            self.sinks.peer(peer, True)
+
+    def _update_peer(self, message: messages.UpdatePeer) -> None:
+        peer = self._peer(message)
+        if peer is None:
+            return
+        told = message.about is not None and message.about != peer.about
+        for name in ("about", "record", "hidden", "may_publish", "may_subscribe", "may_send_data"):
+            value = getattr(message, name)
+            if value is not None:
+                setattr(peer, name, value)
+        if message.may_publish is False:
+            for track in peer.tracks.values():
+                for encoding in list(track.encodings):
+                    self.unbound(track, encoding)
+        if message.may_subscribe is not None:
+            for subscription in peer.subscriptions.values():
+                self._gate(subscription)
+            self.unsettle(peer)
+        if told and not peer.hidden:
+            self.sinks.peer(peer, True)
+
+    def _remove_peer(self, message: messages.RemovePeer) -> None:
+        peer = self._peer(message)
+        if peer is not None:
+            self._remove(peer, message.reason)
+
+    def _remove(self, peer: Peer, reason: str) -> None:
+        for track in list(peer.tracks.values()):
+            self._withdraw_track(track)
+        for subscription in list(peer.subscriptions.values()):
+            self._unsubscribe(subscription)
+        self.sources.detach(peer)
+        if peer.connection is not None:
+            peer.connection.close()
+            peer.connection = None
+        room = peer.room
+        room.peers.pop(peer.id, None)
+        room.denied = {pair for pair in room.denied if pair[0] != peer.id}
+        self._budgets.pop(peer.id, None)
+        self.observer.forget(peer)
+        if not peer.hidden:
+            self.sinks.peer(peer, False, reason)
+
+    # ---- tracks
+
+    def _announce(self, message: messages.Announce) -> None:
+        peer = self._peer(message)
+        if peer is None:
+            return
+        known = peer.tracks.get(message.track)
+        muted = known.muted if known is not None else message.muted
+        track = peer.announce(message)
+        if track.muted != muted:
+            self._set_muted(track)
+        if peer.connection is not None:
+            peer.connection.announced()
+        else:
+            self.sources.bind(peer)
+
+    def _withdraw(self, message: messages.Withdraw) -> None:
+        peer = self._peer(message)
+        track = peer.tracks.get(message.track) if peer is not None else None
+        if track is not None:
+            self._withdraw_track(track)
+
+    def _withdraw_track(self, track: Track) -> None:
+        for encoding in list(track.encodings):
+            self._cut(track, encoding)
+        for subscription in list(track.subscriptions.values()):
+            self._unsubscribe(subscription)
+        track.peer.tracks.pop(track.id, None)
+        track.room.tracks.pop(track.id, None)
+        track.room.denied = {pair for pair in track.room.denied if pair[1] != track.id}
+        self.dynacast.forget(track)
+        self._touched.pop(track, None)
+
+    def bound(self, track: Track, encoding: Encoding) -> None:
+        track.encodings.append(encoding)
+        self._carried.setdefault(encoding.receiver, []).append(track)
+        if not encoding.shared and not track.flows:
+            self.plane.set_open(encoding.receiver, False)
+        self.emit(messages.TrackBound(track.room.name, track.peer.id, track.id, encoding.mid, encoding.codec.mime))
+        self.sinks.track_begins(track)
+        for subscription in track.subscriptions.values():
+            self.unsettle(subscription.peer)
+        self.touch(track)
+
+    def unbound(self, track: Track, encoding: Encoding) -> None:
+        self._cut(track, encoding)
+        if not track.encodings:
+            track.live = False
+            self.emit(messages.TrackEnded(track.room.name, track.peer.id, track.id))
+
+    def _cut(self, track: Track, encoding: Encoding) -> None:
+        for subscription in track.subscriptions.values():
+            if subscription.encoding is encoding or (subscription.mid and len(track.encodings) == 1):
+                if subscription.peer.connection is not None:
+                    subscription.peer.connection.leave(subscription)
+                self.unsettle(subscription.peer)
+        self.sinks.track_ends(track, encoding)
+        track.encodings.remove(encoding)
+        carried = self._carried.get(encoding.receiver, [])
+        if track in carried:
+            carried.remove(track)
+        if not carried:
+            self._carried.pop(encoding.receiver, None)
+        if not encoding.shared:
+            self.plane.remove_receiver(encoding.receiver)
+        if track.encodings:
+            self.sinks.track_begins(track)
+
+    def _mute(self, message: messages.Mute) -> None:
+        room = self.rooms.get(message.room)
+        track = room.tracks.get(message.track) if room is not None else None
+        if track is not None and track.muted != message.muted:
+            track.muted = message.muted
+            self._set_muted(track)
+
+    def _set_muted(self, track: Track) -> None:
+        self._flow(track)
+        self.sinks.muted(track)
+        if track.muted and track.kind == "audio":
+            self.observer.silence(track)
+
+    def _open(self, message: messages.Open) -> None:
+        room = self.rooms.get(message.room)
+        track = room.tracks.get(message.track) if room is not None else None
+        if track is not None and track.open != message.open:
+            track.open = message.open
+            self._flow(track)
+
+    def _flow(self, track: Track) -> None:
+        """Gate one or mute has moved."""
+        for encoding in track.encodings:
+            if not encoding.shared:
+                self.plane.set_open(encoding.receiver, track.flows)
+        if any(encoding.shared for encoding in track.encodings):
+            for subscription in track.subscriptions.values():
+                self._gate(subscription)
+            self.sinks.gate(track)
+        if track.flows and track.kind == "video" and track.encodings:
+            self.plane.request_key_frame(track.encodings[0].receiver)
+
+    # ---- subscriptions
+
+    def _subscribe(self, message: messages.Subscribe) -> None:
+        peer = self._peer(message)
+        if peer is None:
+            return
+        for name in message.tracks:
+            track = peer.room.tracks.get(name)
+            known = peer.subscriptions.get(name)
+            if message.on and track is not None and known is None and track.peer is not peer:
+                peer.subscriptions[name] = track.subscriptions[peer.id] = Subscription(peer, track)
+                self.touch(track)
+            elif not message.on and known is not None:
+                self._unsubscribe(known)
+        self.unsettle(peer)
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        peer, track = subscription.peer, subscription.track
+        if peer.connection is not None:
+            peer.connection.leave(subscription)
+        peer.subscriptions.pop(track.id, None)
+        track.subscriptions.pop(peer.id, None)
+        self.touch(track)
+        self.unsettle(peer)
+
+    def routed(self, subscription: Subscription) -> None:
+        self._gate(subscription)
+        self.apply(subscription)
+        track = subscription.track
+        if not track.received:
+            track.received = True
+            self.emit(messages.TrackSubscribed(track.room.name, track.peer.id, track.id, subscription.peer.id))
+        self.touch(track)
+
+    def _gate(self, subscription: Subscription) -> None:
+        encoding = subscription.encoding
+        if subscription.route and encoding is not None:
+            shut = encoding.shared and not subscription.track.flows
+            self.plane.set_allowed(subscription.route, subscription.allowed and not shut)
+
+    def apply(self, subscription: Subscription) -> None:
+        """Layer and pause of a route, from what its viewer needs and what the bandwidth allows."""
+        if subscription.route:
+            self.plane.set_layer(subscription.route, subscription.layer())
+            self.plane.set_paused(subscription.route, not subscription.enabled or subscription.starved)
+
+    def _shape(self, message: messages.Shape) -> None:
+        peer = self._peer(message)
+        for name in message.tracks if peer is not None else []:
+            subscription = peer.subscriptions.get(name) if peer is not None else None
+            if subscription is not None:
+                subscription.enabled, subscription.priority = message.enabled, message.priority
+                subscription.quality = max(0, min(2, message.quality))
+                self.apply(subscription)
+                self.touch(subscription.track)
+
+    def _allow(self, message: messages.Allow) -> None:
+        room = self.rooms.get(message.room)
+        if room is None:
+            return
+        pair = (message.subscriber, message.track)
+        (room.denied.discard if message.allowed else room.denied.add)(pair)
+        track = room.tracks.get(message.track)
+        if track is None:
+            return
+        subscription = track.subscriptions.get(message.subscriber)
+        if subscription is not None:
+            self._gate(subscription)
+            self.touch(track)
+        self.sinks.gate(track)
+
+    # ---- negotiation
+
+    def _offer(self, message: messages.Offer) -> messages.Answer:
+        peer = self._peer(message)
+        if peer is None or peer.connection is None:
+            raise NotFound("The participant is not in this room.", "该参会者不在会商中。", code="no_peer")
+        try:
+            answer = peer.connection.offer(message)
+        except ValueError as error:
+            raise HubError(str(error), "无法识别客户端的媒体描述（SDP）。", code="bad_sdp", status=400) from error
+        self.unsettle(peer)
+        return answer
+
+    def _client_answer(self, message: messages.ClientAnswer) -> None:
+        peer = self._peer(message)
+        if peer is None or peer.connection is None:
+            return
+        try:
+            peer.connection.answered(message)
+        except ValueError as error:
+            log.info("answer refused", room=peer.room.name, peer=peer.id, reason=str(error))
+            self.emit(messages.PeerLost(peer.room.name, peer.id, str(error)))
+            return
+        self.unsettle(peer)
+
+    def _reoffer(self, message: messages.Reoffer) -> None:
+        peer = self._peer(message)
+        if peer is not None and peer.connection is not None:
+            peer.connection.reoffer(message.restart)
+
+    def _sever(self, message: messages.Sever) -> None:
+        peer = self._peer(message)
+        if peer is not None and peer.connection is not None:
+            for transport in peer.connection.transports:
+                self.transports.lost(transport, "severed")
+
+    def _attach(self, message: messages.AttachSource) -> None:
+        peer = self._peer(message)
+        if peer is not None and peer.connection is None:
+            self.sources.attach(peer, message.source)
+
+    # ---- data packets
+
+    def _send_data(self, message: messages.SendData) -> None:
+        room = self.rooms.get(message.room)
+        if room is None:
+            return
+        for peer in [room.peers[name] for name in message.to if name in room.peers] if message.to else room.peers.values():
+            if peer.connection is not None:
+                peer.connection.send(message.reliable, message.packet)
+        if not message.to:
+            self.sinks.data(room, "", message.reliable, message.packet)
+
+    def transport_message(self, transport: Transport, reliable: bool, payload: bytes) -> None:
+        sender = transport.owner
+        if not isinstance(sender, Peer) or not sender.may_send_data or sender.connection is None:
+            return
+        try:
+            stamped = data.stamp(payload, sender.id, sender.identity, reliable=reliable, hidden=sender.hidden)
+        except ValueError as error:
+            self._complain(sender, "data", str(error))
+            return
+        room = sender.room
+        receivers = [
+            peer
+            for peer in room.peers.values()
+            if peer is not sender
+            and peer.connection is not None
+            and peer.may_subscribe
+            and (not stamped.directed or peer.identity in stamped.identities or peer.id in stamped.sids)
+        ]
+        bucket = self._budgets.get(sender.id) or self._budgets.setdefault(sender.id, Bucket(DATA_FAN_OUT, DATA_FAN_OUT))
+        # A debt slows the sender's own connection down; what is reliable is never dropped here.
+        ahead = bucket.take(len(stamped.packet) * len(receivers), self.now())
+        if ahead > 0 and not reliable:
+            return
+        transport.session.delay(ahead)
+        for peer in receivers:
+            assert peer.connection is not None
+            peer.connection.send(reliable, stamped.packet)
+        if not stamped.directed:
+            self.sinks.data(room, sender.identity, reliable, stamped.packet)
+
+    def _complain(self, peer: Peer, about: str, sentence: str) -> None:
+        suppressed = logs.limited((about, peer.id), 60)
+        if suppressed is not None:
+            log.info("peer broke its protocol", peer=peer.id, about=about, reason=sentence, suppressed=suppressed)
+
+    # ---- transports
+
+    def transport_connected(self, transport: Transport) -> None:
+        peer = transport.owner
+        if isinstance(peer, Peer) and peer.connection is not None:
+            first, peer.connected = not peer.connected, True
+            if first:
+                log.info("peer connected", room=peer.room.name, peer=peer.id, purpose=transport.purpose)
+                self.emit(messages.PeerConnected(peer.room.name, peer.id))
+
+    def transport_silent(self, transport: Transport) -> None:
+        self._lost(transport, "silent")
+
+    def transport_lost(self, transport: Transport, reason: str) -> None:
+        peer = transport.owner
+        if isinstance(peer, Peer) and peer.connection is not None:
+            peer.connection.lost(transport)
+        self._lost(transport, reason)
+
+    def _lost(self, transport: Transport, reason: str) -> None:
+        peer = transport.owner
+        if not isinstance(peer, Peer) or peer.connection is None:
+            return
+        peer.connected = False
+        log.info("peer lost", room=peer.room.name, peer=peer.id, purpose=transport.purpose, reason=reason)
+        self.emit(messages.PeerLost(peer.room.name, peer.id, reason))
+
+    # ---- what the data plane tells
+
+    def stun(self, path: Path, data: bytes) -> None:
+        self.transports.stun(path, data)
+
+    def dtls(self, transport: int, data: bytes) -> None:
+        self.transports.dtls(transport, data)
+
+    def first_packet(self, receiver: int, layer: int) -> None:
+        for track in self.tracks_of(receiver):
+            if not track.live:
+                track.live = True
+                self.emit(messages.TrackLive(track.room.name, track.peer.id, track.id))
+
+    def bandwidth(self, transport: int, bits_per_second: int) -> None:
+        self.observer.bandwidth(transport, bits_per_second)
+
+    def path_silent(self, transport: int) -> None:
+        self.transports.path_silent(transport)
+
+    def audio_levels(self, levels: list[tuple[int, int]]) -> None:
+        self.observer.audio_levels(levels)
+
+    def key_frame_wanted(self, receiver: int) -> None:
+        self.sources.key_frame_wanted(receiver)
+
+    def connection_closed(self, path: Path) -> None:
+        self.transports.connection_closed(path)
+
+    # ---- links of bridges and recorders
+
+    def link_closed(self, link: Link) -> None:
+        self.sources.link_closed(link)
+        for sink in self.sinks.link_closed(link):
+            self.emit(messages.SinkEnded(sink.room.name, sink.id))
+
+    def bridge(self, link: Link, message: Message) -> None:
+        if isinstance(message, messages.PushSource):
+            self.sources.push(link, message)
+        elif isinstance(message, messages.EndSource):
+            self.sources.end(message.source, link)
+        elif isinstance(message, messages.SourceClock):
+            receiver = self.sources.clock(link, message)
+            if receiver:
+                self.sinks.clock(receiver, message.rtp_time, message.ntp)
+        else:
+            raise Invalid("A bridge does not say this.", code="unexpected")
+
+    def recorder(self, link: Link, message: Message) -> None:
+        if isinstance(message, messages.OpenSink):
+            room = self.rooms.get(message.room)
+            if room is None:
+                raise NotFound("The room is not on this worker.", "会商不在此媒体进程上。", code="no_room")
+            self.sinks.open(link, room, message.sink)
+        elif isinstance(message, messages.CloseSink):
+            self.sinks.close(message.room, message.sink)
+        elif isinstance(message, messages.KeyFrameWanted):
+            self.sinks.key_frame(link, message.handle)
+        else:
+            raise Invalid("A recorder does not say this.", code="unexpected")
+
+    # ---- time
+
+    def tick(self) -> None:
+        """Every :data:`TICK` seconds."""
+        self._ticks += 1
+        self.observer.tick()
+        self.dynacast.tick()
+        self.sinks.tick()
+        if self._ticks % 5 == 0:
+            self.sources.tick()
+        if self._ticks % 10 == 0:
+            self.transports.tick()
+            for room in self.rooms.values():
+                for peer in room.peers.values():
+                    if peer.connection is not None:
+                        peer.connection.settle()
+
+
+_COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
+    messages.OpenRoom: Engine._open_room,
+    messages.CloseRoom: Engine._close_room_,
+    messages.AddPeer: Engine._add_peer,
+    messages.UpdatePeer: Engine._update_peer,
+    messages.RemovePeer: Engine._remove_peer,
+    messages.Announce: Engine._announce,
+    messages.Withdraw: Engine._withdraw,
+    messages.Offer: Engine._offer,
+    messages.ClientAnswer: Engine._client_answer,
+    messages.Reoffer: Engine._reoffer,
+    messages.Subscribe: Engine._subscribe,
+    messages.Shape: Engine._shape,
+    messages.Mute: Engine._mute,
+    messages.Open: Engine._open,
+    messages.Allow: Engine._allow,
+    messages.SendData: Engine._send_data,
+    messages.AttachSource: Engine._attach,
+    messages.EndSource: lambda engine, message: engine.sources.end(message.source, None),
+    messages.Sever: Engine._sever,
+}

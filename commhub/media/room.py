@@ -1,0 +1,182 @@
+"""What a worker knows of its rooms: peers, tracks, who receives what. Data and questions; nothing here acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from commhub.media import negotiation
+from commhub.media.messages import Announce, Codec, Layer, PeerState, RoomState, TrackState
+from commhub.media.plane import ReceiverSpec
+from commhub.wire import sdp
+
+if TYPE_CHECKING:
+    from commhub.media.connection import Connection
+
+LOW, MEDIUM, HIGH = 0, 1, 2
+
+
+@dataclass(slots=True, eq=False)
+class Encoding:
+    """One receiver of the data plane that carries a track. ``spec`` is None for a Source's, which rooms share."""
+
+    receiver: int
+    codec: Codec
+    mid: str
+    layers: int = 1
+    cid: str = ""
+    spec: ReceiverSpec | None = None
+
+    @property
+    def shared(self) -> bool:
+        return self.spec is None
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """Announced by its peer; it has encodings once the negotiation (or its Source) has brought it."""
+
+    id: str
+    peer: Peer
+    kind: str
+    source: str
+    name: str = ""
+    cids: dict[str, str] = field(default_factory=dict)
+    stream: str = ""
+    announced: list[Layer] = field(default_factory=list)
+    muted: bool = False
+    open: bool = True
+    live: bool = False
+    received: bool = False  # somebody has received it: its publisher was told
+    encodings: list[Encoding] = field(default_factory=list)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)  # by subscriber
+    wanted: list[tuple[str, list[int]]] | None = None  # as its publisher was told
+    unwanted_since: float = 0.0  # monotonic; since when less would be enough
+
+    @property
+    def room(self) -> Room:
+        return self.peer.room
+
+    @property
+    def flows(self) -> bool:
+        """Gate one, and mute."""
+        return self.open and not self.muted
+
+    @property
+    def bound(self) -> dict[str, str]:
+        return {encoding.mid: encoding.cid for encoding in self.encodings}
+
+    @property
+    def primary(self) -> Encoding | None:
+        return self.encodings[0] if self.encodings else None
+
+    def announcement(self) -> negotiation.Announcement:
+        return negotiation.Announcement(self.id, self.kind, self.cids, self.bound)
+
+    def size(self) -> tuple[int, int]:
+        """Width and height of the best layer as announced, 0 × 0 when unknown."""
+        best = max(self.announced, key=lambda layer: layer.quality, default=None)
+        return (best.width, best.height) if best else (0, 0)
+
+    def takes(self, section: sdp.Section) -> tuple[Encoding, sdp.Codec] | None:
+        """The encoding that a subscriber's section can carry, and as what."""
+        for encoding in self.encodings:
+            codec = negotiation.accept(section, encoding.codec)
+            if codec is not None:
+                return encoding, codec
+        return None
+
+    def state(self) -> TrackState:
+        first = self.primary
+        mid, mime = (first.mid, first.codec.mime) if first else ("", "")
+        return TrackState(self.id, self.kind, self.source, mime, mid, self.muted, self.open, self.live, self.cids)
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """A peer wants a track. ``route`` is 0 while no section carries it."""
+
+    peer: Peer
+    track: Track
+    enabled: bool = True
+    quality: int = HIGH
+    priority: int = 0
+    mid: str = ""
+    route: int = 0
+    encoding: Encoding | None = None
+    cap: int | None = None  # best layer the bandwidth allows
+    starved: bool = False  # not even the lowest layer fits
+
+    @property
+    def allowed(self) -> bool:
+        """Gate two."""
+        return (self.peer.id, self.track.id) not in self.peer.room.denied and self.peer.may_subscribe
+
+    @property
+    def active(self) -> bool:
+        """Does the viewer really look at it?"""
+        return self.enabled and self.allowed and self.mid != ""
+
+    def layer(self) -> int:
+        """The best layer to send."""
+        layers = self.encoding.layers if self.encoding else 1
+        best = min(self.quality, layers - 1)
+        return best if self.cap is None else min(best, self.cap)
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """A participant. ``connection`` is None for a bridge, whose media comes from the Source ``feed``."""
+
+    id: str
+    room: Room
+    identity: str
+    kind: str
+    dual: bool = False
+    about: dict[str, str] = field(default_factory=dict)
+    record: bytes = b""
+    hidden: bool = False
+    may_publish: bool = True
+    may_subscribe: bool = True
+    may_send_data: bool = True
+    connected: bool = False
+    feed: str = ""
+    tracks: dict[str, Track] = field(default_factory=dict)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    connection: Connection | None = None
+
+    def announce(self, message: Announce) -> Track:
+        """A new track, or what is new about a known one (another codec's cid)."""
+        track = self.tracks.get(message.track)
+        if track is None:
+            track = self.tracks[message.track] = Track(message.track, self, message.kind, message.source)
+            self.room.tracks[track.id] = track
+        track.name, track.cids, track.stream = message.name, message.cids, message.stream
+        track.announced, track.muted = message.layers, message.muted
+        return track
+
+    def state(self) -> PeerState:
+        return PeerState(
+            peer=self.id,
+            identity=self.identity,
+            kind=self.kind,
+            dual=self.dual,
+            connected=self.connected,
+            about=self.about,
+            record=self.record,
+            tracks=[track.state() for track in self.tracks.values()],
+            subscriptions=list(self.subscriptions),
+            source=self.feed,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    name: str
+    peers: dict[str, Peer] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
+    denied: set[tuple[str, str]] = field(default_factory=set)  # (peer or sink, track) that gate two closed
+    sinks: set[str] = field(default_factory=set)
+
+    def state(self) -> RoomState:
+        return RoomState(self.name, [peer.state() for peer in self.peers.values()], sorted(self.sinks))

@@ -1,0 +1,155 @@
+"""The media process: listens on the link, hands the hub's, bridges' and recorders' messages to the engine, turns its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from commhub import log as logs
+from commhub.errors import Conflict, HubError, Invalid
+from commhub.media.engine import TICK, Engine
+from commhub.media.forward import Forwarder
+from commhub.media.link import Link, Listener
+from commhub.media.messages import Done, Hello, Message
+from commhub.media.plane import Address, Plane, PlaneEvents
+
+log = logs.get(__name__)
+
+ROLES = ("hub", "bridge", "record")
+
+
+class Worker:
+    """One media worker in the running event loop. :meth:`start` binds and listens, :meth:`close` ends everything."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        index: int,
+        addresses: list[Address],
+        port: int,
+        *,
+        silence: float = 20.0,
+        make_plane: Callable[[PlaneEvents], Plane] = Forwarder,
+    ) -> None:
+        self.name = f"media-{index}"
+        self._addresses, self._port = addresses, port
+        self._hub: Link | None = None
+        self._epoch = -1
+        self._epochs: dict[Link, int] = {}
+        self.engine = Engine(self.name, make_plane, self._emit, silence=silence)
+        self._listener = Listener(run_dir, self.name, self._linked, self._receive)
+        self._listener.on_packets = self._paired
+        self._clock: asyncio.Task[None] | None = None
+        self.announced: list[tuple[str, int]] = []
+
+    async def start(self) -> None:
+        """OSError when an address or the sockets' folder cannot be used."""
+        self.announced = self.engine.open(self._addresses, self._port)
+        await self._listener.start(packets=True)
+        self._clock = asyncio.get_running_loop().create_task(self._turn(), name=f"{self.name} clock")
+        log.info("media worker listens", worker=self.name, addresses=[f"{host}:{port}" for host, port in self.announced])
+
+    async def close(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._clock
+        await self._listener.close()
+        self.engine.close()
+
+    async def _turn(self) -> None:
+        due = time.monotonic()
+        while True:
+            due = max(due + TICK, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+            try:
+                self.engine.tick()
+            except Exception:  # the clock of all rooms goes on whatever one of them holds
+                if (suppressed := logs.limited("engine tick", 10)) is not None:
+                    log.exception("engine tick failed", worker=self.name, suppressed=suppressed)
+
+    # ---- links
+
+    def _emit(self, message: Message) -> None:
+        """An event for the hub; without one nobody needs it, the next one takes the snapshot."""
+        if self._hub is not None:
+            self._hub.tell(message)
+
+    def _linked(self, link: Link) -> None:
+        link.on_close.append(self._unlinked)
+
+    def _unlinked(self, link: Link) -> None:
+        self._epochs.pop(link, None)
+        if link is self._hub:
+            self._hub = None
+            log.warning("hub is gone; rooms go on", worker=self.name, rooms=len(self.engine.rooms))
+        elif link.role in ("bridge", "record"):
+            self.engine.link_closed(link)
+
+    def _paired(self, link: Link) -> None:
+        assert link.packets is not None
+        link.packets.on_batch = partial(self._batch, link)
+        # A half-dead bridge or recorder is a dead one: it dials again with both sockets.
+        link.packets.on_end = link.close
+
+    def _batch(self, link: Link, batch: bytes) -> None:
+        try:
+            self.engine.sources.batch(link, batch)
+        except ValueError as error:
+            log.warning("link cut", worker=self.name, peer=link.name, reason=str(error))
+            link.close()
+
+    def _receive(self, link: Link, message: Message) -> Message | None:
+        if isinstance(message, Hello):
+            return self._hello(link, message)
+        if link.role == "hub":
+            if self._epochs[link] < self._epoch:
+                raise Conflict("A newer hub commands this worker.", "已有更新的中心进程接管该媒体进程。", code="stale_epoch")
+            return self._command(message) or Done()
+        if link.role == "bridge":
+            self.engine.bridge(link, message)
+        elif link.role == "record":
+            self.engine.recorder(link, message)
+        else:
+            raise Invalid("The first message of a link is Hello.", code="unexpected")
+        return Done()
+
+    def _command(self, message: Message) -> Message | None:
+        try:
+            return self.engine.command(message)
+        except HubError:
+            raise
+        except Exception as error:  # the hub's link goes on; it would only dial again and meet the same
+            log.exception("command failed", worker=self.name, command=type(message).__name__)
+            raise HubError("The media worker failed at this command.", "媒体进程执行该命令时出错。") from error
+
+    def _hello(self, link: Link, message: Hello) -> Message:
+        if message.role not in ROLES or link.role not in ("", message.role):
+            raise Invalid("A link's role is hub, bridge or record, and stays.", code="unexpected")
+        link.role, link.name = message.role, message.name
+        if message.role != "hub":
+            return Done()
+        if message.epoch < self._epoch:
+            link.role = ""
+            raise Conflict("A newer hub commands this worker.", "已有更新的中心进程接管该媒体进程。", code="stale_epoch")
+        self._epochs[link] = self._epoch = message.epoch
+        self._hub = link
+        log.info("hub linked", worker=self.name, epoch=message.epoch, rooms=len(self.engine.rooms))
+        # What it must also know follows the snapshot.
+        asyncio.get_running_loop().call_soon(self.engine.sources.retell)
+        return self.engine.snapshot()
+
+
+async def run(pairs: list[tuple[str, str]], port: int, run_dir: Path, index: int, *, silence: float = 20.0) -> None:
+    """Serve until cancelled. ``pairs``: address to bind, address to announce; this worker uses ``port`` + ``index``."""
+    addresses = [Address(host, announced) for host, announced in pairs]
+    worker = Worker(run_dir, index, addresses, port + index, silence=silence)
+    try:
+        await worker.start()
+        await asyncio.Event().wait()
+    finally:
+        await worker.close()
