@@ -31,6 +31,7 @@ class Track:
     cids: dict[str, str]
     bound: bool = False
     stream: str = ""
+    ended_at: float | None = None  # its publisher stopped sending it; it goes unless it is bound again at once
 
     @property
     def sid(self) -> str:

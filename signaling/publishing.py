@@ -19,6 +19,7 @@ _MIMES = {mime.partition("/")[2].lower(): mime for mime in messages.PUBLISH_MIME
 _RIDS = ("q", "h", "f")
 _MODE = models.VideoLayer.ONE_SPATIAL_LAYER_PER_STREAM
 MAX_NAME = 256
+ENDED_SECONDS = 0.4
 
 
 def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
@@ -30,10 +31,12 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     if request.sid and (track := person.tracks.get(request.sid)) is not None:
         _add_codec(room, person, track, request)
         return
-    for track in person.tracks.values():
-        if not track.bound and request.cid in track.cids:  # asked again after a resume
-            room.send(person, _published(request.cid, track))
-            return
+    for track in list(person.tracks.values()):
+        if not track.bound and request.cid in track.cids:
+            if track.ended_at is None:  # asked again after a resume
+                room.send(person, _published(request.cid, track))
+                return
+            _withdraw(room, person, track)  # unpublished and published anew
     if len(person.tracks) >= room.terms.max_tracks:
         refuse(room, person, reason.LIMIT_EXCEEDED, "You publish too many tracks.", request)
         return
@@ -110,7 +113,7 @@ def _add_codec(room: Room, person: Participant, track: Track, request: rtc.AddTr
 
 def bind(track: Track, mid: str, mime: str, now: float) -> None:
     """The negotiation found the track."""
-    track.bound = True
+    track.bound, track.ended_at = True, None
     info = track.info
     info.mid, info.mime_type = mid, mime
     info.version.unix_micro = int(now * 1_000_000)
@@ -144,18 +147,30 @@ def mute(room: Room, person: Participant, track: Track, muted: bool, *, by_serve
 
 
 def ended(room: Room, person: Participant, sid: str, now: float) -> None:
-    """Its publisher no longer sends it. A camera's seat stays: the next stream is a new track of it."""
-    track = person.tracks.pop(sid, None)
-    if track is None:
+    """Nothing of it is sent any more. A camera's track waits for its next stream; any other goes, unless the same
+    negotiation binds it again in another shape."""
+    track = person.tracks.get(sid)
+    if track is None or not track.bound:
         return
-    forget(room, track)
-    room.command(media.Withdraw(room.name, person.sid, sid))
-    if person.seat is not None:
-        again = _seat_track(track.info.source, track.info.type)
-        person.tracks[again.sid] = again
-        room.command(again.announce(room.name, person.sid))
+    track.bound = False
+    if person.kind == "client":
+        track.ended_at = now
     room.recount(now)
     room.show(person)
+
+
+def sweep(room: Room, person: Participant, now: float) -> None:
+    """Tracks that ended and did not come back."""
+    for track in list(person.tracks.values()):
+        if track.ended_at is not None and now - track.ended_at >= ENDED_SECONDS:
+            _withdraw(room, person, track)
+
+
+def _withdraw(room: Room, person: Participant, track: Track) -> None:
+    del person.tracks[track.sid]
+    person.dirty = True
+    forget(room, track)
+    room.command(media.Withdraw(room.name, person.sid, track.sid))
 
 
 def forget(room: Room, track: Track) -> None:
@@ -184,9 +199,7 @@ def permit(room: Room, person: Participant, permission: models.ParticipantPermis
     )
     for track in list(person.tracks.values()):
         if not person.may_publish(track.info.source):
-            del person.tracks[track.sid]
-            forget(room, track)
-            room.command(media.Withdraw(room.name, person.sid, track.sid))
+            _withdraw(room, person, track)
             gone = rtc.TrackUnpublishedResponse(track_sid=track.sid)
             room.send(person, rtc.SignalResponse(track_unpublished=gone))
     subscribing.settle_viewer(room, person)

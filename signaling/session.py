@@ -443,6 +443,7 @@ class Room:
     def tick(self, now: float) -> list[Out]:
         """Whatever is due: who stayed away too long, tokens to refresh, counts to tell, an empty room to end."""
         for person in list(self.people.values()):
+            publishing.sweep(self, person, now)
             if person.away_until is not None and now >= person.away_until:
                 reason = Reason.CONNECTION_TIMEOUT if person.present else Reason.SIGNAL_CLOSE
                 self.expel(person, reason, now, Action.RECONNECT)
@@ -487,4 +488,3 @@ def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
         terms = replace(terms, trailer=kept.trailer)
         return Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
     return None
-

@@ -224,11 +224,35 @@ def test_unpublish_is_told_to_others_and_answered_by_withdraw() -> None:
     track = stage.publish(alice)
     stage.forget()
     stage.event(media.TrackEnded("r", alice, track))
-    assert stage.told(media.Withdraw) == [media.Withdraw("r", alice, track)]
     assert not stage.last(bob, "update").participants[0].tracks
+    assert not stage.told(media.Withdraw)
+    stage.tick(0.5)
+    assert stage.told(media.Withdraw) == [media.Withdraw("r", alice, track)]
     again = stage.publish(alice)
     assert again != track
     assert stage.told(media.Subscribe)[-1].tracks == [again]
+
+
+def test_a_track_in_another_shape_is_the_same_track() -> None:
+    stage = Stage()
+    alice, bob = stage.join("alice"), stage.join("bob")
+    track = stage.publish(alice)
+    stage.forget()
+    stage.event(media.TrackEnded("r", alice, track))
+    stage.event(media.TrackBound("r", alice, track, "7", "video/VP8"))
+    stage.tick(1)
+    assert not stage.told(media.Withdraw)
+    assert stage.last(bob, "update").participants[0].tracks[0].sid == track
+
+
+def test_published_anew_with_the_same_media_stream_track() -> None:
+    stage = Stage()
+    alice = stage.join("alice")
+    track = stage.publish(alice)
+    stage.forget()
+    stage.event(media.TrackEnded("r", alice, track))
+    assert stage.publish(alice) != track
+    assert stage.told(media.Withdraw) == [media.Withdraw("r", alice, track)]
 
 
 def test_leave_tells_others_why_and_closes() -> None:
@@ -441,9 +465,11 @@ def test_a_camera_is_a_participant() -> None:
     assert stage.told(media.Subscribe) == [media.Subscribe("r", alice, [video.track])]
     stage.forget()
     stage.event(media.TrackEnded("r", add.peer, video.track))
-    again = stage.told(media.Announce)[0]
-    assert again.track != video.track
     assert not stage.last(alice, "update").participants[0].tracks
+    stage.tick(60)
+    stage.event(media.TrackBound("r", add.peer, video.track, "", "video/H264"))
+    assert stage.last(alice, "update").participants[0].tracks[0].sid == video.track
+    assert not stage.told(media.Withdraw)
     stage.run(stage.room.remove(SEAT.identity, stage.now))
     assert stage.last(alice, "update").participants[0].state == State.DISCONNECTED
 
