@@ -7,6 +7,8 @@ Python; AES_CM_128_HMAC_SHA1_80 (RFC 3711) goes through libsrtp. Sequence number
 
 from __future__ import annotations
 
+from typing import Self
+
 import pylibsrtp
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -78,7 +80,9 @@ def session_keys(key_size: int, master: bytes) -> tuple[bytes, bytes, bytes, byt
 class _Context:
     """What both directions share. ``salt`` and ``rtcp_salt`` are integers: a nonce is made by one XOR."""
 
-    def __init__(self, profile: str, master: bytes, inbound: bool) -> None:
+    _INBOUND = False
+
+    def __init__(self, profile: str, master: bytes) -> None:
         sizes = PROFILES.get(profile)
         if sizes is None:
             raise ValueError("This SRTP profile is not supported.")
@@ -91,7 +95,7 @@ class _Context:
         if profile.startswith("SRTP_AEAD"):
             self._use(*session_keys(sizes[0], master))
             return
-        kind = pylibsrtp.Policy.SSRC_ANY_INBOUND if inbound else pylibsrtp.Policy.SSRC_ANY_OUTBOUND
+        kind = pylibsrtp.Policy.SSRC_ANY_INBOUND if self._INBOUND else pylibsrtp.Policy.SSRC_ANY_OUTBOUND
         policy = pylibsrtp.Policy(key=bytes(master), ssrc_type=kind)
         policy.allow_repeat_tx = True  # an answer to a NACK is the same packet again
         policy.window_size = WINDOW
@@ -102,9 +106,9 @@ class _Context:
         self.rtcp, self.rtcp_salt = AESGCM(rtcp_key), int.from_bytes(rtcp_salt, "big")
 
     @classmethod
-    def from_session_keys(cls, key: bytes, salt: bytes) -> _Context:
+    def from_session_keys(cls, key: bytes, salt: bytes) -> Self:
         """A GCM context with the same given session key and salt for RTP and RTCP, as test vectors have it."""
-        self = cls("SRTP_AEAD_AES_128_GCM", bytes(28), False)
+        self = cls("SRTP_AEAD_AES_128_GCM", bytes(28))
         self._use(key, salt, key, salt)
         return self
 
@@ -116,8 +120,8 @@ class _Context:
 class Outbound(_Context):
     """Protects what leaves. A pair (SSRC, index) may only ever be used for one and the same packet."""
 
-    def __init__(self, profile: str, master: bytes, inbound: bool = False) -> None:
-        super().__init__(profile, master, inbound)
+    def __init__(self, profile: str, master: bytes) -> None:
+        super().__init__(profile, master)
         self._index = 0
 
     def protect(self, header: bytes, payload: bytes | memoryview, ssrc: int, index: int) -> bytes:
@@ -148,8 +152,10 @@ class Outbound(_Context):
 class Inbound(_Context):
     """Opens what arrives. ValueError for what is not authentic, and for RTCP that was seen before."""
 
-    def __init__(self, profile: str, master: bytes, inbound: bool = True) -> None:
-        super().__init__(profile, master, inbound)
+    _INBOUND = True
+
+    def __init__(self, profile: str, master: bytes) -> None:
+        super().__init__(profile, master)
         self._windows: dict[int, Window] = {}
 
     def unprotect(self, packet: bytes | memoryview, header: int, ssrc: int, index: int) -> bytes:
