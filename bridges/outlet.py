@@ -1,0 +1,179 @@
+"""From cameras to media workers: one link per worker, found again when it dies; what no worker takes is dropped and counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from commhub import log as logs
+from commhub.errors import HubError, PeerError
+from commhub.media.link import BATCH_LIMIT, RECORD, Link, dial
+from commhub.media.messages import EndSource, Hello, KeyFrameWanted, Message, PushSource, SourceClock, SourceStream
+from commhub.tasks import Tasks
+
+log = logs.get(__name__)
+
+REDIAL = 0.2  # s
+PUSH_TIMEOUT = 0.5  # s
+HELD = 256  # batches of a camera that wait for a worker to know its streams
+
+
+class Feeder(Protocol):
+    """What an outlet asks of a camera."""
+
+    source: str
+    streams: list[SourceStream]
+
+    def key_frame_wanted(self, handle: int) -> None: ...
+
+
+class Outlet:
+    """One media worker. Dials as long as a camera wants it, and says every camera again after a reconnect."""
+
+    def __init__(self, folder: Path, worker: str, name: str) -> None:
+        self.worker = worker
+        self._folder, self._name = folder, name
+        self._link: Link | None = None
+        self._feeders: dict[str, Feeder] = {}
+        self._held: dict[str, list[bytes]] = {}
+        self._tasks = Tasks(f"outlet to {worker}")
+        self.dropped = 0  # batches
+        self._tasks.spawn(self._keep(), "dial")
+
+    def __len__(self) -> int:
+        return len(self._feeders)
+
+    def attach(self, feeder: Feeder) -> None:
+        self._feeders[feeder.source] = feeder
+        self.announce(feeder)
+
+    def announce(self, feeder: Feeder) -> None:
+        """The camera's streams are known, or have changed. Packets wait until the worker knows them: the two sockets of a
+        link have no order between them, and the first packets are a key frame that must not be lost."""
+        if self._link is None or not feeder.streams:
+            return
+        self._held.setdefault(feeder.source, [])
+        self._tasks.spawn(self._push(self._link, feeder), f"push {feeder.source}")
+
+    async def _push(self, link: Link, feeder: Feeder) -> None:
+        with contextlib.suppress(HubError):
+            await link.ask(PushSource(source=feeder.source, streams=feeder.streams), within=PUSH_TIMEOUT)
+        if link is self._link:
+            for batch in self._held.pop(feeder.source, []):
+                self._write(link, batch)
+
+    def detach(self, source: str) -> None:
+        self._held.pop(source, None)
+        if self._feeders.pop(source, None) is not None and self._link is not None:
+            self._link.tell(EndSource(source=source))
+
+    def send(self, source: str, batch: bytes) -> None:
+        """Packets of one camera. Never waits; what the worker does not take is lost."""
+        link = self._link
+        if link is None:
+            return
+        held = self._held.get(source)
+        if held is None:
+            self._write(link, batch)
+        elif len(held) < HELD:
+            held.append(batch)
+
+    def _write(self, link: Link, batch: bytes) -> None:
+        if link.packets is not None and not link.packets.send(batch):
+            self.dropped += 1
+            if (suppressed := logs.limited(("outlet", self.worker), 60)) is not None:
+                log.warning("packets dropped: the media worker is slow", worker=self.worker, dropped=self.dropped,
+                            suppressed=suppressed)  # fmt: skip
+
+    def clock(self, clock: SourceClock) -> None:
+        if self._link is not None:
+            self._link.tell(clock)
+
+    async def _keep(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, HubError, PeerError, TimeoutError):
+                await self._serve()
+            await asyncio.sleep(REDIAL)
+
+    async def _serve(self) -> None:
+        link, reading = await dial(self._folder, self.worker, self._receive, packets=True)
+        try:
+            await link.ask(Hello(role="bridge", name=self._name))
+            if link.packets is not None:
+                link.packets.on_end = link.close
+            self._link = link
+            log.info("worker linked", worker=self.worker)
+            for feeder in self._feeders.values():
+                self.announce(feeder)
+            await reading
+        finally:
+            if self._link is not None:
+                log.info("worker lost", worker=self.worker)
+            self._link = None
+            self._held.clear()
+            link.close()
+            reading.cancel()
+
+    def _receive(self, link: Link, message: Message) -> None:
+        if isinstance(message, KeyFrameWanted):
+            for feeder in self._feeders.values():
+                if any(stream.handle == message.handle for stream in feeder.streams):
+                    feeder.key_frame_wanted(message.handle)
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+
+class Outlets:
+    """The outlets in use, by the worker's name."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._outlets: dict[str, Outlet] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    def attach(self, worker: str, feeder: Feeder) -> Outlet:
+        outlet = self._outlets.get(worker)
+        if outlet is None:
+            outlet = self._outlets[worker] = Outlet(self._folder, worker, self._name)
+        outlet.attach(feeder)
+        return outlet
+
+    def detach(self, worker: str, source: str) -> None:
+        outlet = self._outlets.get(worker)
+        if outlet is None:
+            return
+        outlet.detach(source)
+        if not len(outlet):
+            del self._outlets[worker]
+            task = asyncio.get_running_loop().create_task(outlet.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        for outlet in self._outlets.values():
+            await outlet.close()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+class Batch:
+    """Records for the packet socket; ``send`` gets each batch when it is full or flushed."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._records = bytearray()
+
+    def add(self, handle: int, packet: bytes, at: int) -> None:
+        """``at`` is when the packet came in, UTC ns."""
+        if len(self._records) + RECORD.size + len(packet) > BATCH_LIMIT:
+            self.flush()
+        self._records += RECORD.pack(handle, at, len(packet))
+        self._records += packet
+
+    def flush(self) -> None:
+        if self._records:
+            self._send(bytes(self._records))
+            self._records.clear()

@@ -1,0 +1,336 @@
+"""One camera, kept open: connected, received, made fit and handed to the workers; after every failure tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import random
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable
+
+from bridges import rtsp
+from bridges.depacket import Video
+from bridges.faults import SLOW, Fault, Redirected, sentences
+from bridges.outlet import Batch, Outlet, Outlets
+from bridges.timeline import SECOND, Sequence, Timeline, unwrap
+from bridges.transcode import RATE, Feed, Transcoder
+from commhub import log as logs
+from commhub.addresses import AllowList, Place, is_own, parse_url, plain
+from commhub.media.messages import Codec, Pull, SourceClock, SourceState, SourceStream
+
+log = logs.get(__name__)
+
+DELAYS = (0.5, 1.0, 2.0)  # s between attempts; then PATIENT_AFTER decides
+SOON, LATE = 2.0, 5.0  # s: a camera that was live a moment ago is restarting, one that was not may be gone
+PATIENT_AFTER = 60.0
+REDIRECTS = 3
+RTSP_PORT = 554
+_MALFORMED = 200  # unreadable packets in a row
+_NO_PARAMETERS = 10 * SECOND
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+_handles = itertools.count(1)
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Addresses of a name, in the system's order. OSError when there is none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [entry[4][0] for entry in found if isinstance(entry[4][0], str)]
+
+
+class Puller:
+    """A camera that somebody wants. ``changed(state)`` hears every change of :class:`SourceState`."""
+
+    def __init__(
+        self,
+        pull: Pull,
+        allow: AllowList,
+        outlets: Outlets,
+        transcoder: Transcoder,
+        changed: Callable[[SourceState], None],
+        resolve: Resolve = resolve,
+    ) -> None:
+        self.source = pull.source
+        self.pull = pull
+        self.streams: list[SourceStream] = []
+        self.state = SourceState(source=pull.source, state="connecting")
+        self._allow, self._transcoder, self._changed, self._resolve = allow, transcoder, changed, resolve
+        self._registry = outlets
+        self._outlets: dict[str, Outlet] = {}
+        self._batch = Batch(self._send)
+        self._session: rtsp.Session | None = None
+        self._place: Place | None = None
+        self._live_at: float | None = None  # monotonic: the last time a picture came
+        self._attempts = 0
+        # One SSRC per camera and times that follow the wall clock: even a restart of this process looks like a pause.
+        ssrc = int.from_bytes(hashlib.sha256(pull.source.encode()).digest()[:4], "big")
+        now = time.time_ns()
+        self._video_handle, self._audio_handle = next(_handles), next(_handles)
+        self._video = Video(Timeline(90_000, ssrc, secrets.randbits(16), now * 9 // 100_000))
+        self._audio = Timeline(RATE, ssrc ^ 1, secrets.randbits(16), now * 48 // 1_000_000)
+        self._audio_order = Sequence()
+        self._audio_at = 0
+        self._sound: Feed | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # ---------------------------------------------------------------- from the hub
+
+    def start(self) -> None:
+        self._changed(self.state)
+        self._attach()
+        self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
+
+    async def update(self, pull: Pull) -> None:
+        """The hub's newest word. The conversation with the camera goes on unless its address or credentials changed."""
+        same = (pull.url, pull.user, pull.password, pull.transport)
+        before, self.pull = self.pull, pull
+        self._attach()
+        if same != (before.url, before.user, before.password, before.transport) and self._task is not None:
+            await self._end_task()
+            self._attempts, self._live_at = 0, None
+            self._turn("connecting")
+            self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
+
+    async def stop(self) -> None:
+        """Says goodbye to the camera and to the workers."""
+        await self._end_task()
+        for worker in list(self._outlets):
+            self._registry.detach(worker, self.source)
+        self._outlets.clear()
+        self._turn("idle")
+
+    async def _end_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    def _attach(self) -> None:
+        wanted = set(self.pull.workers)
+        for worker in set(self._outlets) - wanted:
+            del self._outlets[worker]
+            self._registry.detach(worker, self.source)
+        for worker in wanted - set(self._outlets):
+            self._outlets[worker] = self._registry.attach(worker, self)
+
+    # ---------------------------------------------------------------- again and again
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._attempt()
+            except Fault as fault:
+                await asyncio.sleep(self._failed(fault))
+            except Exception:
+                # A camera must never end the bridge, whatever it sends.
+                log.exception("camera failed", source=self.source)
+                await asyncio.sleep(self._failed(Fault("protocol", "An internal error was logged.")))
+
+    def _failed(self, fault: Fault) -> float:
+        """Tell why, and say how long to wait."""
+        was_live = self.state.state == "live"
+        now = time.monotonic()
+        if was_live:
+            self._attempts = 0
+            self._live_at = now
+        where = self._place.shown if self._place is not None else ""
+        if (fault.code != self.state.code or was_live) and logs.limited(("camera", self.source, fault.code), 60) is not None:
+            log.warning("camera lost" if was_live else "camera not reached", source=self.source, code=fault.code, host=where)
+        if was_live and fault.code in ("closed", "no_media"):
+            self._turn("connecting", fault)
+        elif self.state.state != "connecting" or fault.code != "closed" or not self.state.code:
+            self._turn("failed", fault)
+        self._attempts += 1
+        if fault.code in SLOW:
+            return SLOW[fault.code]
+        if self._attempts <= len(DELAYS):
+            delay = DELAYS[self._attempts - 1]
+        else:
+            delay = SOON if self._live_at is not None and now - self._live_at < PATIENT_AFTER else LATE
+        return delay * random.uniform(0.9, 1.0)  # so that a street of cameras does not come back in step
+
+    async def _attempt(self) -> None:
+        url, user, password = self.pull.url, self.pull.user, self.pull.password
+        for _ in range(REDIRECTS + 1):
+            try:
+                await self._converse(url, user, password)
+            except Redirected as redirected:
+                before, url = self._place, redirected.url
+                try:
+                    self._place = parse_url(url, "rtsp", RTSP_PORT)
+                except ValueError as error:
+                    raise Fault("protocol", str(error)) from None
+                if before is None or (self._place.host, self._place.port) != (before.host, before.port):
+                    user = password = ""  # they were meant for another host
+        raise Fault("protocol", "It sends us from one address to the next.")
+
+    async def _converse(self, url: str, user: str, password: str) -> None:
+        try:
+            self._place = place = parse_url(url, "rtsp", RTSP_PORT)
+        except ValueError:
+            raise Fault("bad_address") from None
+        address = await self._admit(place)
+        camera = rtsp.Camera(url, address, place.port, user, password, self.pull.transport)
+        session = rtsp.Session(camera, self._packet, self._clock, self._batch.flush)
+        try:
+            await session.open()
+            self._begin(session)
+            await session.watch()
+        finally:
+            self._session = None
+            session.close()
+            if self._sound is not None:
+                self._sound.close()
+                self._sound = None
+
+    async def _admit(self, place: Place) -> str:
+        """The address to connect to: resolved once, checked, used."""
+        try:
+            async with asyncio.timeout(rtsp.CONNECT_TIMEOUT):
+                found = await self._resolve(place.host, place.port)
+        except (OSError, UnicodeError):
+            raise Fault("name_not_found") from None
+        except TimeoutError:
+            raise Fault("name_not_found") from None
+        for address in found:
+            try:
+                own = is_own(plain(address))
+            except ValueError:
+                continue
+            if self._allow.permits(address, place.port, own=own):
+                return address
+        raise Fault("not_allowed" if found else "name_not_found")
+
+    # ---------------------------------------------------------------- what the camera sends
+
+    def _begin(self, session: rtsp.Session) -> None:
+        self._video.restart()
+        self._audio.restart()
+        self._audio_order.restart()
+        for track in session.tracks:
+            if track.kind == "video":
+                self._video.learn(track.media.parameter_sets)
+            elif self._sound is None:
+                media = track.media
+                try:
+                    self._sound = self._transcoder.open(media.codec, media.clock_rate, media.channels, media.fmtp, self._heard)
+                except ValueError as error:
+                    log.info("sound not used", source=self.source, why=str(error))
+        self._opened = time.time_ns()
+        self._session = session
+
+    def _packet(self, track: rtsp.Track, packet: bytes, now: int) -> None:
+        session = self._session
+        if session is None:
+            return
+        if track.kind != "video":
+            self._listen(packet, now)
+            return
+        video = self._video
+        try:
+            sent = video.receive(packet, now)
+        except ValueError:
+            if video.h265:
+                session.fail(Fault("codec_unsupported", "H.265"))
+            elif video.malformed > _MALFORMED:
+                session.fail(Fault("protocol", "Its video packets cannot be read."))
+            return
+        if not sent:
+            if not video.running:
+                self._not_running(session, now)
+            return
+        if self.state.state != "live" or self._shape() != self._announced or video.b_frames != (self.state.code == "b_frames"):
+            self._live()
+        for each in sent:
+            self._batch.add(self._video_handle, each, now)
+
+    def _not_running(self, session: rtsp.Session, now: int) -> None:
+        if self._video.h265:
+            session.fail(Fault("codec_unsupported", "H.265"))
+        elif self._video.sps is None and now - self._opened > _NO_PARAMETERS:
+            session.fail(Fault("no_parameters"))
+
+    _announced: tuple[object, ...] = ()
+    _opened = 0
+
+    def _shape(self) -> tuple[object, ...]:
+        return (self._video.sps, self._sound is not None)
+
+    def _live(self) -> None:
+        sps = self._video.sps
+        assert sps is not None
+        fmtp = f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={sps.profile_level_id}"
+        codec = Codec(mime="video/H264", clock_rate=90_000, fmtp=fmtp)
+        streams = [SourceStream(handle=self._video_handle, kind="video", codec=codec, width=sps.width, height=sps.height)]
+        if self._sound is not None:
+            opus = Codec(mime="audio/opus", clock_rate=RATE, channels=2, fmtp="minptime=10;useinbandfec=1")
+            streams.append(SourceStream(handle=self._audio_handle, kind="audio", codec=opus))
+        changed, self._announced, self.streams = streams != self.streams, self._shape(), streams
+        if changed:
+            for outlet in self._outlets.values():
+                outlet.announce(self)
+        if self.state.state != "live":
+            log.info("camera live", source=self.source, width=sps.width, height=sps.height,
+                     profile=sps.profile_level_id, sound=self._sound is not None)  # fmt: skip
+        self._turn("live", Fault("b_frames") if self._video.b_frames else None)
+
+    def _listen(self, packet: bytes, now: int) -> None:
+        """Sound on its way in. Its time is set by when its first packet came; then by the device."""
+        if self._sound is None:
+            return
+        try:
+            got = unwrap(packet)
+        except ValueError:
+            return
+        if got.payload and self._audio_order.follow(got.sequence) is not None:
+            self._audio_at = now
+            self._sound.put(got.payload, got.timestamp)
+
+    def _heard(self, out: list[tuple[bytes, int]]) -> None:
+        """Sound on its way out, as Opus."""
+        if self.state.state != "live":
+            return
+        now = time.time_ns()
+        for payload, at in out:
+            time_out = self._audio.time(at, now)
+            self._batch.add(self._audio_handle, self._audio.packet(payload, time_out, False), self._audio_at)
+        self._batch.flush()
+
+    def _clock(self, track: rtsp.Track, rtp_time: int, ntp: int) -> None:
+        if track.kind != "video":
+            return
+        translated = self._video.timeline.translate(rtp_time)
+        if translated is not None:
+            for outlet in self._outlets.values():
+                outlet.clock(SourceClock(handle=self._video_handle, rtp_time=translated, ntp=ntp))
+
+    def key_frame_wanted(self, handle: int) -> None:
+        """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""
+        session = self._session
+        if session is not None and handle == self._video_handle:
+            now = time.monotonic()
+            if now - self._asked_at > 0.5:
+                self._asked_at = now
+                session.want_key_frame(session.tracks[0])
+
+    _asked_at = 0.0
+
+    def _send(self, batch: bytes) -> None:
+        for outlet in self._outlets.values():
+            outlet.send(self.source, batch)
+
+    def _turn(self, state: str, fault: Fault | None = None) -> None:
+        code, text, text_zh = (fault.code, fault.text, fault.text_zh) if fault is not None else ("", "", "")
+        streams = self.streams if state == "live" else []
+        turned = SourceState(source=self.source, state=state, code=code, text=text, text_zh=text_zh, streams=streams)
+        if turned != self.state:
+            self.state = turned
+            self._changed(turned)
+
+
+__all__ = ["Puller", "resolve", "sentences"]
