@@ -237,7 +237,9 @@ def _rejected(offered: sdp.Section) -> sdp.Section:
 
 
 def _application(local: Local) -> sdp.Section:
-    return sdp.Section("application", formats=["webrtc-datachannel"], sctp_port=5000, max_message_size=MAX_MESSAGE_SIZE)
+    section = sdp.Section("application", formats=["webrtc-datachannel"], sctp_port=5000, max_message_size=MAX_MESSAGE_SIZE)
+    section.protocol = "UDP/DTLS/SCTP"
+    return section
 
 
 def _accepted_extensions(offered: sdp.Section) -> dict[str, int]:

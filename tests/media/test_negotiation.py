@@ -215,6 +215,7 @@ def test_our_own_offer() -> None:
         Slot("2", "video", Sending("PA|TR_2", "TR_2", H264_HIGH, 6, 7)),
     ]
     offer = sdp.parse(sdp.build(negotiation.offer(LOCAL, [*slots, Slot("3", "video")])))
+    assert offer.sections[0].protocol == "UDP/DTLS/SCTP"
     assert [(s.kind, s.mid, s.direction, s.setup) for s in offer.sections] == [
         ("application", "0", "sendrecv", "actpass"),
         ("audio", "1", "sendonly", "actpass"),
