@@ -54,7 +54,7 @@ async def probe(file: Path) -> float:
 
 async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
-        host, guest, made = await consultation(hub, record=True)
+        host, _guest, made = await consultation(hub, record=True)
         mine = await ticket(host, made["id"], HOST)
         async with Caller(mine["url"], mine["token"]):
             _, page = await visitor(browser, hub.base)
@@ -129,7 +129,7 @@ async def test_a_killed_hub_does_not_stop_media(tmp_path: Path) -> None:
 
 async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub:
-        host, guest, made = await consultation(hub, record=True)
+        host, _guest, made = await consultation(hub, record=True)
         mine = await ticket(host, made["id"], HOST)
         async with Caller(mine["url"], mine["token"]):
             await asyncio.sleep(5)
@@ -155,7 +155,7 @@ async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> Non
 
 async def test_the_camera_is_back_within_five_seconds(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
-        host, guest, made = await consultation(hub)
+        host, _guest, made = await consultation(hub)
         _, page = await visitor(browser, hub.base)
         await sign_in(page, hub.who("dispatcher"))
         await page.goto(f"/room/{made['id']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import defaultdict
 from types import TracebackType
@@ -94,4 +95,4 @@ class Caller:
 def longest_gap(times: list[float], since: float, until: float) -> float:
     """The longest time without anything between two moments, seconds."""
     marks = [since, *(at for at in times if since < at < until), until]
-    return max(later - earlier for earlier, later in zip(marks, marks[1:], strict=False))
+    return max(later - earlier for earlier, later in itertools.pairwise(marks))

@@ -1,0 +1,226 @@
+"""The composition roots: one function per kind of process. The only module that names everyone.
+
+A setting becomes a constructor argument here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, cast
+
+import sqlalchemy as sa
+from aiohttp import web
+
+from commhub import certificates, machine
+from commhub import log as logs
+from commhub.api import BODY_LIMIT, Api, Parts
+from commhub.auth import Auth
+from commhub.conference import Host
+from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
+from commhub.errors import Invalid
+from commhub.events import Events
+from commhub.feeds import Feeds
+from commhub.links import ChildLink
+from commhub.log import Secret
+from commhub.media.workers import Workers
+from commhub.recordings import Recordings, Review
+from commhub.rooms import Door, InternalKey, Rooms
+from commhub.settings import Settings
+from commhub.store import Store, tables
+from commhub.tasks import Tasks
+from commhub.vault import Vault
+from signaling import rooms as live
+from signaling.outs import Terms
+from signaling.server import HTTP_LIMITS, Signalling
+from signaling.tokens import Key, Keys
+from signaling.twirp import RoomService
+
+log = logs.get(__name__)
+
+HUB_KEY = "CommHub"
+SAMPLE_CITY = Path(__file__).resolve().parents[1] / "configs" / "sample-city"
+CERTIFICATE_CHECK_SECONDS = 3600.0
+
+
+def recordings_dir(settings: Settings) -> Path:
+    return settings.data_dir / "recordings"
+
+
+# ---- records
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What stands on the database alone."""
+
+    store: Store
+    auth: Auth
+    vault: Vault
+    directory: Directory
+
+
+@asynccontextmanager
+async def records(settings: Settings) -> AsyncIterator[Records]:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(settings.database_url)
+    await store.open()
+    auth, vault = Auth(store), Vault(settings.data_dir / "keys")
+    try:
+        yield Records(store, auth, vault, Directory(store, auth, vault))
+    finally:
+        auth.close()
+        await store.close()
+
+
+async def import_city(settings: Settings, directory: Path) -> str:
+    """The sentence to print, with the sign-ins of accounts that are new."""
+    async with records(settings) as base:
+        city = read_city(directory)
+        fresh = await base.directory.take_in(city)
+    lines = [
+        f"已导入 / imported: {len(city.organisation)} 单位, {len(city.person)} 人员, {len(city.camera)} 摄像机",
+        *(f"{one.account}\t{one.password}\t{one.name}\t{', '.join(one.roles)}" for one in fresh),
+    ]
+    return "\n".join(lines)
+
+
+async def sample(settings: Settings, camera_port: int) -> dict[str, Any]:
+    """The sample city with fresh sign-ins, its simulated camera at ``camera_port``: ``{"sign_ins": […], "camera": {…}}``."""
+    city = read_city(SAMPLE_CITY)
+    played = {"url": f"rtsp://127.0.0.1:{camera_port}/camera", "password": new_password()}
+    cameras = [camera.model_copy(update=played) if _simulated(camera) else camera for camera in city.camera]
+    simulated = next(camera for camera in cameras if _simulated(camera))
+    async with records(settings) as base:
+        await base.directory.take_in(city.model_copy(update={"camera": cameras}))
+        sign_ins = await base.directory.sample_sign_ins()
+        async with base.store.reading() as reading:
+            key = tables.cameras.c.key
+            identity = await reading.value(sa.select(tables.cameras.c.id).where(key == simulated.key))
+    return {
+        "sign_ins": [_shown(one) for one in sign_ins],
+        "camera": {"id": identity, "name": simulated.name, "user": simulated.user, "password": simulated.password},
+    }
+
+
+def _simulated(camera: CameraEntry) -> bool:
+    return camera.key.startswith("simulated-")
+
+
+def _shown(one: NewSignIn) -> dict[str, str]:
+    order = ("admin", "dispatcher", "reviewer", "participant")
+    role = min(one.roles, key=order.index, default="participant")
+    return {"account": one.account, "password": one.password, "name": one.name, "role": role}
+
+
+# ---- hub
+
+
+async def hub(settings: Settings) -> None:
+    """``commhub hub``: people and records."""
+    names = [f"media-{index}" for index in range(settings.media.workers)]
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(records(settings))
+        async with base.store.transaction() as transaction:
+            epoch = await transaction.next("epoch")
+        events = Events(base.store)
+        workers = Workers(settings.run_dir, names, epoch)
+
+        internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
+        keys = {name: Key(Secret(key.secret.get_secret_value()), key.scope) for name, key in settings.keys.items()}
+        keys[HUB_KEY] = Key(internal.secret, "own")
+        terms = Terms(hub_key=HUB_KEY)
+        # Signalling and records know each other by two protocols; one of the two has to be told later.
+        conference = live.Rooms(workers, cast(Host, None), Keys(keys), terms, workers=len(names))
+        feeds = Feeds(base.store, events, base.directory, workers)
+        rooms = Rooms(base.store, events, conference, feeds, internal)
+        door = Door(base.store, base.auth, rooms)
+        conference.host = door
+        recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
+        review = Review(base.store, recordings_dir(settings))
+
+        await recordings.open()
+        await rooms.start()
+        feeds.start()
+        recordings.start_tasks()
+        await conference.start()
+        stack.push_async_callback(conference.close_all)
+        stack.push_async_callback(recordings.close)
+        stack.push_async_callback(feeds.close)
+        links = [
+            ChildLink(
+                settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive
+            )
+            for name, part in (("bridge-rtsp", feeds), ("record-0", recordings))
+        ]  # fmt: skip
+        for link in links:
+            link.start()
+            stack.push_async_callback(link.close)
+        await workers.start()
+        stack.push_async_callback(workers.close)
+
+        parts = Parts(base.store, base.auth, events, base.directory, feeds, rooms, recordings, review)
+        await _serve(settings, stack, parts, conference, lambda: {**workers.health(), **{link.name: link.up for link in links}})
+        log.info("hub ready", epoch=epoch)
+        await asyncio.Event().wait()
+
+
+async def _serve(settings: Settings, stack: AsyncExitStack, parts: Parts, conference: live.Rooms, health: Any) -> None:
+    """The one HTTP port: API, pages, signalling, Twirp."""
+    now = datetime.now(UTC)
+    tls = await asyncio.to_thread(certificates.prepare, settings.http, settings.data_dir, now)
+    authority = tls.authority if tls else None
+    signalling = Signalling(conference)
+    application = web.Application(client_max_size=BODY_LIMIT)
+    application.add_routes(signalling.routes())
+    application.add_routes(RoomService(conference).routes())
+    proxies = [ip_network(network) for network in settings.http.trusted_proxies]
+    ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
+    Api(parts, health, proxies=proxies, ca=ca).install(application)
+    limits: dict[str, Any] = HTTP_LIMITS
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0, **limits)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    stack.push_async_callback(signalling.close)
+    await web.TCPSite(runner, settings.http.host, settings.http.port, ssl_context=tls.context if tls else None).start()
+    if tls is not None:
+        tasks = await stack.enter_async_context(Tasks("certificates"))
+        tasks.spawn(_renew(tls), "renew")
+
+
+async def _renew(tls: certificates.Tls) -> None:
+    while True:
+        await asyncio.sleep(CERTIFICATE_CHECK_SECONDS)
+        await asyncio.to_thread(tls.refresh, datetime.now(UTC))
+
+
+# ---- media, bridge, record
+
+
+async def media(settings: Settings, index: int) -> None:
+    """``commhub media --index n``: packets."""
+    from commhub.media import worker
+
+    every = [(str(address), str(address)) for address in machine.addresses()]
+    await worker.run(settings.media.pairs() or every, settings.media.port, settings.run_dir, index)
+
+
+async def bridge(settings: Settings, kind: str) -> None:
+    """``commhub bridge --kind rtsp``: a foreign world."""
+    from bridges import process
+
+    if kind != "rtsp":
+        raise Invalid(f"There is no bridge of the kind {kind}.", f"没有 {kind} 类型的桥接。")
+    await process.run(settings.run_dir, f"bridge-{kind}", settings.bridges.allow)
+
+
+async def record(settings: Settings) -> None:
+    """``commhub record``: disk."""
+    from recorder import recorder
+
+    await recorder.run(settings.run_dir, "record-0", recordings_dir(settings), **settings.recorder.model_dump())
