@@ -22,10 +22,12 @@ from commhub.views import Page, Recording, RecordingDetail
 
 log = logs.get(__name__)
 
+_SOURCES = {"microphone", "camera", "screen_share", "screen_share_audio", "camera_feed"}
 MANIFEST_LIMIT = 64 << 20  # bytes
 _r = tables.recordings.c
 _TRACK = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){1,2}")
+PART = ".part"  # the ending of a segment that is being written
 _TYPES = {".webm": "webm", ".mp4": "mp4", ".m4s": "mp4", ".mkv": "x-matroska"}
 
 
@@ -81,16 +83,21 @@ class Review:
         gone = NotFound("There is no such file in this recording.", "录制中没有这个文件。")
         if not _TRACK.fullmatch(track) or not _FILE.fullmatch(file):
             raise gone
-        path = self._folder / recording / "tracks" / track / file
-        if not await asyncio.to_thread(_inside, path, self._folder / recording / "tracks"):
-            raise gone
+        folder = self._folder / recording / "tracks"
+        path = folder / track / file
+        if not await asyncio.to_thread(_inside, path, folder):
+            # It was being written when its address was given out, and is finished now.
+            file = file.removesuffix(PART)
+            path = folder / track / file
+            if not await asyncio.to_thread(_inside, path, folder):
+                raise gone
         manifest = await asyncio.to_thread(self._manifest, recording)
         for one in manifest.get("tracks", []):
             if one.get("id") == track:
                 for segment in one.get("segments", []):
                     if segment.get("file") == file:
                         return path, str(segment.get("mime", "")).partition(";")[0]
-        suffix = _TYPES.get(Path(file).suffix)
+        suffix = _TYPES.get(Path(file.removesuffix(PART)).suffix)
         if suffix is None:
             raise gone
         return path, f"video/{suffix}"
@@ -176,8 +183,8 @@ def _parts(manifest: dict[str, Any], media_url: str, names: dict[str, tuple[str,
             }
             for one in track["segments"]
         ]
-        kept = {name: track[name] for name in ("id", "identity", "kind", "source", "codec")}
-        tracks.append({**named({**track, **kept}), "segments": segments})
+        source = track["source"] if track["source"] in _SOURCES else {"audio": "microphone"}.get(track["kind"], "camera")
+        tracks.append({**named(track), "source": source, "segments": segments})
     fields = {"id", "identity", "name", "org_name", "kind", "source", "codec", "segments"}
     return {
         "tracks": [{name: value for name, value in track.items() if name in fields} for track in tracks],

@@ -1,8 +1,7 @@
 """What is being recorded: started and stopped by permission, kept going whatever restarts.
 
 The wish to record is in the consultation's record; the recorder is told as often as needed (``Record`` is idempotent). A session
-whose recorder died is repaired and listed by the restarted recorder; the consultation goes on in a new session. One
-that moves to another worker goes on as the same.
+goes on as the same when its recorder was restarted (it repairs what it finds first) and when its room moved to another worker.
 """
 
 from __future__ import annotations
@@ -51,6 +50,11 @@ class _Session:
     over: bool = False  # the recorder says that it ended; another takes its place
 
 
+def _over(state: SessionState) -> bool:
+    """Did it end for good? What was cut off goes on when it is ordered again."""
+    return state.state == "failed" or (state.state == "complete" and state.code != "shutdown")
+
+
 class Recordings:
     """``tell`` sends to the recorder; :meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by its link."""
 
@@ -69,7 +73,7 @@ class Recordings:
         self._conference, self._engine, self._clock = conference, engine, clock
         self._sessions: dict[str, _Session] = {}
         self._tell: Callable[[Message], None] | None = None
-        self._said: asyncio.Queue[SessionState] = asyncio.Queue()
+        self._said: asyncio.Queue[SessionState | dict[str, SessionState]] = asyncio.Queue()
         self._tasks = Tasks("recordings")
         self._beginning: set[str] = set()  # rooms whose first session is being begun
         events.listen(self._happened)
@@ -167,13 +171,11 @@ class Recordings:
         self._tell = tell
         known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
         for session in self._sessions.values():
-            session.worker = ""
             state = known.get(session.id)
+            session.worker = ""
             session.confirmed = state is not None and state.state == "recording"
-            session.over = state is not None and state.state != "recording"
-        for state in known.values():
-            self.receive(state)
-        self._tasks.spawn(self._settle(set(known)), "settle")
+            session.over = state is not None and _over(state)
+        self._said.put_nowait(known)
         self._reconcile()
 
     def unlinked(self) -> None:
@@ -187,15 +189,33 @@ class Recordings:
 
     async def _take_in(self) -> None:
         while True:
-            state = await self._said.get()
+            said = await self._said.get()
             while True:
                 try:
-                    await self._take(state)
+                    await (self._take(said) if isinstance(said, SessionState) else self._take_all(said))
                     break
                 except SQLAlchemyError:
                     # A disk that is full now may not be later; the order of what was said is kept.
-                    log.exception("recording not indexed", session=state.session)
+                    log.exception("recordings not indexed")
                     await asyncio.sleep(2)
+
+    async def _take_all(self, known: dict[str, SessionState]) -> None:
+        """All the recorder has, on a new link: what the index does not know yet, and what it calls running and is not there."""
+        async with self._store.reading() as reading:
+            rows = await reading.all(sa.select(_r.id, _r.state, _r.duration_ms).where(_r.id.in_(known)))
+            lost = await reading.all(sa.select(_r.id).where(_r.state == "recording", _r.id.not_in(known)))
+        settled = {row.id for row in rows if (row.state, row.duration_ms) == (known[row.id].state, known[row.id].duration_ms)}
+        for state in known.values():
+            if state.session not in settled or state.session in self._sessions:
+                await self._take(state)
+        for row in lost:
+            if row.id in self._sessions:
+                continue
+            async with self._store.transaction() as transaction:
+                reasons = {"reason": "Nothing was recorded.", "reason_zh": "没有录到内容。"}
+                gone = sa.update(tables.recordings).where(_r.id == row.id).values(state="failed", ended_at=utc_ns(), **reasons)
+                await transaction.run(gone)
+                await index.listed(transaction, self._events, row.id)
 
     async def _take(self, state: SessionState) -> None:
         session = self._sessions.get(state.session)
@@ -213,10 +233,12 @@ class Recordings:
                 self._sessions.pop(session.id, None)
                 reason = state.text_zh or state.text or state.code
                 record = await self._failed(transaction, session, record, reason, give_up=True)
-            else:
+            elif _over(state):
                 self._sessions.pop(session.id, None)
                 if record.live and record.recording_id == session.id:
                     record = await self._begin(transaction, record, HUB)
+            elif not session.confirmed:
+                session.worker = ""  # repaired: told again, it goes on
         self._light(record)
 
     async def _resumed(self, transaction: Transaction, session: _Session, record: Consultation) -> Consultation:
@@ -237,21 +259,6 @@ class Recordings:
         await self._rooms.edit(transaction, record.id, **values)
         data = {"recording_id": session.id, "reason": reason}
         return await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
-
-    async def _settle(self, known: set[str]) -> None:
-        """What the index calls running and the recorder has never heard of did not become a recording."""
-        async with self._store.transaction() as transaction:
-            rows = await transaction.all(sa.select(_r.id).where(_r.state == "recording"))
-            for row in rows:
-                if row.id not in known and row.id not in self._sessions:
-                    values = {
-                        "state": "failed",
-                        "ended_at": utc_ns(),
-                        "reason": "Nothing was recorded.",
-                        "reason_zh": "没有录到内容。",
-                    }
-                    await transaction.run(sa.update(tables.recordings).where(_r.id == row.id).values(values))
-                    await index.listed(transaction, self._events, row.id)
 
     # ---- rooms and workers
 

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import commhub.store
+from commhub import audit
+from commhub.events import Events
+from commhub.model import HUB
+from commhub.store import Store, tables
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(f"sqlite+aiosqlite:///{tmp_path / 'new' / 'hub.db'}")
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def value(store: Store, query: sa.Select[Any] | sa.TextClause) -> object:
+    async with store.reading() as reading:
+        return (await reading.connection.execute(query)).scalar()
+
+
+async def test_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
+    def difference(connection: sa.Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), tables.metadata)
+
+    async with store.reading() as reading:
+        assert await reading.connection.run_sync(difference) == []
+
+
+def test_migrations_are_one_line() -> None:
+    scripts = ScriptDirectory(str(Path(commhub.store.__file__).parent / "migrations"))
+    assert len(scripts.get_heads()) == 1
+    assert all(isinstance(script.down_revision, str | None) for script in scripts.walk_revisions())
+
+
+async def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}"
+    for expected in (1, 2, 3):
+        store = Store(url)
+        await store.open()
+        assert await store.next("epoch") == expected
+        await store.close()
+
+
+async def test_the_database_is_durable_and_checked(store: Store) -> None:
+    assert await value(store, sa.text("PRAGMA journal_mode")) == "wal"
+    assert await value(store, sa.text("PRAGMA synchronous")) == 2  # FULL: an audit row survives a power cut
+    assert await value(store, sa.text("PRAGMA foreign_keys")) == 1
+    grant = {"person_id": "nobody", "role": "admin", "org_id": "nowhere"}
+    async with store.transaction() as transaction:
+        with pytest.raises(sa.exc.IntegrityError):
+            await transaction.insert(tables.grants, grant)
+
+
+async def test_a_failing_transaction_leaves_neither_record_nor_audit_nor_event(store: Store) -> None:
+    events = Events(store)
+    published: list[object] = []
+    events.listen(published.append)
+
+    async def act(fails: bool) -> None:
+        async with store.transaction() as transaction:
+            org = {"id": "o", "key": "o", "name": "O", "name_en": "O", "short": "O", "kind": "city", "position": 0}
+            await transaction.insert(tables.organisations, org)
+            await audit.record(transaction, HUB, "directory.edit", "o")
+            await events.emit(transaction, "camera.state", subject="o", org="o", label="public", data={})
+            assert published == []  # not before it is on disk
+            if fails:
+                raise RuntimeError("the last step fails")
+
+    with pytest.raises(RuntimeError):
+        await act(fails=True)
+    for table in (tables.organisations, tables.audit, tables.events, tables.counters):
+        assert await value(store, sa.select(sa.func.count()).select_from(table)) == 0
+    assert published == []
+    await act(fails=False)
+    for table in (tables.organisations, tables.audit, tables.events):
+        assert await value(store, sa.select(sa.func.count()).select_from(table)) == 1
+    assert len(published) == 1
+
+
+async def test_a_cancelled_transaction_is_undone_and_blocks_nobody(store: Store) -> None:
+    inside = asyncio.Event()
+
+    async def hang() -> None:
+        async with store.transaction() as transaction:
+            await transaction.next("x")
+            inside.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(hang())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.wait_for(store.next("x"), 5) == 1
+
+
+async def test_numbers_are_given_once_in_the_order_of_commits(store: Store) -> None:
+    order: list[int] = []
+
+    async def one() -> None:
+        async with store.transaction() as transaction:
+            number = await transaction.next("n")
+            transaction.after(lambda: order.append(number))
+
+    await asyncio.gather(*(one() for _ in range(25)))
+    assert order == list(range(1, 26))
+    assert await store.counter("n") == 25
+    assert await store.counter("never") == 0
+
+
+async def test_two_processes_write_at_the_same_time(tmp_path: Path) -> None:
+    """An import while the hub runs: the second writer waits instead of failing."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}"
+    hub, importer = Store(url), Store(url)
+    await hub.open()
+    await asyncio.gather(*(store.next("n") for store in (hub, importer) for _ in range(10)))
+    assert await hub.counter("n") == 20
+    await hub.close()
+    await importer.close()
+
+
+async def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
+    async with store.transaction() as transaction:
+        await transaction.next("n")
+        assert await asyncio.wait_for(store.counter("n"), 5) == 0
+    assert await store.counter("n") == 1
