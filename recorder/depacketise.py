@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from commhub.media.messages import Codec
+from commhub.wire import h264
 from recorder import bits
 from recorder.reorder import Packet
 
@@ -395,12 +396,12 @@ class H264(_Pictures):
 
     def _parameters(self, nal: bytes) -> None:
         if nal and nal[0] & 0x1F == 7:
-            number = bits.h264_sequence(nal).number
+            number = h264.parse_sps(nal).id
             if self._sequences.get(number, nal) != nal:
                 self._sequences, self._pictures = {}, {}  # a new sequence makes the old pictures' parameters void
             self._sequences[number] = nal
         elif len(nal) > 1:
-            self._pictures[bits.Bits(nal[:16], 1).exp_golomb()] = nal
+            self._pictures[h264.BitReader(nal[1:16]).ue()] = nal
 
     def _picture(self) -> Frame | None:
         if self._fragment:
@@ -410,10 +411,11 @@ class H264(_Pictures):
         data = b"".join(len(nal).to_bytes(4, "big") + nal for nal in self._parts)
         if not self._sync or not self._sequences or not self._pictures:
             return Frame(self._time, self._at, data, False)
-        sequence = bits.h264_sequence(next(iter(self._sequences.values())))
+        first = next(iter(self._sequences.values()))
+        sequence = h264.parse_sps(first)
         form = Format(
-            "video", "h264", f"avc1.{sequence.profile.hex()}", self._rate, width=sequence.width, height=sequence.height,
-            private=self._configuration(sequence.profile),
+            "video", "h264", f"avc1.{sequence.profile_level_id}", self._rate, width=sequence.width, height=sequence.height,
+            private=self._configuration(first[1:4]),
         )  # fmt: skip
         return Frame(self._time, self._at, data, True, 0, form)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
-_HEAD = struct.Struct("!BBHII")
+from commhub.wire.rtp import HEADER, header_size
+
 _MAX_DROPOUT = 3000  # RFC 3550 Annex A.1
 
 
@@ -24,25 +24,14 @@ class Packet:
 
 def parse(data: bytes | bytearray | memoryview, at: int) -> Packet:
     """A plain RTP packet; header extension, CSRCs and padding are taken off. ValueError when it is torn."""
-    size = len(data)
-    if size < 12:
-        raise ValueError("An RTP packet is shorter than its header.")
-    first, second, sequence, time, _ = _HEAD.unpack_from(data)
-    if first >> 6 != 2:
-        raise ValueError("The RTP version is not 2.")
-    start = 12 + 4 * (first & 0x0F)
-    if first & 0x10:
-        if start + 4 > size:
-            raise ValueError("An RTP header extension is torn.")
-        start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
-    end = size
-    if first & 0x20:
-        padding = data[size - 1]
-        if not padding:
-            raise ValueError("RTP padding has no length.")
+    end = len(data)
+    start = header_size(data, end)
+    _, second, sequence, time, _ = HEADER.unpack_from(data)
+    if data[0] & 0x20:
+        padding = data[end - 1]
+        if not 0 < padding <= end - start:
+            raise ValueError("The RTP padding has an impossible size.")
         end -= padding
-    if start > end:
-        raise ValueError("An RTP packet is shorter than its header says.")
     return Packet(sequence, time, second >= 128, bytes(data[start:end]), at)
 
 

@@ -16,7 +16,7 @@ from recorder.session import Live, Session
 
 log = logs.get(__name__)
 REDIAL = 0.2  # s
-_ABSENT = 1.0  # s between two questions for a room that the worker does not have
+_ABSENT = 0.25  # s between two questions for a room that the worker does not have
 _ANSWER = 5.0
 _EARLY_HANDLES, _EARLY_PACKETS, _EARLY_SECONDS = 64, 512, 2.0
 
