@@ -26,8 +26,11 @@ from typing import Any
 
 import msgspec
 
+from commhub import log as logs
 from commhub.errors import HubError, PeerError, Unavailable
 from commhub.media.messages import Message, Welcome
+
+log = logs.get(__name__)
 
 CONTROL_LIMIT = 8 << 20  # one frame; a snapshot of a large room is the biggest thing that travels
 CONTROL_BACKLOG = 32 << 20
@@ -58,6 +61,7 @@ class Link:
         self.number = 0
         self.role = ""
         self.name = ""
+        self.pid = 0  # of the listener, at the dialler's end
         self.packets: PacketSocket | None = None
         self.closed = asyncio.Event()
         self.on_close: list[Callable[[Link], None]] = []
@@ -271,7 +275,10 @@ class Listener:
         link.on_close.append(self._forget)
         link.tell(Welcome(number=link.number, name=self._name, pid=os.getpid()))
         self._connected(link)
-        await link.run()
+        try:
+            await link.run()
+        except PeerError as error:
+            log.warning("link cut", listener=self._name, peer=link.name, reason=str(error))
 
     def _forget(self, link: Link) -> None:
         self.links.pop(link.number, None)
@@ -340,7 +347,7 @@ async def dial(folder: Path, name: str, handler: Handler, *, packets: bool = Fal
     link.on_close.append(ended)
     try:
         welcome = await asyncio.wait_for(greeted, 5.0)
-        link.number, link.name = welcome.number, welcome.name
+        link.number, link.name, link.pid = welcome.number, welcome.name, welcome.pid
         if packets:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             sock.setblocking(False)

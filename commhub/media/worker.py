@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from commhub import log as logs
+from commhub import machine
 from commhub.errors import Conflict, HubError, Invalid
 from commhub.media.engine import TICK, Engine
 from commhub.media.forward import Forwarder
@@ -144,12 +146,25 @@ class Worker:
         return self.engine.snapshot()
 
 
-async def run(pairs: list[tuple[str, str]], port: int, run_dir: Path, index: int, *, silence: float = 20.0) -> None:
-    """Serve until cancelled. ``pairs``: address to bind, address to announce; this worker uses ``port`` + ``index``."""
+async def run(run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int, *, silence: float = 20.0) -> None:
+    """Serve until cancelled. ``pairs``: address to bind and address to announce; none means every address of this machine
+    that has one, loopback last. ``port`` is this worker's own, UDP and TCP."""
     addresses = [Address(host, announced) for host, announced in pairs]
-    worker = Worker(run_dir, index, addresses, port + index, silence=silence)
+    if not addresses:
+        addresses = [Address(str(one), str(one)) for one in machine.addresses() if _usable(str(one))]
+    worker = Worker(run_dir, index, addresses, port, silence=silence)
     try:
         await worker.start()
         await asyncio.Event().wait()
     finally:
         await worker.close()
+
+
+def _usable(host: str) -> bool:
+    """Can a socket be bound to it? An interface may be down, or its IPv6 address still be tentative."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+        return True
+    except OSError:
+        return False
