@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from livekit.protocol import models, rtc
@@ -22,7 +23,7 @@ from signaling.rooms import Rooms
 log = logs.get(__name__)
 
 # Keyword arguments of the AppRunner: a join request with an offer does not fit into aiohttp's default request line.
-HTTP_LIMITS = {"max_line_size": 72 * 1024, "max_field_size": 32 * 1024}
+HTTP_LIMITS: dict[str, Any] = {"max_line_size": 72 * 1024, "max_field_size": 32 * 1024}
 
 HEARTBEAT_SECONDS = 20.0
 MAX_QUEUE_BYTES = 8 * 1024 * 1024
