@@ -207,7 +207,7 @@ async def media(settings: Settings, index: int) -> None:
     from commhub.media import worker
 
     every = [(str(address), str(address)) for address in machine.addresses()]
-    await worker.run(settings.media.pairs() or every, settings.media.port, settings.run_dir, index)
+    await worker.run(settings.run_dir, index, settings.media.pairs() or every, settings.media.port)
 
 
 async def bridge(settings: Settings, kind: str) -> None:
