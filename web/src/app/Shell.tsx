@@ -5,7 +5,7 @@ import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, duration } from '../ui/time.model'
 import { useCommand, useTick } from './command'
-import { hub, useHub } from './hub'
+import { hub, useCan, useHub } from './hub'
 import { openKeyHelp } from './keyhelp'
 import { Link, usePath } from './router'
 import { setTheme, useTheme } from './theme'
@@ -30,7 +30,7 @@ export function Mark() {
 export function Shell({ children }: { children: ReactNode }) {
   const t = useT()
   const path = usePath()
-  const mayReview = useHub(state => state.session?.permissions.some(p => p.startsWith('recording.')) ?? false)
+  const mayReview = useCan('recording.list')
   const tab = (href: string, label: string) => (
     <Link href={href} aria-current={path.startsWith(href) ? 'page' : undefined}>
       {label}

@@ -40,6 +40,11 @@ export function useHub<T>(select: (state: HubState) => T): T {
   return useStore(hub.store, select)
 }
 
+/** Whether this person holds a permission anywhere; what may be done to one thing that thing says itself. */
+export function useCan(permission: string): boolean {
+  return useHub(state => state.session?.permissions.includes(permission) ?? false)
+}
+
 const stored = 'commhub.terminal'
 
 /** This browser's terminal id; made once. */

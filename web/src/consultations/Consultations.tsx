@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Inbox, Lock, Play, Plus } from 'lucide-react'
 import { type KeyboardEvent, useMemo, useRef, useState } from 'react'
 import { sentence, useSettled, useTick } from '../app/command'
-import { hub, useHub } from '../app/hub'
+import { hub, useCan, useHub } from '../app/hub'
 import { navigate } from '../app/router'
 import { liveList } from '../hub/state'
 import type { Consultation } from '../hub/types'
@@ -24,7 +24,7 @@ export function Consultations() {
   const [chosen, setChosen] = useState<string>()
   const [creating, setCreating] = useState(false)
   const searchBox = useRef<HTMLInputElement>(null)
-  const mayCreate = useHub(state => state.session?.permissions.includes('consultation.create') ?? false)
+  const mayCreate = useCan('consultation.create')
   const all = useHub(state => state.consultations)
   const liveCount = useMemo(() => liveList(all).length, [all])
   const list = useList(tab, useSettled(q.trim()))
@@ -304,7 +304,7 @@ export function StateChip({ consultation: c }: { consultation: Consultation }) {
 
 function RowAction({ consultation: c, main }: { consultation: Consultation; main: boolean }) {
   const t = useT()
-  const mayReview = useHub(state => state.session?.permissions.some(p => p.startsWith('recording.')) ?? false)
+  const mayReview = useCan('recording.view')
   if (c.state === 'live')
     return (
       <Button

@@ -1,7 +1,7 @@
 import { ChevronDown } from 'lucide-react'
 import { type FormEvent, useId, useState } from 'react'
 import { useCommand } from '../app/command'
-import { hub } from '../app/hub'
+import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Label } from '../hub/types'
 import { useT } from '../i18n'
@@ -20,7 +20,7 @@ export function CreateDialog({ onClose }: { onClose(): void }) {
   const [record, setRecord] = useState(true)
   const [tried, setTried] = useState(false)
   const [run, pending] = useCommand()
-  const mayRecord = hub.store.getState().session?.permissions.some(p => p.endsWith('.record')) ?? false
+  const mayRecord = useCan('recording.control')
   const words = title.trim()
   const problem = !words
     ? t('create.subjectMissing')

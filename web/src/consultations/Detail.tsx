@@ -1,6 +1,6 @@
 import { Cctv, Play, Video } from 'lucide-react'
 import { useEffect } from 'react'
-import { hub, useHub } from '../app/hub'
+import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
@@ -42,7 +42,7 @@ function Facts({ consultation: c }: { consultation: Consultation }) {
   const t = useT()
   const began = Date.parse(c.created_at)
   const recording = {
-    off: c.state === 'ended' && c.recordings.length ? t('list.endedRecorded') : t('list.recordOff'),
+    off: c.state === 'ended' && c.recordings.length ? t('list.recordThere') : t('list.recordOff'),
     recording: t('list.recordOn'),
     failed: t('list.recordFailed', { reason: c.recording.reason ?? t('common.none') }),
   }
@@ -110,7 +110,7 @@ function Who({ consultation: c }: { consultation: Consultation }) {
 
 function Actions({ consultation: c }: { consultation: Consultation }) {
   const t = useT()
-  const mayReview = useHub(state => state.session?.permissions.some(p => p.startsWith('recording.')) ?? false)
+  const mayReview = useCan('recording.view')
   if (c.state === 'live')
     return (
       <footer>

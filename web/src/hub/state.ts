@@ -1,6 +1,6 @@
 import { createStore } from 'zustand/vanilla'
 import type { Link } from './events'
-import type { CameraState, Consultation, HubEvent, Invited, Session } from './types'
+import type { CameraState, Consultation, HubEvent, Invited, Reason, Session } from './types'
 
 export interface Ring {
   consultation: Consultation
@@ -13,7 +13,7 @@ export interface Ring {
 
 export interface CameraNews {
   state: CameraState
-  reason: { code: string; text: string } | null
+  reason: Reason | null
 }
 
 export interface HubState {
@@ -117,7 +117,7 @@ function cameraChanged(state: HubState, subject: string | null, data: Record<str
   const id = typeof inner.id === 'string' ? inner.id : typeof data.camera_id === 'string' ? data.camera_id : subject
   const known = ['idle', 'connecting', 'live', 'failed']
   if (!id || typeof inner.state !== 'string' || !known.includes(inner.state)) return state
-  const reason = isRecord(inner.reason) ? (inner.reason as CameraNews['reason']) : null
+  const reason = isRecord(inner.reason) ? (inner.reason as unknown as Reason) : null
   return { ...state, cameras: { ...state.cameras, [id]: { state: inner.state as CameraState, reason } } }
 }
 

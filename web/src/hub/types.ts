@@ -46,7 +46,14 @@ export interface Camera {
   org: { id: string; name: string; short: string }
   label: Label
   state: CameraState
-  reason: { code: string; text: string } | null
+  reason: Reason | null
+}
+
+/** Events have both languages, answers the one that was asked for. */
+export interface Reason {
+  code: string
+  text: string
+  text_en?: string
 }
 
 export type Label = 'public' | 'internal' | 'sensitive'

@@ -1,3 +1,43 @@
-export default function Review(_: { id?: string }) {
-  return null
+import { useQuery } from '@tanstack/react-query'
+import { ArrowLeft } from 'lucide-react'
+import { sentence } from '../app/command'
+import { hub } from '../app/hub'
+import { navigate } from '../app/router'
+import { useT } from '../i18n'
+import { Button, useLate } from '../ui/controls'
+import { Player } from './Player'
+import './review.css'
+
+export default function Review({ id = '' }: { id?: string }) {
+  const t = useT()
+  const query = useQuery({
+    queryKey: ['recording', id],
+    queryFn: () => hub.api.recording(id),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+  const slow = useLate(query.isPending, 300)
+  if (query.data) return <Player key={id} recording={query.data} />
+  return (
+    <div className="center" role={query.error ? 'alert' : 'status'}>
+      {query.error ? (
+        <div>
+          <h1>{t('review.notThere')}</h1>
+          <p>{sentence(query.error)}</p>
+          <Button look="primary" onClick={() => void query.refetch()}>
+            {t('common.tryAgain')}
+          </Button>
+          <Button icon={<ArrowLeft size={16} />} onClick={() => navigate('/review')}>
+            {t('review.backToList')}
+          </Button>
+        </div>
+      ) : (
+        slow && (
+          <div>
+            <span className="spin big" />
+            <h1>{t('review.loading')}</h1>
+          </div>
+        )
+      )}
+    </div>
+  )
 }

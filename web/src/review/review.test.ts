@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RecordedEvent, RecordedTrack, RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock, nextRate } from './clock.model'
 import { currentEvent, eventLanes, joinSpans, jumpEvent, laneOf, searchEvents, ticks } from './lanes.model'
+import { playerLayout } from './stage.model'
 import { defaultMain, gapAt, lengthOf, neededParts, playerTiles, segmentAt } from './tracks.model'
 
 describe('master clock', () => {
@@ -214,5 +215,28 @@ describe('lanes', () => {
   it('finds words', () => {
     expect(searchEvents(['泵车 A1', '雷达', 'a1 泵'], 'a1')).toEqual([0, 2])
     expect(searchEvents(['x'], '  ')).toEqual([])
+  })
+})
+
+describe('stage of the player', () => {
+  it.each([1, 2, 3, 5, 7, 10, 16])('keeps %i pictures inside and apart', count => {
+    for (const [width, height] of [
+      [1496, 492],
+      [900, 700],
+      [600, 300],
+    ] as const) {
+      const rects = playerLayout(width, height, count)
+      expect(rects).toHaveLength(count)
+      for (const [i, a] of rects.entries()) {
+        expect(a.x >= 0 && a.y >= 0 && a.x + a.width <= width && a.y + a.height <= height).toBe(true)
+        expect(a.width).toBeGreaterThan(20)
+        expect(Math.abs(a.width / a.height - 16 / 9)).toBeLessThan(0.1)
+        for (const b of rects.slice(i + 1))
+          expect(a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y).toBe(
+            true,
+          )
+      }
+      expect(Math.max(...rects.map(r => r.width))).toBe(rects[0]?.width)
+    }
   })
 })
