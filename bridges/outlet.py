@@ -26,6 +26,7 @@ class Feeder(Protocol):
 
     source: str
     streams: list[SourceStream]
+    clocks: dict[int, SourceClock]  # by handle: the newest
 
     def key_frame_wanted(self, handle: int) -> None: ...
 
@@ -62,6 +63,8 @@ class Outlet:
         with contextlib.suppress(HubError):
             await link.ask(PushSource(source=feeder.source, streams=feeder.streams), within=PUSH_TIMEOUT)
         if link is self._link:
+            for clock in feeder.clocks.values():
+                link.tell(clock)
             for batch in self._held.pop(feeder.source, []):
                 self._write(link, batch)
 

@@ -57,6 +57,7 @@ class Puller:
         self.source = pull.source
         self.pull = pull
         self.streams: list[SourceStream] = []
+        self.clocks: dict[int, SourceClock] = {}
         self.state = SourceState(source=pull.source, state="connecting")
         self._allow, self._transcoder, self._changed, self._resolve = allow, transcoder, changed, resolve
         self._registry = outlets
@@ -180,6 +181,7 @@ class Puller:
         try:
             await session.open()
             self._begin(session)
+            await session.play()
             await session.watch()
         finally:
             self._session = None
@@ -306,8 +308,9 @@ class Puller:
             return
         translated = self._video.timeline.translate(rtp_time)
         if translated is not None:
+            clock = self.clocks[self._video_handle] = SourceClock(handle=self._video_handle, rtp_time=translated, ntp=ntp)
             for outlet in self._outlets.values():
-                outlet.clock(SourceClock(handle=self._video_handle, rtp_time=translated, ntp=ntp))
+                outlet.clock(clock)
 
     def key_frame_wanted(self, handle: int) -> None:
         """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""

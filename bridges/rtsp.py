@@ -58,7 +58,7 @@ class Track:
 
 
 class Session(asyncio.Protocol):
-    """``open`` until the camera plays, ``watch`` until it does no more, ``close``. All raise :class:`Fault`.
+    """``open`` until it is clear what will come, ``play``, ``watch`` until it ends, ``close``. They raise :class:`Fault`.
 
     ``on_packet(track, packet, now)`` gets RTP in order, ``on_clock(track, rtp_time, ntp)`` sender reports, ``on_flush()`` comes
     after each run of packets. ``now`` and ``ntp`` are UTC ns.
@@ -125,6 +125,9 @@ class Session(asyncio.Protocol):
                 if fault.code not in ("protocol", "not_found", "busy"):
                     raise
                 # A picture without sound is worth more than none.
+
+    async def play(self) -> None:
+        """From here on packets come, some cameras' before they have answered."""
         _check(await self.request("PLAY", self._url, {"Range": "npt=0.000-"}))
         self.last_media = time.monotonic()
 

@@ -1,0 +1,397 @@
+# ruff: noqa: SIM117 - who depends on whom reads better nested
+"""The whole bridge between a hub, media workers and cameras, in one process and on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bridges import process, pull, rtsp
+from bridges.rtsp_message import Request
+from bridges.simulator import Camera, Options
+from bridges.timeline import signed32, unwrap
+from commhub.errors import HubError
+from commhub.media.link import Link, dial
+from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState
+from tests.support import until
+from tests.support.h264 import decode, pictures
+from tests.support.media_worker import MediaWorker
+from tests.support.rtsp_server import Conversation, RtspServer, sdp
+
+SMALL = {"width": 320, "height": 180, "fps": Fraction(25), "group": 10}
+
+
+class Hub:
+    """What stands for the hub: dials the bridge and remembers what it says."""
+
+    def __init__(self, folder: Path, epoch: int = 1) -> None:
+        self.folder, self.epoch = folder, epoch
+        self.states: list[SourceState] = []
+
+    async def __aenter__(self) -> Hub:
+        self.link, self._reading = await dial(self.folder, "bridge-rtsp", self._receive)
+        snapshot = await self.link.ask(Hello(role="hub", name="hub", epoch=self.epoch))
+        assert isinstance(snapshot, BridgeSnapshot)
+        self.snapshot = snapshot
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.link.close()
+        await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _receive(self, link: Link, message: Message) -> None:
+        if isinstance(message, SourceState):
+            self.states.append(message)
+
+    def pull(self, url: str, *workers: str, source: str = "cam", **more: str) -> None:
+        self.link.tell(Pull(source=source, url=url, workers=list(workers), **more))
+
+    def state(self, source: str = "cam") -> SourceState:
+        states = [state for state in self.states if state.source == source]
+        return states[-1] if states else SourceState(source=source, state="unknown")
+
+    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 10) -> SourceState:
+        await until(lambda: (self.state(source).state, self.state(source).code) == (state, code), seconds, f"{state} {code}")
+        return self.state(source)
+
+
+@contextlib.asynccontextmanager
+async def bridge(folder: Path, *allow: str) -> AsyncIterator[None]:
+    running = asyncio.ensure_future(process.run(folder, "bridge-rtsp", allow or ["127.0.0.1:1"]))
+    await until(lambda: (folder / "bridge-rtsp.ctl").exists())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def camera(port: int = 0, **options: object) -> AsyncIterator[Camera]:
+    made = Camera(Options(**SMALL | options))  # type: ignore[arg-type]
+    await made.start("127.0.0.1", port)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def continuous(packets: list[bytes]) -> bool:
+    """Sequence numbers without a gap, times that never go back."""
+    pairs = list(pairwise([unwrap(packet) for packet in packets]))
+    return all(
+        (later.sequence - one.sequence) & 0xFFFF == 1
+        and signed32(later.timestamp - one.timestamp) >= 0
+        and one.ssrc == later.ssrc
+        for one, later in pairs
+    )
+
+
+def marked(packets: list[bytes]) -> int:
+    return sum(unwrap(packet).marker for packet in packets)
+
+
+async def test_a_camera_plays(tmp_path: Path) -> None:
+    async with camera(user="admin", password="right", audio=True) as device, MediaWorker(tmp_path) as worker:
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+            assert hub.snapshot.sources == []
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0", user="admin", password="right")
+            live = await hub.turns("live")
+            await until(lambda: marked(worker.of("cam")) >= 12 and len(worker.of("cam", "audio")) >= 20)
+            video, audio = live.streams
+            assert (video.kind, video.codec.mime, video.width, video.height) == ("video", "video/H264", 320, 180)
+            assert (audio.kind, audio.codec.mime, audio.codec.clock_rate, audio.codec.channels) == (
+                "audio",
+                "audio/opus",
+                48000,
+                2,
+            )
+            assert "profile-level-id=42" in video.codec.fmtp
+            assert worker.streams("cam") == live.streams
+            packets = worker.of("cam")
+            assert worker.unknown == 0
+            assert continuous(packets)
+            assert len(decode(packets)) >= 12
+            assert continuous(worker.of("cam", "audio"))
+            await until(lambda: worker.clocks)
+            hub.pull("", source="cam")
+            await hub.turns("idle")
+            await until(lambda: worker.ended == ["cam"])
+            await until(lambda: not device._clients)
+        assert [state.state for state in hub.states] == ["connecting", "live", "idle"]
+
+
+async def test_one_pull_for_many_workers_and_they_come_and_go(tmp_path: Path) -> None:
+    async with camera() as device, bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+        async with MediaWorker(tmp_path, "media-0") as one, MediaWorker(tmp_path, "media-1") as two:
+            url = f"rtsp://127.0.0.1:{device.port}/live"
+            hub.pull(url, "media-0")
+            await until(lambda: one.of("cam"))
+            hub.pull(url, "media-0", "media-1")
+            await until(lambda: marked(two.of("cam")) > 3)
+            assert device.connections == 1
+            assert set(two.of("cam")) & set(one.of("cam"))  # the very same packets
+            hub.pull(url, "media-1")
+            await until(lambda: one.ended == ["cam"])
+            count, before = len(one.packets), len(two.of("cam"))
+            await until(lambda: len(two.of("cam")) > before + 10)
+            assert len(one.packets) <= count + 2
+            assert continuous(two.of("cam"))
+            assert device.connections == 1
+
+
+async def test_a_worker_that_dies_is_found_again(tmp_path: Path) -> None:
+    async with camera() as device, bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+        hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0")
+        async with MediaWorker(tmp_path) as worker:
+            await until(lambda: marked(worker.of("cam")) > 3)
+            first = worker.of("cam")
+        await asyncio.sleep(0.3)
+        async with MediaWorker(tmp_path) as worker:
+            await until(lambda: marked(worker.of("cam")) > 12)
+            second = worker.of("cam")
+            assert worker.streams("cam")[0].handle
+            assert continuous(second)
+            assert signed32(unwrap(second[0]).timestamp - unwrap(first[-1]).timestamp) > 0
+        assert device.connections == 1
+        assert [state.state for state in hub.states] == ["connecting", "live"]
+
+
+async def test_a_camera_that_restarts_goes_on(tmp_path: Path) -> None:
+    async with MediaWorker(tmp_path) as worker:
+        async with camera() as device:
+            port = device.port
+        async with bridge(tmp_path, f"127.0.0.1:{port}"), Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{port}/live", "media-0")
+            await hub.turns("failed", "refused")
+            async with camera(port):
+                await hub.turns("live")
+                await until(lambda: marked(worker.of("cam")) > 5)
+            await hub.turns("failed", "refused")
+            assert "connecting" in [state.state for state in hub.states if state.code == "closed"]
+            count = len(worker.of("cam"))
+            async with camera(port, width=640, height=360):
+                back = await hub.turns("live", seconds=5)
+                await until(lambda: marked(worker.of("cam")[count:]) > 12)
+            packets = worker.of("cam")
+            assert continuous(packets)
+            assert decode(packets[count:])[0].width == 640
+            assert (back.streams[0].width, back.streams[0].height) == (640, 360)
+            assert worker.streams("cam") == back.streams
+
+
+async def test_pulls_outlive_the_hub(tmp_path: Path) -> None:
+    async with camera() as device, bridge(tmp_path, f"127.0.0.1:{device.port}"), MediaWorker(tmp_path) as worker:
+        async with Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0")
+            await hub.turns("live")
+        count = len(worker.packets)
+        await until(lambda: len(worker.packets) > count + 20)
+        async with Hub(tmp_path, epoch=2) as hub:
+            assert [(state.source, state.state) for state in hub.snapshot.sources] == [("cam", "live")]
+            assert hub.snapshot.sources[0].streams
+            with pytest.raises(HubError) as caught:
+                await Hub(tmp_path, epoch=1).__aenter__()
+            assert caught.value.code == "stale_epoch"
+            hub.pull("", source="cam")
+            await hub.turns("idle")
+        assert device.connections == 1
+
+
+async def test_new_credentials_are_tried_at_once(tmp_path: Path) -> None:
+    async with camera(user="admin", password="right", algorithm="SHA-256") as device, MediaWorker(tmp_path):
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+            url = f"rtsp://127.0.0.1:{device.port}/live"
+            hub.pull(url, "media-0", user="admin", password="wrong")
+            state = await hub.turns("failed", "unauthorized")
+            assert "密码" in state.text_zh
+            hub.pull(url, "media-0", user="admin", password="right")
+            await hub.turns("live")
+
+
+async def test_udp(tmp_path: Path) -> None:
+    async with camera(transports=frozenset({"udp"})) as device, MediaWorker(tmp_path) as worker:
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0")  # TCP is answered with 461
+            await hub.turns("live")
+            await until(lambda: marked(worker.of("cam")) > 12)
+            assert continuous(worker.of("cam"))
+            assert len(decode(worker.of("cam"))) >= 12
+
+
+@pytest.mark.parametrize(
+    ("url", "allow", "code"),
+    [
+        ("rtsp://127.0.0.1:{port}/live", "127.0.0.0/8:*", "not_allowed"),
+        ("rtsp://localhost:{port}/live", "10.0.0.0/8:*", "not_allowed"),
+        ("rtsp://[::ffff:127.0.0.1]:{port}/live", "0.0.0.0/0:*", "not_allowed"),
+        ("rtsp://2130706433:{port}/live", "127.0.0.1:{port}", "bad_address"),
+        ("rtsp://u:p@127.0.0.1:{port}/live", "127.0.0.1:{port}", "bad_address"),
+        ("rtsp://127.0.0.1:0/live", "127.0.0.1:{port}", "bad_address"),
+        ("http://127.0.0.1:{port}/live", "127.0.0.1:{port}", "bad_address"),
+        ("rtsp://no.such.name.invalid:{port}/live", "127.0.0.1:{port}", "name_not_found"),
+    ],
+)
+async def test_addresses_that_are_not_connected(tmp_path: Path, url: str, allow: str, code: str) -> None:
+    async with RtspServer() as server, bridge(tmp_path, allow.format(port=server.port)), Hub(tmp_path) as hub:
+        hub.pull(url.format(port=server.port), "media-0")
+        state = await hub.turns("failed", code)
+        assert state.text.endswith(".")
+        assert state.text_zh.endswith("。")
+        assert server.conversations == []
+
+
+async def test_a_name_is_resolved_once_and_that_address_is_connected(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["10.66.66.66", "127.0.0.1"] if len(asked) == 1 else ["192.0.2.1"]
+
+    async with camera() as device, MediaWorker(tmp_path) as worker:
+        made = process.Bridge(tmp_path, "bridge-rtsp", [f"127.0.0.1:{device.port}"], resolve)
+        await made._pull(Pull(source="cam", url=f"rtsp://cam.example:{device.port}/live", workers=["media-0"]))
+        await until(lambda: worker.of("cam"))
+        assert asked == ["cam.example"]
+        await made.close()
+
+
+async def test_a_redirect_is_checked_like_the_first_address(tmp_path: Path) -> None:
+    async with RtspServer() as forbidden, camera(user="u", password="p") as device, MediaWorker(tmp_path):
+        target = f"rtsp://127.0.0.1:{forbidden.port}/inner"
+
+        async def describe(conversation: Conversation, request: Request) -> bytes:
+            return conversation.reply(request, 302, "Moved", Location=target)
+
+        async with RtspServer({"DESCRIBE": describe}) as server:
+            allow = [f"127.0.0.1:{server.port}", f"127.0.0.1:{device.port}"]
+            async with bridge(tmp_path, *allow), Hub(tmp_path) as hub:
+                hub.pull(server.url, "media-0", user="u", password="p")
+                await hub.turns("failed", "not_allowed")
+                assert forbidden.conversations == []
+                target = f"rtsp://127.0.0.1:{device.port}/live"  # allowed, but the password was meant for another host
+                hub.pull(server.url + "2", "media-0", user="u", password="p")
+                await hub.turns("failed", "unauthorized")
+                target = server.url
+                hub.pull(server.url + "3", "media-0")
+                await hub.turns("failed", "protocol")
+
+
+def playing(data_of: object) -> dict[str, object]:
+    """A server that sends this after PLAY, again and again."""
+
+    async def play(conversation: Conversation, request: Request) -> bytes:
+        async def media() -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    conversation.writer.write(data_of(conversation))  # type: ignore[operator]
+                    await conversation.writer.drain()
+                    await asyncio.sleep(0.01)
+
+        conversation.server.spawn(media())
+        return conversation.reply(request, Session="12345678")
+
+    return {"PLAY": play}
+
+
+async def shown(tmp_path: Path, server: RtspServer, state: str, code: str, seconds: float = 10) -> SourceState:
+    async with MediaWorker(tmp_path), bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+        hub.pull(server.url, "media-0")
+        return await hub.turns(state, code, seconds=seconds)
+
+
+async def test_h265_where_h264_was_said(tmp_path: Path) -> None:
+    def h265(conversation: Conversation) -> bytes:
+        starts = (b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1", b"\x62\x01\x93", b"\x62\x01\x13", b"\x62\x01\x53")
+        return b"".join(conversation.interleaved(start + bytes(100)) for start in starts)
+
+    async with RtspServer(playing(h265)) as server:  # type: ignore[arg-type]
+        state = await shown(tmp_path, server, "failed", "codec_unsupported")
+        assert "H.265" in state.text_zh
+
+
+async def test_no_parameter_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "_NO_PARAMETERS", 300_000_000)
+    bare = playing(lambda conversation: b"".join(conversation.picture(picture) for picture in pictures()))
+    async with RtspServer(bare, description=sdp(sprop=False)) as server:  # type: ignore[arg-type]
+        state = await shown(tmp_path, server, "failed", "no_parameters")
+        assert "SPS" in state.text_zh
+
+
+async def test_mjpeg_only(tmp_path: Path) -> None:
+    async with RtspServer(description=sdp("", 26)) as server:
+        assert "MJPEG" in (await shown(tmp_path, server, "failed", "codec_unsupported")).text
+
+
+async def test_torn_interleaving_still_plays(tmp_path: Path) -> None:
+    def torn(conversation: Conversation) -> bytes:
+        data = b"".join(conversation.picture(picture) for picture in pictures())
+        return data[:3000] + data[3700:]
+
+    async with RtspServer(playing(torn)) as server:  # type: ignore[arg-type]
+        async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0")
+            await hub.turns("live")
+            await until(lambda: marked(worker.of("cam")) > 50)
+            assert len(server.conversations) == 1
+
+
+async def test_garbage_after_play_reconnects(tmp_path: Path) -> None:
+    async with RtspServer(playing(lambda conversation: b"\x01garbage" * 4000)) as server:  # type: ignore[arg-type]
+        async with MediaWorker(tmp_path), bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0")
+            await hub.turns("failed", "protocol")
+            await until(lambda: len(server.conversations) >= 2)
+
+
+async def test_silence_reconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtsp, "MEDIA_TIMEOUT", 0.2)
+    async with RtspServer() as server, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+        hub.pull(server.url, "media-0")
+        await hub.turns("failed", "no_media")
+        await until(lambda: len(server.conversations) >= 2)
+
+
+async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with camera(user="admin", password="right") as device, MediaWorker(tmp_path):
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub, RtspServer() as server:
+            with caplog.at_level("DEBUG"):
+                url = f"rtsp://127.0.0.1:{device.port}/user=admin_password=hunter2"
+                hub.pull(url, "media-0", user="admin", password="hunter2")
+                await hub.turns("failed", "unauthorized")
+                hub.pull(url, "media-0", user="admin", password="right")
+                await hub.turns("live")
+                hub.pull(f"rtsp://admin:hunter2@127.0.0.1:{server.port}/", "media-0", source="other")
+                await hub.turns("failed", "bad_address", source="other")
+            said = caplog.text + repr(hub.states)
+            assert "hunter2" not in said
+            assert "right" not in said
+
+
+async def test_a_worker_that_does_not_read_costs_nobody_else(tmp_path: Path) -> None:
+    async with camera() as device, MediaWorker(tmp_path, "media-0") as slow, MediaWorker(tmp_path, "media-1") as good:
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0", "media-1")
+            await until(lambda: slow.of("cam") and good.of("cam"))
+            packets = slow.links[-1].packets
+            assert packets is not None
+            asyncio.get_running_loop().remove_reader(packets._sock.fileno())
+            count = len(good.packets)
+            await until(lambda: len(good.packets) > count + 30)
+            assert continuous(good.of("cam"))
+
+
+def test_every_fault_has_both_sentences() -> None:
+    from bridges import faults
+
+    for code in faults._SENTENCES:
+        english, chinese = faults.sentences(code, "X")
+        assert english.endswith(".")
+        assert chinese.endswith("。")
+        assert "{" not in english + chinese
