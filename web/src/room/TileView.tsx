@@ -38,6 +38,7 @@ export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props
       data-testid="tile"
       data-identity={tile.identity}
       data-kind={tile.kind}
+      data-local={tile.local}
       data-picture={tile.picture}
       data-index={index}
       onDoubleClick={onPin}
