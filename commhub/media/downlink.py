@@ -154,14 +154,15 @@ class Outlet:
         """Time stamp constant of the new layer: by both layers' sender reports, else by arrival; never backwards."""
         rate = new.receiver.clock_rate
         older, newer = previous.layer.sr, new.sr
+        passed = max(0, packet.at - last.at) * rate // 1_000_000_000
+        offset = last.timestamp + max(1, passed) - packet.timestamp
         if older is not None and newer is not None and previous.epoch == previous.layer.epoch:
-            ticks = (newer[0] - older[0]) * rate >> 32
-            offset = previous.timestamp + older[1] - newer[1] + ticks
-        else:
-            offset = last.timestamp + max(0, packet.at - last.at) * rate // 1_000_000_000 - packet.timestamp
-        ahead = packet.timestamp + offset - last.timestamp & 0xFFFFFFFF
-        if not 0 < ahead < 60 * rate:
-            offset = last.timestamp + max(1, (packet.at - last.at) * rate // 1_000_000_000) - packet.timestamp
+            known = previous.timestamp + older[1] - newer[1] + ((newer[0] - older[0]) * rate >> 32)
+            ahead = (packet.timestamp + known - last.timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+            if 0 < ahead < passed + 2 * rate:
+                offset = known
+            elif -rate < ahead <= 0:  # the same picture again, or the one before: the next tick
+                offset = last.timestamp + 1 - packet.timestamp
         return offset & 0xFFFFFFFF
 
     def _align_vp8(self, packet: Packet, last: Packet) -> None:

@@ -79,7 +79,7 @@ class Client:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         self.target = ("127.0.0.1", port)
         size, kind = _PROFILES[profile]
-        ours, theirs = os.urandom(size), os.urandom(size)
+        self.ours, self.theirs = ours, theirs = os.urandom(size), os.urandom(size)
         policy = pylibsrtp.Policy
         outbound = policy(key=ours, ssrc_type=policy.SSRC_ANY_OUTBOUND, srtp_profile=kind)
         outbound.allow_repeat_tx = True
@@ -87,7 +87,9 @@ class Client:
         self.inbound = pylibsrtp.Session(policy(key=theirs, ssrc_type=policy.SSRC_ANY_INBOUND, srtp_profile=kind))
         self.received: list[bytes] = []
         self.reports: list[rtcp.Packet] = []
-        self.raw: list[bytes] = []
+        self.raw: list[bytes] = []  # SRTP as it came
+        self.other: list[bytes] = []  # neither RTP nor RTCP
+        self.refused = 0
         forwarder.add_transport(number)
         forwarder.set_path(number, plane.Path(0, *self.socket.getsockname()))
         forwarder.set_keys(number, profile, ours, theirs)
@@ -99,11 +101,16 @@ class Client:
                 data = self.socket.recv(2048)
             except OSError:
                 return
-            self.raw.append(data)
-            if 192 <= data[1] <= 223:
+            if not 127 < data[0] < 192:
+                self.other.append(data)
+            elif 192 <= data[1] <= 223:
                 self.reports += rtcp.parse(self.inbound.unprotect_rtcp(data))
             else:
-                self.received.append(self.inbound.unprotect(data))
+                self.raw.append(data)
+                try:
+                    self.received.append(self.inbound.unprotect(data))
+                except pylibsrtp.Error:  # seen before, or not for these keys
+                    self.refused += 1
 
     def send(self, packet: bytes) -> None:
         self.socket.sendto(self.outbound.protect(packet), self.target)
