@@ -21,7 +21,8 @@ $(BIN)/uv:
 
 .venv/.built: requirements.lock pyproject.toml hatch_build.py | $(BIN)/uv
 	@echo "正在安装依赖并构建网页… / installing packages, building the pages…"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@# Compiled now, and not by five processes at once when the hub starts for the first time.
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip $(PACKAGE) --python $(BIN)/python
 	@touch $@
 

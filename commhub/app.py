@@ -1,6 +1,6 @@
-"""The composition roots: one function per kind of process. The only module that names everyone.
+"""The composition root of the hub, and of the commands that work on its records. The only module that names everyone.
 
-A setting becomes a constructor argument here and nowhere else.
+A setting becomes a constructor argument here and, for the processes beside the hub, in ``commhub.children``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from typing import Any, cast
 import sqlalchemy as sa
 from aiohttp import web
 
-from commhub import certificates, machine
+from commhub import certificates
 from commhub import log as logs
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.auth import Auth
 from commhub.conference import Host
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
-from commhub.errors import Invalid
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.links import ChildLink
@@ -46,10 +45,6 @@ log = logs.get(__name__)
 HUB_KEY = "CommHub"
 SAMPLE_CITY = Path(__file__).resolve().parents[1] / "configs" / "sample-city"
 CERTIFICATE_CHECK_SECONDS = 3600.0
-
-
-def recordings_dir(settings: Settings) -> Path:
-    return settings.data_dir / "recordings"
 
 
 # ---- records
@@ -142,7 +137,7 @@ async def hub(settings: Settings) -> None:
         door = Door(base.store, base.auth, rooms)
         conference.host = door
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
-        review = Review(base.store, recordings_dir(settings))
+        review = Review(base.store, settings.recordings_dir)
 
         await recordings.open()
         await rooms.start()
@@ -197,30 +192,3 @@ async def _renew(tls: certificates.Tls) -> None:
     while True:
         await asyncio.sleep(CERTIFICATE_CHECK_SECONDS)
         await asyncio.to_thread(tls.refresh, datetime.now(UTC))
-
-
-# ---- media, bridge, record
-
-
-async def media(settings: Settings, index: int) -> None:
-    """``commhub media --index n``: packets."""
-    from commhub.media import worker
-
-    every = [(str(address), str(address)) for address in machine.addresses()]
-    await worker.run(settings.run_dir, index, settings.media.pairs() or every, settings.media.port)
-
-
-async def bridge(settings: Settings, kind: str) -> None:
-    """``commhub bridge --kind rtsp``: a foreign world."""
-    from bridges import process
-
-    if kind != "rtsp":
-        raise Invalid(f"There is no bridge of the kind {kind}.", f"没有 {kind} 类型的桥接。")
-    await process.run(settings.run_dir, f"bridge-{kind}", settings.bridges.allow)
-
-
-async def record(settings: Settings) -> None:
-    """``commhub record``: disk."""
-    from recorder import recorder
-
-    await recorder.run(settings.run_dir, "record-0", recordings_dir(settings), **settings.recorder.model_dump())

@@ -143,7 +143,7 @@ def hub(*, options: Options = PLAIN) -> None:
 def media(*, index: int = 0, options: Options = PLAIN) -> None:
     """Packets (a child of `serve`)."""
     settings = _begin(options, f"media-{index}")
-    from commhub import app as parts
+    from commhub import children as parts
 
     _run(lambda: parts.media(settings, index))
 
@@ -154,7 +154,7 @@ def bridge(*, kind: str, options: Options = PLAIN) -> None:
     settings = _begin(options, f"bridge-{kind}")
     if kind not in BRIDGES:
         _fail(MISCONFIGURED, f"没有这种桥接 / no such bridge: {kind}")
-    from commhub import app as parts
+    from commhub import children as parts
 
     _run(lambda: parts.bridge(settings, kind))
 
@@ -163,12 +163,12 @@ def bridge(*, kind: str, options: Options = PLAIN) -> None:
 def record(*, options: Options = PLAIN) -> None:
     """Disk (a child of `serve`)."""
     settings = _begin(options, "record-0")
-    from commhub import app as parts
+    from commhub import children as parts
 
     _run(lambda: parts.record(settings))
 
 
-def children(settings: Settings) -> list[Child]:
+def processes(settings: Settings) -> list[Child]:
     """The processes of a hub."""
     program = (sys.executable, "-m", "commhub")
     return [
@@ -182,7 +182,7 @@ def children(settings: Settings) -> list[Child]:
 def _supervise(settings: Settings, more: list[Child], ready: Callable[[], bool] | None = None) -> NoReturn:
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = Supervisor([*children(settings), *more], settings.run_dir, ready=ready).run()
+        status = Supervisor([*processes(settings), *more], settings.run_dir, ready=ready).run()
     except AlreadyRunning as error:
         _fail(1, str(error))
     except OSError as error:

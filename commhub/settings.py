@@ -291,6 +291,11 @@ class Settings(Section):
         return self.data_dir / "run"
 
     @property
+    def recordings_dir(self) -> Path:
+        """One folder per recording."""
+        return self.data_dir / "recordings"
+
+    @property
     def database_url(self) -> str:
         """The effective URL: SQLite in the data directory unless another one is configured."""
         return self.database.url or f"sqlite+aiosqlite:///{self.data_dir / 'commhub.db'}"

@@ -40,10 +40,11 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """In place of `commhub.app`: what the commands call is set by each test."""
-    module = types.ModuleType("commhub.app")
-    monkeypatch.setitem(sys.modules, "commhub.app", module)
-    monkeypatch.setattr(commhub, "app", module, raising=False)
+    """In place of the composition roots: what the commands call is set by each test."""
+    module = types.ModuleType("parts")
+    for name in ("app", "children"):
+        monkeypatch.setitem(sys.modules, f"commhub.{name}", module)
+        monkeypatch.setattr(commhub, name, module, raising=False)
     return module
 
 
@@ -98,7 +99,7 @@ def test_set_wants_a_value(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_children_of_a_hub() -> None:
-    found = cli.children(Settings(media=MediaSettings(workers=2)))
+    found = cli.processes(Settings(media=MediaSettings(workers=2)))
     assert [(child.name, child.nice) for child in found] == [
         ("media-0", 0),
         ("media-1", 0),
@@ -268,7 +269,11 @@ def program(tmp_path: Path) -> Path:
     (tmp_path / "bridges").mkdir()
     (tmp_path / "bridges" / "__init__.py").touch()
     (tmp_path / "bridges" / "simulator.py").write_text("import time; time.sleep(60)")
-    (tmp_path / "sitecustomize.py").write_text("import sys, fake, commhub\nsys.modules['commhub.app'] = commhub.app = fake\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, fake, commhub\n"
+        "sys.modules['commhub.app'] = commhub.app = fake\n"
+        "sys.modules['commhub.children'] = commhub.children = fake\n"
+    )
     return tmp_path
 
 
