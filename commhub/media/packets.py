@@ -229,20 +229,27 @@ class PacketPath:
         if layer.missing and layer not in self._gaps:
             self._gaps[layer] = None
             self._watch_gaps()
+        if layer.key_wanted:
+            self._want_key(layer)
         if packet is None:
             return
         if not layer.active:
             self._activated(layer, at)
+        started: list[Outlet] = []
         if layer.is_key(packet):
             layer.key_wanted = False
             layer.key_tries = 0
             if layer.waiting and layer.receiver.open:
-                self._start(layer, packet)
+                started = list(layer.waiting)
+                for outlet in started:
+                    outlet.start(packet)
         if layer.receiver.open:
             if layer.routes:
                 self._routes(layer.routes, packet)
             if layer.taps:
                 self._taps(layer.taps, packet)
+            if started and packet.place < layer.highest:
+                self._catch_up(layer, packet.place + 1, started)
 
     def _activated(self, layer: Layer, at: int) -> None:
         layer.active = True
@@ -250,18 +257,16 @@ class PacketPath:
         self._tell(self._events.first_packet, layer.receiver.number, layer.number)
         self._evaluate(layer.receiver.outlets)
 
-    def _start(self, layer: Layer, packet: Packet) -> None:
-        """A key frame: whoever waits for it begins. One whose first packet came late also gets what overtook it."""
-        for outlet in list(layer.waiting):
-            outlet.start(packet)
-            for place in range(packet.place + 1, layer.highest + 1):
-                later = layer.get(place)
-                if later is None:
-                    continue
-                if isinstance(outlet, Route):
-                    self._routes([outlet], later)
-                elif isinstance(outlet, TapOutlet):
-                    self._taps([outlet], later)
+    def _catch_up(self, layer: Layer, place: int, outlets: list[Outlet]) -> None:
+        """The first packet of a key frame came late: who began with it also gets what overtook it."""
+        routes = [outlet for outlet in outlets if isinstance(outlet, Route)]
+        taps = [outlet for outlet in outlets if isinstance(outlet, TapOutlet)]
+        while place <= layer.highest:
+            packet = layer.get(place)
+            if packet is not None:
+                self._routes(routes, packet)
+                self._taps(taps, packet)
+            place += 1
 
     # ----------------------------------------------------------------------------------------------- packets out
 
