@@ -12,6 +12,7 @@ import type { SpeakerLane } from './lanes.model'
 import { Media } from './Media'
 import { playerLayout, type Rect } from './stage.model'
 import { endOf, gapAt, type PlayerTile } from './tracks.model'
+import '../ui/tile.css'
 
 interface Props {
   recording: RecordingDetail

@@ -37,6 +37,8 @@ export class PlayerEngine {
   private readonly failed = new Set<string>()
   private view: PlayerView
   private timer: ReturnType<typeof setInterval> | undefined
+  /** Just jumped (performance clock, ms): whoever is not there yet is waited for at once. */
+  private soughtAt = Number.NEGATIVE_INFINITY
 
   constructor(private readonly recording: RecordingDetail) {
     this.duration = lengthOf(recording)
@@ -75,7 +77,8 @@ export class PlayerEngine {
   }
 
   seek(position: number): void {
-    this.clock.seek(performance.now(), position)
+    this.soughtAt = performance.now()
+    this.clock.seek(this.soughtAt, position)
     this.tick()
   }
 
@@ -109,7 +112,8 @@ export class PlayerEngine {
     const position = this.clock.position(now)
     const awaited = [...this.elements.values()].filter(element => this.follow(element, position, now))
     const longest = Math.max(0, ...awaited.map(element => now - (element.waitingSince ?? now)))
-    this.clock.hold(now, longest >= holdAfter || (this.clock.waiting && awaited.length > 0))
+    const patient = now - this.soughtAt > 2 * holdAfter && !this.clock.waiting
+    this.clock.hold(now, awaited.length > 0 && (!patient || longest >= holdAfter))
     const next = this.look(now)
     if (!same(this.view, next)) {
       this.view = next

@@ -6,6 +6,7 @@ import { type Key, useT } from '../i18n'
 import { Avatar, Button } from '../ui/controls'
 import { type DeviceProblem, type Devices, openDevices } from './devices'
 import { Picture } from './Picture'
+import '../ui/tile.css'
 
 type Stage = { at: 'opening' } | { at: 'problem'; devices: Devices }
 

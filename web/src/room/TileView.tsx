@@ -6,6 +6,7 @@ import { Avatar, Bars, useLate } from '../ui/controls'
 import { clockTime } from '../ui/time.model'
 import { Picture } from './Picture'
 import type { Tile } from './tiles.model'
+import '../ui/tile.css'
 
 interface Props {
   tile: Tile<Track>
