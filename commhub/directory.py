@@ -44,7 +44,7 @@ def search_text(*texts: str) -> str:
 
 def _matches(column: sa.ColumnElement[str], q: str) -> sa.ColumnElement[bool]:
     """Every word of the query somewhere in the text."""
-    return sa.and_(*(column.contains(word, autoescape=True) for word in q.casefold().split()[:8]))
+    return sa.and_(sa.true(), *(column.contains(word, autoescape=True) for word in q.casefold().split()[:8]))
 
 
 # ---- records

@@ -50,8 +50,8 @@ class _Feed:
     address: CameraAddress
     rooms: set[str] = field(default_factory=set)
     condition: Condition = field(default_factory=Condition)
-    demand: dict[str, bool] = field(default_factory=dict)  # by worker; one that has said nothing wants it
-    unwanted_since: float | None = None
+    #: Worker → since when nobody takes it there. One that has said nothing wants it.
+    unwanted: dict[str, float] = field(default_factory=dict)
     told: Pull | None = None
 
 
@@ -87,7 +87,7 @@ class Feeds:
         feed.camera, feed.address = record, address
         if room not in feed.rooms:
             feed.rooms.add(room)
-            feed.demand.pop(self._engine.worker_of(room), None)
+            feed.unwanted.pop(self._engine.worker_of(room), None)
         if self._tell is None:
             self._turn(feed, BRIDGE_GONE)
         self.reconcile()
@@ -140,12 +140,15 @@ class Feeds:
         if isinstance(message, Demand) and (feed := self._feeds.get(message.source)) is not None:
             workers = [message.worker] if message.worker else self._workers(feed)
             for worker in workers:
-                feed.demand[worker] = message.wanted
+                if message.wanted:
+                    feed.unwanted.pop(worker, None)
+                else:
+                    feed.unwanted.setdefault(worker, self._clock())
             self.reconcile()
 
     def _worker_lost(self, worker: str, rooms: list[str]) -> None:
         for feed in self._feeds.values():
-            feed.demand.pop(worker, None)
+            feed.unwanted.pop(worker, None)
         self.reconcile()
 
     def _workers(self, feed: _Feed) -> list[str]:
@@ -168,14 +171,7 @@ class Feeds:
                 self._turn(feed, Condition())
 
     def _wanted(self, feed: _Feed, now: float) -> Pull:
-        here = self._workers(feed)
-        workers = [worker for worker in here if feed.demand.get(worker, True)]
-        if workers or not feed.rooms:
-            feed.unwanted_since = None
-        elif here:
-            feed.unwanted_since = now if feed.unwanted_since is None else feed.unwanted_since
-            if now - feed.unwanted_since < GRACE and feed.told is not None:
-                workers = [worker for worker in here if worker in feed.told.workers]
+        workers = [worker for worker in self._workers(feed) if now - feed.unwanted.get(worker, now) < GRACE]
         address = feed.address
         return Pull(
             source=feed.camera.id,

@@ -1,0 +1,441 @@
+"""Consultations from their records' side: rights, invitations, lock, removal, cameras, and what the live side is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from commhub.conference import Ticket
+from commhub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from commhub.events import Published
+from commhub.model import Actor, Label
+from commhub.rooms import Once, Rooms, seat_of
+from commhub.store import tables
+from commhub.views import Consultation
+from tests.support.hubs import KEY, TERMINAL, Hub, running, ticket_of
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with running(tmp_path) as hub:
+        yield hub
+
+
+async def create(hub: Hub, account: str = "dispatcher", **more: Any) -> Consultation:
+    about = {"title": "内涝处置", "label": Label.INTERNAL, "organisations": [], "people": []} | more
+    return await hub.parts.rooms.create(await hub.person(account), **about)
+
+
+async def ticket(hub: Hub, room: str, account: str, terminal: str = TERMINAL) -> Ticket:
+    joining = await hub.parts.rooms.join(room, await hub.person(account), terminal, "ws://hub")
+    return ticket_of(joining.token)
+
+
+async def come_in(hub: Hub, room: str, account: str, terminal: str = TERMINAL) -> Ticket:
+    held = await ticket(hub, room, account, terminal)
+    await hub.door.admit(held)
+    await hub.conference.enter(room, held.identity, held.name, "person", held.attributes["org"])
+    return held
+
+
+def heard(hub: Hub) -> list[Published]:
+    events: list[Published] = []
+    hub.parts.events.listen(events.append)
+    return events
+
+
+async def test_what_a_new_consultation_is(hub: Hub) -> None:
+    events = heard(hub)
+    made = await create(hub, organisations=[hub.ids["water"]], people=[hub.ids["chen-zhixing"], hub.ids["liu-yutong"]])
+    assert made.code.startswith("HS-")
+    assert made.code.endswith("-001")
+    assert (await create(hub)).code.endswith("-002")
+    assert made.rev == 1
+    assert made.host.name == "周明远"
+    assert [one.short for one in made.organisations] == ["水务"]
+    assert {one.name for one in made.people} == {"陈知行", "刘雨桐"}
+    assert set(made.may) == {"join", "lock", "remove", "mute", "record", "camera", "invite", "end"}
+    assert made.id in hub.conference.rooms
+    assert [one.event.type for one in events[:2]] == ["consultation.created", "consultation.invited"]
+    # Who has no account has no page that could ring.
+    assert set(events[1].event.data["people"]) == {hub.ids["li-sihan"], hub.ids["chen-zhixing"]}
+    assert events[1].event.data["by"] == {"name": "周明远", "org_name": "城市运行管理中心"}
+    assert events[1].event.data["consultation"]["id"] == made.id
+    assert "may" not in events[1].event.data["consultation"]
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"organisations": ["01K00000000000000000000000"]}, Invalid),
+        ({"people": ["01K00000000000000000000000"]}, Invalid),
+    ],
+)
+async def test_nothing_is_left_of_one_that_cannot_be_made(hub: Hub, more: dict[str, Any], error: type[Exception]) -> None:
+    events = heard(hub)
+    with pytest.raises(error):
+        await create(hub, **more)
+    async with hub.parts.store.reading() as reading:
+        assert await reading.value(sa.select(sa.func.count()).select_from(tables.consultations)) == 0
+        actions = await reading.all(sa.select(tables.audit.c.action).where(tables.audit.c.action == "consultation.create"))
+    assert (events, list(actions), hub.conference.rooms) == ([], [], {})
+
+
+async def test_a_repeated_request_is_answered_once(hub: Hub) -> None:
+    once = Once("key 1", "print")
+    first = await create(hub, once=once)
+    assert (await create(hub, once=once)).id == first.id
+    assert (await create(hub, once=Once("key 2", "print"))).id != first.id
+    with pytest.raises(Conflict) as raised:
+        await create(hub, once=replace(once, fingerprint="other"))
+    assert raised.value.code == "key_reused"
+    assert (await create(hub, account="water", once=once)).id != first.id  # keys are each person's own
+
+
+SEES = {"dispatcher", "water", "emergency", "reviewer", "admin"}
+
+
+@pytest.mark.parametrize("account", ["dispatcher", "water", "emergency", "street", "binjiang", "reviewer", "admin"])
+async def test_who_sees_it_and_what_he_may(hub: Hub, account: str) -> None:
+    made = await create(hub, organisations=[hub.ids["water"]], people=[hub.ids["chen-zhixing"]], label=Label.SENSITIVE)
+    rooms, person = hub.parts.rooms, await hub.person(account)
+    listed = [one.id for one in (await rooms.listed(person)).items]
+    if account not in SEES:
+        assert listed == []
+        with pytest.raises(NotFound):
+            await rooms.find(made.id, person)
+        with pytest.raises(NotFound):
+            await rooms.join(made.id, person, TERMINAL, "")
+        return
+    assert listed == [made.id]
+    may = set(rooms.view(await rooms.find(made.id, person), person).may)
+    everything = {"join", "lock", "remove", "mute", "record", "camera", "invite", "end"}
+    assert may == {
+        "dispatcher": everything,
+        "admin": everything,
+        "water": {"join", "camera"},  # a dispatcher, but a guest here
+        "emergency": {"join"},
+        "reviewer": set(),
+    }.get(account)
+
+
+@pytest.mark.parametrize("account", ["water", "emergency", "reviewer"])
+async def test_guests_lead_nothing(hub: Hub, account: str) -> None:
+    made = await create(hub, organisations=[hub.ids["water"], hub.ids["emergency"]])
+    rooms, person = hub.parts.rooms, await hub.person(account)
+    for act in (
+        rooms.change(made.id, person, 1, locked=True),
+        rooms.invite(made.id, person, [], []),
+        rooms.end(made.id, person),
+        rooms.mute(made.id, person, "x", "camera"),
+        rooms.remove(made.id, person, "x"),
+        hub.parts.recordings.start(made.id, person),
+    ):
+        with pytest.raises(Forbidden):
+            await act
+
+
+async def test_search_and_pages(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = [await create(hub, title=f"演练{word}") for word in "甲乙丙丁戊"]
+    await rooms.end(made[0].id, zhou)
+    page = await rooms.listed(zhou, limit=2)
+    assert [one.title for one in page.items] == ["演练戊", "演练丁"]
+    rest = await rooms.listed(zhou, before=page.next, limit=10)
+    assert [one.title for one in rest.items] == ["演练丙", "演练乙", "演练甲"]
+    assert rest.next is None
+    assert [one.title for one in (await rooms.listed(zhou, state="ended")).items] == ["演练甲"]
+    assert [one.title for one in (await rooms.listed(zhou, q="练 丁")).items] == ["演练丁"]
+    assert [one.code for one in (await rooms.listed(zhou, q="hs- -004")).items] == [made[3].code]
+    assert (await rooms.listed(zhou, q="%")).items == []
+
+
+async def test_joining_and_leaving(hub: Hub) -> None:
+    made = await create(hub, people=[hub.ids["li-sihan"]])
+    events = heard(hub)
+    held = await come_in(hub, made.id, "water")
+    assert held.identity == f"{hub.ids['li-sihan']}:{TERMINAL}"
+    assert held.attributes == {"org": "水务局", "kind": "person"}
+    assert held.grants["room"] == made.id
+    await hub.conference.leave(made.id, held.identity, "gone")
+    kinds = [(one.event.type, [p["name"] for p in one.event.data["consultation"]["present"]]) for one in events]
+    assert kinds == [("consultation.joined", ["李思涵"]), ("consultation.left", [])]
+    assert events[0].event.rev == made.rev  # presence is no change of the record: nobody's If-Match gets stale by it
+    async with hub.parts.store.reading() as reading:
+        rows = await reading.all(sa.select(tables.attendance))
+    assert [(row.name, row.person_id, row.reason, row.left_at > row.joined_at) for row in rows] == [
+        ("李思涵", hub.ids["li-sihan"], "gone", True)
+    ]
+
+
+async def test_a_locked_consultation_lets_back_in_who_was_there(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, organisations=[hub.ids["water"], hub.ids["emergency"]])
+    inside = await come_in(hub, made.id, "water")
+    waiting = await ticket(hub, made.id, "emergency")  # has a ticket, has not come in yet
+    locked = await rooms.change(made.id, zhou, made.rev, locked=True)
+    assert locked.locked
+    await hub.conference.leave(made.id, inside.identity)
+    await come_in(hub, made.id, "water")
+    await come_in(hub, made.id, "dispatcher")  # the host always
+    with pytest.raises(Conflict) as raised:
+        await hub.door.admit(waiting)
+    assert raised.value.code == "locked"
+    with pytest.raises(Conflict):
+        await ticket(hub, made.id, "emergency")
+    await hub.door.admit(waiting, resuming=True)  # whoever resumes was in
+    opened = await rooms.change(made.id, zhou, locked.rev, locked=False)
+    assert not opened.locked
+    await hub.door.admit(waiting)
+
+
+async def test_a_stale_revision_changes_nothing(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub)
+    await rooms.change(made.id, zhou, made.rev, title="新主题")
+    with pytest.raises(Conflict) as raised:
+        await rooms.change(made.id, zhou, made.rev, locked=True)
+    assert raised.value.code == "stale"
+    now = await rooms.find(made.id, zhou)
+    assert (now.title, now.locked, now.rev) == ("新主题", False, 2)
+
+
+async def test_whoever_is_removed_stays_out_until_invited_again(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, organisations=[hub.ids["water"]])
+    seat, phone = await come_in(hub, made.id, "water"), await come_in(hub, made.id, "water", "01K00000000000000000000000")
+    await rooms.remove(made.id, zhou, seat.identity)
+    assert hub.conference.present(made.id) == []  # on all his terminals
+    for held in (seat, phone):
+        with pytest.raises(Forbidden) as raised:
+            await hub.door.admit(held, resuming=True)
+        assert raised.value.code == "removed"
+    with pytest.raises(Forbidden):
+        await ticket(hub, made.id, "water")
+    li = await hub.person("water")
+    assert rooms.view(await rooms.find(made.id, li), li).may == []
+    await rooms.invite(made.id, zhou, [], [li.id])
+    await come_in(hub, made.id, "water")
+    with pytest.raises(NotFound):
+        await rooms.remove(made.id, zhou, "nobody:x")
+    host = await come_in(hub, made.id, "dispatcher")
+    with pytest.raises(Conflict):
+        await rooms.remove(made.id, await hub.person("admin"), host.identity)
+
+
+async def test_a_revoked_token_is_dead(hub: Hub) -> None:
+    made = await create(hub)
+    held = await ticket(hub, made.id, "dispatcher")
+    await hub.door.admit(held)
+    await hub.door.revoke(held.token_id, made.id, held.identity, held.expires_at)
+    await hub.door.revoke(held.token_id, made.id, held.identity, held.expires_at)
+    with pytest.raises(Unauthenticated):
+        await hub.door.admit(held, resuming=True)
+    other = replace(held, token_id="another")
+    await hub.door.admit(other)
+    await hub.door.revoke("past", made.id, held.identity, 5.0)
+    async with hub.parts.store.reading() as reading:
+        left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
+    assert left == {held.token_id, "past"}
+    await hub.door.revoke("more", made.id, held.identity, 4e9)
+    async with hub.parts.store.reading() as reading:  # what has expired by itself is forgotten
+        left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
+    assert left == {held.token_id, "more"}
+
+
+async def test_a_ticket_dies_with_the_right_to_it(hub: Hub) -> None:
+    made = await create(hub, people=[hub.ids["li-sihan"]])
+    held = await ticket(hub, made.id, "water")
+    async with hub.parts.store.transaction() as transaction:
+        await transaction.run(sa.update(tables.people).where(tables.people.c.id == hub.ids["li-sihan"]).values(active=False))
+    with pytest.raises(Forbidden):
+        await hub.door.admit(held)
+
+
+async def test_rooms_of_api_keys_are_not_the_records_matter(hub: Hub) -> None:
+    foreign = Ticket(key="app", identity="bot", room="their room", token_id="t")
+    await hub.door.admit(foreign)
+    events = heard(hub)
+    hub.conference.rooms["their room"] = {}
+    await hub.conference.enter("their room", "bot", "Bot", "service")
+    await hub.conference.leave("their room", "bot")
+    await hub.door.used_key("app", "their room", "join")
+    assert events == []
+
+
+async def test_an_api_key_in_a_consultation(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub)
+    bot = Ticket(key="app", identity="bot", room=made.id, token_id="t")
+    await hub.door.admit(bot)
+    await hub.door.used_key("app", made.id, "join")
+    await hub.conference.enter(made.id, "bot", "Bot", "service")
+    async with hub.parts.store.reading() as reading:
+        row = await reading.first(sa.select(tables.audit).where(tables.audit.c.action == "key.use"))
+    assert row is not None
+    assert (row.actor_id, row.subject, row.object) == ("key:app", made.id, "join")
+    await rooms.change(made.id, zhou, made.rev, locked=True)
+    await hub.door.admit(bot)  # was there
+    with pytest.raises(Conflict):
+        await hub.door.admit(replace(bot, identity="other"))
+    await rooms.remove(made.id, zhou, "bot")
+    with pytest.raises(Forbidden):
+        await hub.door.admit(bot, resuming=True)
+
+
+async def test_ending(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, people=[hub.ids["li-sihan"]])
+    held = await come_in(hub, made.id, "water")
+    camera = hub.ids["camera simulated-underpass"]
+    await rooms.add_camera(made.id, zhou, camera)
+    events = heard(hub)
+    ended = await rooms.end(made.id, zhou)
+    assert (ended.state, ended.may, ended.present) == ("ended", [], [])
+    assert made.id not in hub.conference.rooms
+    assert hub.parts.feeds.rooms(camera) == set()
+    kinds = [one.event.type for one in events if one.event.type != "camera.state"]
+    assert kinds == ["consultation.ended"]  # that everybody leaves goes without saying
+    with pytest.raises(NotFound):
+        await hub.door.admit(held)
+    with pytest.raises(Conflict) as raised:
+        await rooms.join(made.id, zhou, TERMINAL, "")
+    assert raised.value.code == "ended"
+    async with hub.parts.store.reading() as reading:
+        assert await reading.value(sa.select(tables.attendance.c.reason)) == "ROOM_DELETED"
+
+
+# ---- cameras
+
+
+async def bring(hub: Hub, rooms: Rooms, account: str, room: str, camera: str) -> Consultation:
+    return await rooms.add_camera(room, await hub.person(account), hub.ids[f"camera {camera}"])
+
+
+async def test_a_camera_comes_and_goes(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub)
+    events = heard(hub)
+    shown = await bring(hub, rooms, "dispatcher", made.id, "simulated-underpass")
+    camera = hub.ids["camera simulated-underpass"]
+    assert [(one.name, one.identity) for one in shown.cameras] == [("青石桥下穿 东口", seat_of(camera))]
+    assert hub.conference.seats[made.id][seat_of(camera)].org == "滨江区"
+    assert [one.kind for one in shown.present] == ["camera"]
+    assert hub.parts.feeds.rooms(camera) == {made.id}
+    again = await bring(hub, rooms, "dispatcher", made.id, "simulated-underpass")
+    assert again.rev == shown.rev
+    await rooms.remove_camera(made.id, zhou, camera)
+    assert hub.conference.seats[made.id] == {}
+    assert hub.parts.feeds.rooms(camera) == set()
+    with pytest.raises(NotFound):
+        await rooms.remove_camera(made.id, zhou, camera)
+    kinds = [one.event.type for one in events if one.event.type.startswith("consultation.")]
+    assert kinds == ["consultation.camera_added", "consultation.camera_removed"]
+    assert events[0].event.data["camera"] == {"id": camera, "name": "青石桥下穿 东口", "identity": seat_of(camera)}
+
+
+@pytest.mark.parametrize(
+    ("account", "camera", "label", "error", "code"),
+    [
+        ("water", "pump-forebay", Label.INTERNAL, None, ""),  # an invited department brings its own
+        ("water", "simulated-underpass", Label.INTERNAL, NotFound, "not_found"),
+        ("emergency", "yunhu-gate-up", Label.INTERNAL, Forbidden, "forbidden"),  # participants bring none
+        ("binjiang", "simulated-underpass", Label.INTERNAL, NotFound, "not_found"),  # not invited
+        ("dispatcher", "north-ramp", Label.INTERNAL, Forbidden, "label_too_low"),
+        ("dispatcher", "north-ramp", Label.SENSITIVE, None, ""),
+    ],
+)
+async def test_who_brings_which_camera(
+    hub: Hub, account: str, camera: str, label: Label, error: type[Exception] | None, code: str
+) -> None:
+    made = await create(hub, label=label, organisations=[hub.ids["water"], hub.ids["emergency"]])
+    if error is None:
+        assert len((await bring(hub, hub.parts.rooms, account, made.id, camera)).cameras) == 1
+        return
+    with pytest.raises(error) as raised:
+        await bring(hub, hub.parts.rooms, account, made.id, camera)
+    assert getattr(raised.value, "code", "") == code
+    assert hub.conference.seats == {}
+
+
+async def test_removing_the_camera_as_a_participant_takes_it_out(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub)
+    await bring(hub, rooms, "dispatcher", made.id, "simulated-underpass")
+    await rooms.remove(made.id, zhou, seat_of(hub.ids["camera simulated-underpass"]))
+    assert (await rooms.find(made.id, zhou)).cameras == ()
+
+
+# ---- restarts
+
+
+async def test_a_restarted_hub_tells_the_live_side_everything(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        made = await create(hub)
+        ended = await create(hub)
+        await come_in(hub, made.id, "dispatcher")
+        await bring(hub, hub.parts.rooms, "dispatcher", made.id, "simulated-underpass")
+        await hub.parts.rooms.end(ended.id, await hub.person("dispatcher"))
+        camera = hub.ids["camera simulated-underpass"]
+    async with running(tmp_path, sample=False) as again:
+        assert again.conference.rooms.keys() == {made.id}
+        assert again.conference.seats[made.id].keys() == {seat_of(camera)}
+        assert again.parts.feeds.rooms(camera) == {made.id}
+        assert again.conference.lights == {made.id: False}
+        # Nobody of those who were there came back.
+        await again.door.settle()
+        async with again.parts.store.reading() as reading:
+            assert await reading.value(sa.select(tables.attendance.c.reason)) == "hub_restarted"
+
+
+async def test_presence_survives_a_database_that_cannot_be_written(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await create(hub)
+    held = await ticket(hub, made.id, "dispatcher")
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr("commhub.store.Transaction.insert", full)
+    await hub.door.admit(held)
+    await hub.conference.enter(made.id, held.identity, held.name)
+    assert [one.identity for one in hub.conference.present(made.id)] == [held.identity]
+    await hub.conference.leave(made.id, held.identity)
+
+
+async def test_muting_is_told_and_audited(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, people=[hub.ids["li-sihan"]])
+    held = await come_in(hub, made.id, "water")
+    await rooms.mute(made.id, zhou, held.identity, "microphone")
+    assert hub.conference.muted == [(made.id, held.identity, "microphone")]
+    with pytest.raises(NotFound):
+        await rooms.mute(made.id, zhou, "nobody:x", "microphone")
+    async with hub.parts.store.reading() as reading:
+        rows = await reading.all(sa.select(tables.audit.c.object).where(tables.audit.c.action == "consultation.mute"))
+    assert [row.object for row in rows] == ["李思涵 microphone"]
+
+
+async def test_every_change_has_its_audit_row_with_the_actor(hub: Hub) -> None:
+    zhou: Actor = replace(await hub.person("dispatcher"), address="192.0.2.7")
+    rooms = hub.parts.rooms
+    made = await rooms.create(zhou, title="T", label=Label.PUBLIC, organisations=[], people=[])
+    await rooms.invite(made.id, zhou, [hub.ids["water"]], [])
+    now = await rooms.find(made.id, zhou)
+    await rooms.change(made.id, zhou, now.rev, locked=True)
+    await rooms.end(made.id, zhou)
+    a = tables.audit.c
+    async with hub.parts.store.reading() as reading:
+        rows = await reading.all(sa.select(tables.audit).where(a.subject == made.id).order_by(a.id))
+    assert [row.action for row in rows] == [
+        "consultation.create", "consultation.invite", "consultation.lock", "consultation.end",
+    ]  # fmt: skip
+    assert {(row.actor_id, row.address, row.org_id) for row in rows} == {(zhou.id, "192.0.2.7", hub.ids["ops"])}
+
+
+def test_the_key_of_the_hubs_own_rooms_is_not_printed() -> None:
+    assert KEY.secret.reveal() not in repr(KEY)
