@@ -266,13 +266,12 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
     def ready() -> bool:
         if not _healthy(settings):
             return False
-        console = Console()
-        console.print(_sign_ins(made))
+        Console().print(_sign_ins(made))
         for url in urls(settings):
-            console.print(f"打开 / open  {url}", highlight=False)
+            print(f"打开 / open  {url}")
         if settings.http.secure and settings.http.certificate is None:
-            console.print(f"其他终端先安装证书 / other terminals first install the CA: {urls(settings)[0]}/ca")
-        console.print("按 Ctrl-C 停止 / Ctrl-C stops it.")
+            print(f"其他终端先安装证书 / other terminals first install the CA: {urls(settings)[0]}/ca")
+        print("按 Ctrl-C 停止 / Ctrl-C stops it.", flush=True)
         return True
 
     _supervise(settings, [Child("camera", simulator, NICE)], ready)
@@ -288,8 +287,10 @@ def urls(settings: Settings) -> list[str]:
         return [f"{scheme}://localhost:{http.port}"]
     names = [http.host]
     with suppress(ValueError):
-        if ipaddress.ip_address(http.host).is_unspecified:
-            names = [str(each) for each in machine.addresses() if not each.is_loopback] + ["localhost"]
+        bound = ipaddress.ip_address(http.host)
+        if bound.is_unspecified:
+            others = (each for each in machine.addresses() if each.version == bound.version and not each.is_loopback)
+            names = [*map(str, others), "localhost"]
     return [f"{scheme}://{f'[{name}]' if ':' in name else name}:{http.port}" for name in names]
 
 

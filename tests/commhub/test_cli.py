@@ -10,13 +10,14 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 import commhub
-from commhub import cli
+from commhub import cli, machine
 from commhub.certificates import prepare
 from commhub.errors import Invalid, NotFound
 from commhub.settings import HttpSettings, MediaSettings, Settings
@@ -209,10 +210,17 @@ def test_url_to_open(http: HttpSettings, url: str) -> None:
     assert cli.urls(Settings(http=http))[0] == url
 
 
-def test_url_of_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = cli.urls(Settings(http=HttpSettings(host="0.0.0.0")))
-    assert found[-1] == "https://localhost:8080"
-    assert all(url.startswith("https://") for url in found)
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("0.0.0.0", ["https://192.0.2.2:8080", "https://localhost:8080"]),
+        ("::", ["https://[2001:db8::2]:8080", "https://localhost:8080"]),
+    ],
+)
+def test_url_of_every_address_the_port_is_open_on(monkeypatch: pytest.MonkeyPatch, host: str, found: list[str]) -> None:
+    here = [ip_address(text) for text in ("192.0.2.2", "2001:db8::2", "127.0.0.1", "::1")]
+    monkeypatch.setattr(machine, "addresses", lambda: here)
+    assert cli.urls(Settings(http=HttpSettings(host=host))) == found
 
 
 @pytest.mark.parametrize(("status", "ready"), [("200 OK", True), ("503 Service Unavailable", False)])
