@@ -63,8 +63,33 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
             else:
                 _unplace(room, person, now)
     for peer in state.peers:
-        if peer.peer not in room.people:
+        known = room.people.get(peer.peer)
+        if known is None:
             _restore_peer(room, peer, now)
+        elif not known.replaced:
+            _compare(room, known, peer, now)
+
+
+def _compare(room: Room, person: Participant, peer: media.PeerState, now: float) -> None:
+    """Only the link was cut: what either side said meanwhile is said again."""
+    known = {track.track: track for track in peer.tracks}
+    for track in list(person.tracks.values()):
+        state = known.get(track.sid)
+        if state is None:
+            room.command(track.announce(room.name, person.sid))
+            continue
+        if state.mid and not track.bound:
+            publishing.bound(room, person, track.sid, state.mid, state.mime, now)
+        elif track.bound and not state.mid:
+            publishing.ended(room, person, track.sid, now)
+        if state.muted != track.info.muted:
+            room.command(media.Mute(room.name, track.sid, track.info.muted))
+    there = set(peer.subscriptions)
+    if missing := sorted(person.subscribed - there):
+        room.command(media.Subscribe(room.name, person.sid, missing))
+    if surplus := sorted(there - person.subscribed):
+        room.command(media.Subscribe(room.name, person.sid, surplus, on=False))
+    person.dirty = True
 
 
 def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:

@@ -332,6 +332,9 @@ class Rooms:
         if room.placed or room.closed or not self._ready or not self._settled.is_set():
             return
         self._run(room, room.place(self.now()))
+        if not self.engine.worker_of(room.name):
+            room.placed = False  # no worker was linked just then; one of them will say that it is ready
+            return
         self._pulse()
 
     def _pulse(self) -> None:

@@ -568,6 +568,22 @@ def test_a_restarted_hub_finds_the_room_again() -> None:
     assert {bob} < set(room.people)
 
 
+def test_a_link_that_was_cut_is_caught_up() -> None:
+    stage = Stage()
+    alice, bob = stage.join("alice"), stage.join("bob")
+    first = stage.publish(alice)
+    state = with_tracks(snapshot_of(stage), stage)
+    second = stage.publish(alice, "b", mid="9")  # the worker never heard of it
+    stage.receive(alice, mute=rtc.MuteTrackRequest(sid=first, muted=True))
+    stage.forget()
+    stage.run(stage.room.restore(state, stage.now))
+    assert [one.track for one in stage.told(media.Announce)] == [second]
+    assert stage.told(media.Mute) == [media.Mute("r", first, True)]
+    assert stage.told(media.Subscribe) == [media.Subscribe("r", bob, [second])]
+    assert not stage.told(media.RemovePeer)
+    assert "leave" not in stage.kinds(alice)
+
+
 def test_a_record_nobody_wrote_is_removed() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         participant.unpack(b"\xff\x00")

@@ -1,80 +1,56 @@
-"""A hub's signalling with real media on loopback, without accounts: `Host` lets everybody in."""
+"""A hub's signalling with a real media process on loopback, without accounts: its host lets everybody in."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
-from commhub.media import messages as media
-from commhub.media.engine import TICK, Engine
-from commhub.media.forward import Forwarder
-from commhub.media.messages import Message
-from commhub.media.plane import Address
+from commhub.media.workers import Workers
 from signaling import tokens
 from signaling.outs import Terms
 from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.twirp import RoomService
+from tests.support import until
+from tests.support.installation import free_port
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost
 
-
-class LocalEngine:
-    """The worker's engine in this process, behind the hub's contract. Its events arrive a moment later, as over the link."""
-
-    def __init__(self) -> None:
-        self.engine = Engine("media-0", Forwarder, self._emit)
-        self.listener: Callable[[Message], None] = lambda message: None
-        self.ready: Callable[[str], None] = lambda worker: None
-        self._clock: asyncio.Task[None] | None = None
-
-    def open(self) -> None:
-        self.engine.open([Address("127.0.0.1", "127.0.0.1")], 0)
-        self._clock = asyncio.create_task(self._turn())
-        self.ready("media-0")
-
-    def close(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-        self.engine.close()
-
-    async def _turn(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            self.engine.tick()
-
-    def _emit(self, message: Message) -> None:
-        asyncio.get_running_loop().call_soon(lambda: self.listener(message))
-
-    def tell(self, message: Message) -> None:
-        self.engine.command(message)
-
-    async def offer(self, offer: media.Offer) -> media.Answer:
-        answer = self.engine.command(offer)
-        assert isinstance(answer, media.Answer)
-        return answer
-
-    def worker_of(self, room: str) -> str:
-        return "media-0" if room in self.engine.rooms else ""
-
-    def on_event(self, listener: Callable[[Message], None]) -> None:
-        self.listener = listener
-
-    def on_worker(
-        self,
-        found: Callable[[media.WorkerSnapshot], None],
-        lost: Callable[[str, list[str]], None],
-        ready: Callable[[str], None],
-    ) -> None:
-        self.ready = ready
+REPOSITORY = Path(__file__).resolve().parents[2]
+LIVEKIT_CLIENT = REPOSITORY / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+from commhub.media import worker
+asyncio.run(worker.run(pairs=[("127.0.0.1", "127.0.0.1")], port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=0))
+"""
 
 
-LIVEKIT_CLIENT = Path(__file__).parents[2] / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
+class MediaProcess:
+    """``media-0`` as a process of its own, to be killed and started again."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir, self.port = run_dir, free_port()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        command = (sys.executable, "-c", WORKER, str(self.run_dir), str(self.port))
+        self._process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
+
+    async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+            await self._process.wait()
 
 
 async def _page(request: web.Request) -> web.FileResponse:
@@ -86,35 +62,59 @@ async def _livekit_client(request: web.Request) -> web.FileResponse:
 
 
 class Hub:
-    """``async with Hub() as hub``: ``hub.url`` is what LiveKit clients connect to."""
+    """``async with Hub() as hub``: ``hub.url`` is what LiveKit clients connect to, ``hub.base`` the page's origin.
+
+    :meth:`crash` and :meth:`start` are a hub that is killed and started again; the media process does not notice.
+    """
 
     def __init__(self, *, away: float = 20.0) -> None:
-        self.engine = LocalEngine()
+        self.run_dir = Path(tempfile.mkdtemp(prefix="hub-"))
+        self.media = MediaProcess(self.run_dir)
+        self.port = free_port()
+        self.url, self.base = f"ws://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port}"
         self.host = OpenHost()
-        self.rooms = Rooms(self.engine, self.host, KEYS, Terms(hub_key=HUB_KEY, away=away))
-        self.signalling = Signalling(self.rooms)
-        self.url = self.base = ""
+        self._away, self._epoch = away, 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        self._epoch += 1
+        self.workers = Workers(self.run_dir, ["media-0"], self._epoch)
+        self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away))
+        self.signalling = Signalling(self.rooms)
         app = web.Application()
         app.add_routes([*self.signalling.routes(), *RoomService(self.rooms).routes()])
         app.router.add_get("/page", _page)
         app.router.add_get("/livekit-client.umd.js", _livekit_client)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **HTTP_LIMITS)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"ws://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.base = self.url.replace("ws", "http", 1)
         await self.rooms.start()
-        self.engine.open()
+        await self.workers.start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+
+    async def crash(self) -> None:
+        """As the kernel ends a killed hub: every socket is gone, nobody is told anything."""
+        assert self._runner.server is not None
+        for site in list(self._runner.sites):
+            await site.stop()
+        for connection in list(self._runner.server.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self.workers.close()
+        await self.rooms.close_all()
+        await self._runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.media.start()
+        await self.start()
+        await until(lambda: self.workers.health()["media-0"], what="the media process")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.signalling.close()
         await self.rooms.close_all()
+        await self.workers.close()
         await self._runner.cleanup()
-        self.engine.close()
+        await self.media.end(signal.SIGTERM)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def token(self, identity: str, room: str = "r", key: str = "own", **grants: object) -> str:
         grants = {"roomJoin": True, "room": room, "canUpdateOwnMetadata": True, **grants}
