@@ -38,8 +38,10 @@ def serve(options: argparse.Namespace) -> None:
 
     Gst.init(None)
     picture = f"video/x-raw,format=I420,width={options.width},height={options.height},framerate={options.fps}/1"
+    speed, profile = ("veryfast", "main") if options.b_frames else ("ultrafast", "constrained-baseline")
     frames = "bframes=2 b-adapt=false" if options.b_frames else "bframes=0 tune=zerolatency"
-    encode = f"x264enc speed-preset=ultrafast {frames} key-int-max={options.fps} threads=1 ! rtph264pay name=pay0 pt=96"
+    encode = f"x264enc speed-preset={speed} {frames} key-int-max={options.fps} threads=1"
+    encode += f" ! video/x-h264,profile={profile} ! rtph264pay name=pay0 pt=96"
     if options.h265:
         encode = f"x265enc speed-preset=ultrafast key-int-max={options.fps} ! rtph265pay name=pay0 pt=96 config-interval=1"
     launch = f"( videotestsrc is-live=true pattern=ball ! {picture} ! timeoverlay ! {encode}"
