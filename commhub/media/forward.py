@@ -13,13 +13,14 @@ from commhub.media.peer import Peer
 from commhub.media.plane import Address, LayerCounters, Path, PlaneEvents, ReceiverSpec, RouteCounters, RouteSpec, Tap
 from commhub.media.sockets import Sockets
 from commhub.media.srtp import Window
-from commhub.media.uplink import ALIVE, LEAP, SILENT_LEVEL, Layer, Receiver, Stream
+from commhub.media.uplink import ALIVE, SILENT_LEVEL, Layer, Receiver, Stream
 from commhub.wire import rtcp, rtp
 
 TICK = 0.05  # s
 SECOND = 20  # ticks
 GAP_CHECK = 0.012  # s until a fresh gap is looked at; packets may overtake each other
 GAP_RETRY = 0.020
+FED_LEAP = 300  # a Source is fed in order: beyond this it began again
 FED = 0  # "transport" of receivers that a Source feeds
 
 
@@ -161,7 +162,7 @@ class Forwarder(PacketPath):
         layer = known.layers[0]
         stream = layer.stream
         index = -1 if stream is None else stream.window.index(sequence)
-        if stream is None or stream.ssrc != ssrc or index < stream.window.highest - LEAP:
+        if stream is None or stream.ssrc != ssrc or abs(index - stream.window.highest) > FED_LEAP:
             layer.stream = Stream(ssrc, layer, False, Window())
             if stream is not None:
                 layer.restart()
