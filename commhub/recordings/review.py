@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import sqlalchemy as sa
-from pydantic import ValidationError
+from msgspec import Struct
 
 from commhub import audit
 from commhub import log as logs
@@ -31,13 +31,76 @@ PART = ".part"  # the ending of a segment that is being written
 _TYPES = {".webm": "webm", ".mp4": "mp4", ".m4s": "mp4", ".mkv": "x-matroska"}
 
 
+class ManifestSegment(Struct, frozen=True):
+    file: str
+    mime: str
+    start_ms: int
+    duration_ms: int
+    bytes: int
+
+
+class ManifestTrack(Struct, frozen=True):
+    id: str
+    identity: str
+    kind: Literal["audio", "video"]
+    segments: list[ManifestSegment]
+    codec: str = ""
+    source: str = ""
+    name: str = ""
+    org_name: str = ""
+
+
+class ManifestSpeaker(Struct, frozen=True):
+    identity: str
+    spans: list[tuple[int, int]]
+    name: str = ""
+    org_name: str = ""
+
+
+class ManifestEvent(Struct, frozen=True):
+    at_ms: int
+    type: str
+    identity: str | None = None
+    name: str | None = None
+    text: str | None = None
+    data: Any = None
+
+
+class ManifestGap(Struct, frozen=True):
+    track: str
+    start_ms: int
+    end_ms: int
+    reason: str | None = None
+
+
+class Manifest(Struct, frozen=True):
+    """``manifest.json`` as far as a player needs it; the recorder writes it."""
+
+    tracks: list[ManifestTrack] = []
+    speakers: list[ManifestSpeaker] = []
+    events: list[ManifestEvent] = []
+    gaps: list[ManifestGap] = []
+
+    def mime(self, track: str, file: str) -> str:
+        """The container's type; '' when the manifest does not know the file yet."""
+        for one in self.tracks:
+            for segment in one.segments if one.id == track else ():
+                if segment.file == file:
+                    return segment.mime.partition(";")[0]
+        return ""
+
+
+Names = dict[str, tuple[str, str]]  # identity → name, organisation
+_decode = msgspec.json.Decoder(Manifest).decode
+
+
 class Review:
     """``folder`` holds a folder per session."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder
         self._viewed = Limiter()
-        self._manifests: dict[str, tuple[int, int, dict[str, Any]]] = {}  # session → mtime, size, content; the last few
+        self._manifests: dict[str, tuple[int, int, Manifest]] = {}  # session → mtime, size, content; the last few
 
     async def listed(
         self, reader: Actor, *, q: str = "", consultation: str | None = None, before: str | None = None, limit: int = 50
@@ -70,11 +133,7 @@ class Review:
         if self._viewed((reader.id, recording), 600) is not None:
             async with self._store.transaction() as transaction:
                 await audit.record(transaction, reader, "recording.view", recording, object=shown.title)
-        try:
-            return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names))
-        except (ValidationError, TypeError, ValueError, AttributeError):
-            log.exception("manifest not understood", session=recording)
-            raise Unavailable("The recording cannot be read.", "录制内容无法读取。", code="unreadable") from None
+        return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names))
 
     async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Path, str]:
         """The path and its content type. NotFound for whatever is no file of this recording."""
@@ -91,12 +150,8 @@ class Review:
             path = folder / track / file
             if not await asyncio.to_thread(_inside, path, folder):
                 raise gone
-        manifest = await asyncio.to_thread(self._manifest, recording)
-        for one in manifest.get("tracks", []):
-            if one.get("id") == track:
-                for segment in one.get("segments", []):
-                    if segment.get("file") == file:
-                        return path, str(segment.get("mime", "")).partition(";")[0]
+        if mime := (await asyncio.to_thread(self._manifest, recording)).mime(track, file):
+            return path, mime
         suffix = _TYPES.get(Path(file.removesuffix(PART)).suffix)
         if suffix is None:
             raise gone
@@ -110,7 +165,7 @@ class Review:
             raise NotFound("There is no such recording.", "没有这个录制。")
         return row
 
-    def _manifest(self, recording: str) -> dict[str, Any]:
+    def _manifest(self, recording: str) -> Manifest:
         """Read again only when it has changed: a player asks for ranges many times a second."""
         path = self._folder / recording / "manifest.json"
         try:
@@ -120,12 +175,10 @@ class Review:
                 return known[2]
             if found.st_size > MANIFEST_LIMIT:
                 raise ValueError("The manifest is too large.")
-            content = json.loads(path.read_bytes())
-            if not isinstance(content, dict):
-                raise ValueError("The manifest is no object.")
+            content = _decode(path.read_bytes())
         except FileNotFoundError:
-            return {}  # begun a moment ago
-        except (OSError, ValueError) as error:
+            return Manifest()  # begun a moment ago
+        except (OSError, ValueError, RecursionError) as error:
             log.error("manifest not read", session=recording, reason=str(error))
             raise Unavailable("The recording cannot be read.", "录制内容无法读取。", code="unreadable") from None
         self._manifests.pop(recording, None)
@@ -153,8 +206,8 @@ def _visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:
     )
 
 
-async def _names(reading: Reading, consultation: str) -> dict[str, tuple[str, str]]:
-    """Identity → name and organisation, as they were then."""
+async def _names(reading: Reading, consultation: str) -> Names:
+    """As they were then."""
     a, k, c, o = tables.attendance.c, tables.consultation_cameras.c, tables.cameras.c, tables.organisations.c
     people = await reading.all(sa.select(a.identity, a.name, a.org_name).where(a.consultation_id == consultation))
     cameras = await reading.all(
@@ -167,38 +220,47 @@ async def _names(reading: Reading, consultation: str) -> dict[str, tuple[str, st
     return names | {f"{row.id}:bridge": (row.name, row.org_name) for row in cameras}
 
 
-def _parts(manifest: dict[str, Any], media_url: str, names: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """The recorder's manifest with addresses instead of file names, and names where it knows identities only."""
+def _parts(manifest: Manifest, media_url: str, names: Names) -> dict[str, Any]:
+    """Addresses instead of file names, and names where the recorder knew identities only."""
 
-    def named(one: dict[str, Any]) -> dict[str, Any]:
-        name, org_name = names.get(one.get("identity", ""), ("", ""))
-        return {**one, "name": one.get("name") or name, "org_name": one.get("org_name") or org_name}
+    def named(one: ManifestTrack | ManifestSpeaker) -> dict[str, str]:
+        name, org_name = names.get(one.identity, ("", ""))
+        return {"identity": one.identity, "name": one.name or name, "org_name": one.org_name or org_name}
 
-    tracks = []
-    for track in manifest.get("tracks", []):
-        segments = [
-            {
-                "url": f"{media_url}/{track['id']}/{one['file']}",
-                **{name: one[name] for name in ("mime", "start_ms", "duration_ms", "bytes")},
-            }
-            for one in track["segments"]
-        ]
-        source = track["source"] if track["source"] in _SOURCES else {"audio": "microphone"}.get(track["kind"], "camera")
-        tracks.append({**named(track), "source": source, "segments": segments})
-    fields = {"id", "identity", "name", "org_name", "kind", "source", "codec", "segments"}
     return {
-        "tracks": [{name: value for name, value in track.items() if name in fields} for track in tracks],
-        "speakers": [
-            {name: value for name, value in named(one).items() if name in {"identity", "name", "org_name", "spans"}}
-            for one in manifest.get("speakers", [])
+        "tracks": [
+            {
+                "id": one.id,
+                **named(one),
+                "kind": one.kind,
+                "source": one.source if one.source in _SOURCES else "camera" if one.kind == "video" else "microphone",
+                "codec": one.codec,
+                "segments": [
+                    {
+                        "url": f"{media_url}/{one.id}/{segment.file}",
+                        "mime": segment.mime,
+                        "start_ms": segment.start_ms,
+                        "duration_ms": segment.duration_ms,
+                        "bytes": segment.bytes,
+                    }
+                    for segment in one.segments
+                ],
+            }
+            for one in manifest.tracks
         ],
-        "events": [_event(one, names) for one in manifest.get("events", [])],
-        "gaps": [{name: one.get(name) for name in ("track", "start_ms", "end_ms", "reason")} for one in manifest.get("gaps", [])],
+        "speakers": [{**named(one), "spans": one.spans} for one in manifest.speakers],
+        "events": [
+            {
+                "at_ms": one.at_ms,
+                "type": one.type,
+                "identity": one.identity or None,
+                "name": one.name or names.get(one.identity or "", ("", ""))[0] or None,
+                "text": one.text or None,
+                "data": one.data,
+            }
+            for one in manifest.events
+        ],
+        "gaps": [
+            {"track": one.track, "start_ms": one.start_ms, "end_ms": one.end_ms, "reason": one.reason} for one in manifest.gaps
+        ],
     }
-
-
-def _event(one: dict[str, Any], names: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    kept = {name: one.get(name) for name in ("at_ms", "type", "identity", "name", "text", "data")}
-    if not kept["name"] and kept["identity"] in names:
-        kept["name"] = names[str(kept["identity"])][0]
-    return kept

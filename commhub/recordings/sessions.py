@@ -198,6 +198,7 @@ class Recordings:
                     # A disk that is full now may not be later; the order of what was said is kept.
                     log.exception("recordings not indexed")
                     await asyncio.sleep(2)
+            self._said.task_done()
 
     async def _take_all(self, known: dict[str, SessionState]) -> None:
         """All the recorder has, on a new link: what the index does not know yet, and what it calls running and is not there."""
