@@ -42,4 +42,4 @@ def read(path: Path) -> Media:
             for packet in file.demux(stream):
                 if packet.pts is not None and packet.time_base is not None:
                     times.append(float(packet.pts * packet.time_base))
-        return Media(stream.codec_context.name, times, duration, width, height)
+        return Media(stream.codec_context.codec.canonical_name, times, duration, width, height)

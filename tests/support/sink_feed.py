@@ -197,6 +197,7 @@ class SinkFeed:
         """As if it were killed: the links break."""
         if self._listener is not None:
             await self._listener.close()
+            self._listener = None
             for path in self.folder.glob(f"{self.name}.*"):
                 path.unlink()
         self.sinks.clear()
