@@ -64,6 +64,11 @@ def ntp_time(ns: int) -> int:
     return ((ns + _NTP_EPOCH * 1_000_000_000) << 32) // 1_000_000_000
 
 
+def absolute_send_time(ns: int) -> bytes:
+    """UTC nanoseconds as the 24 bits of the abs-send-time extension: seconds in 6.18 fixed point."""
+    return (ns * 262144 // 1_000_000_000 & 0xFFFFFF).to_bytes(3, "big")
+
+
 def repairs(route: Route, lost: list[int], now: float, budget: int) -> list[tuple[Segment, Packet, int]]:
     """What is sent again of what a subscriber asks for: kept, not resent within a round trip, and within the budget."""
     found: list[tuple[Segment, Packet, int]] = []
@@ -85,8 +90,9 @@ def repairs(route: Route, lost: list[int], now: float, budget: int) -> list[tupl
     return found
 
 
-def rebuild(route: Route, segment: Segment, packet: Packet, number: int) -> tuple[bytes, bytes, int, int]:
-    """``(header, payload, SSRC, packet index)`` of a packet sent again: as RTX (RFC 4588), else exactly as it was."""
+def rebuild(route: Route, segment: Segment, packet: Packet, number: int, sent: bytes) -> tuple[bytes, bytes, int, int]:
+    """``(header, payload, SSRC, packet index)`` of a packet sent again: as RTX (RFC 4588) with the send time ``sent``, else
+    exactly as it was."""
     payload = packet.payload
     if packet.vp8 is not None and (segment.picture_id or segment.tl0):
         payload = nal.shift_vp8(payload, packet.vp8, segment.picture_id, segment.tl0)
@@ -94,7 +100,7 @@ def rebuild(route: Route, segment: Segment, packet: Packet, number: int) -> tupl
     if route.rtx_ssrc and route.rtx_payload_type:
         index = route.rtx_next
         route.rtx_next = index + 1
-        header = route.rtx_header(packet.mark, index, timestamp, packet.sent, packet.level)
+        header = route.rtx_header(packet.mark, index, timestamp, sent, packet.level)
         return header, (number & 0xFFFF).to_bytes(2, "big") + payload, route.rtx_ssrc, index
     return route.header(packet.mark, number, timestamp, packet.sent, packet.level), payload, route.ssrc, number
 

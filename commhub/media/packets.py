@@ -8,6 +8,7 @@ of the reader: what is torn, forged or unknown is counted and dropped.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -168,7 +169,7 @@ class PacketPath:
         count["octets_in"] += size
         if stream is None:
             assert found is not None
-            stream = self._bind(peer, ssrc, found, window)
+            stream = self._bind(peer, ssrc, found, window, values)
         stream.count(index, timestamp, at)
         if peer.feedback_id and (value := values.get(peer.feedback_id)) is not None:
             peer.arrived(value, at)
@@ -193,10 +194,10 @@ class PacketPath:
                 receiver.level = level & 0x7F
         self._media(layer, index, mark, timestamp, payload, level, at)
 
-    def _bind(self, peer: Peer, ssrc: int, found: tuple[Layer, bool], window: Window) -> Stream:
+    def _bind(self, peer: Peer, ssrc: int, found: tuple[Layer, bool], window: Window, values: dict[int, bytes]) -> Stream:
         layer, rtx = found
         epoch = layer.epoch
-        stream = peer.bind(ssrc, layer, rtx, window)
+        stream = peer.bind(ssrc, layer, rtx, window, values)
         if layer.epoch != epoch:
             self._restarted(layer)
         return stream
@@ -224,7 +225,7 @@ class PacketPath:
 
     def _media(self, layer: Layer, index: int, mark: int, timestamp: int, payload: bytes, level: int, at: int) -> None:
         """One authentic packet of a layer."""
-        sent = (at * 262144 // 1_000_000_000 & 0xFFFFFF).to_bytes(3, "big")
+        sent = feedback.absolute_send_time(time.time_ns())
         packet = layer.accept(index, mark, timestamp, payload, sent, level, at)
         if layer.missing and layer not in self._gaps:
             self._gaps[layer] = None
@@ -406,8 +407,9 @@ class PacketPath:
             return 0
         self._count["nacks_in"] += len(nack.lost)
         again = feedback.repairs(route, nack.lost, now, budget)
+        sent = feedback.absolute_send_time(time.time_ns())
         for segment, packet, number in again:
-            header, body, ssrc, index = feedback.rebuild(route, segment, packet, number)
+            header, body, ssrc, index = feedback.rebuild(route, segment, packet, number, sent)
             try:
                 self._enqueue(peer, peer.outbound.protect(header, body, ssrc, index))
             except ValueError:

@@ -35,6 +35,7 @@ class Peer:
         self.by_ssrc: dict[int, Route] = {}
         self.streams: dict[int, Stream] = {}
         self._windows: dict[int, Window] = {}
+        self._names: dict[int, tuple[bytes, bytes]] = {}  # SSRC → MID and RID it once said
         self._next: dict[int, int] = {}  # SSRC → first packet index never used under these keys
         self.mid_id = self.rid_id = self.repaired_id = self.level_id = self.feedback_id = 0
         self.arrivals: list[tuple[int, int]] = []  # transport-wide sequence number (extended), arrival in µs
@@ -89,18 +90,26 @@ class Peer:
             if media is not None:
                 number = spec.ssrcs.get(media, 0)
                 return receiver.layers[min(number, len(receiver.layers) - 1)], True
-        mid = values.get(self.mid_id, b"") if self.mid_id else b""
+        mid, rid = self._named(ssrc, values)
         found = [r for r in self.receivers if r.spec is not None and self._matches(r.spec, mid, payload_type)]
         if len(found) != 1:
             return None
         receiver, spec = found[0], found[0].spec
         assert spec is not None
         repair = payload_type in spec.rtx
-        rid = values.get(self.repaired_id if repair else self.rid_id, b"") or values.get(self.rid_id, b"")
         number = spec.rids.get(rid.decode("ascii", "replace"), -1) if spec.rids else 0
         if len(receiver.layers) == 1 and not rid:
             number = 0
         return (receiver.layers[number], repair) if 0 <= number < len(receiver.layers) else None
+
+    def _named(self, ssrc: int, values: dict[int, bytes]) -> tuple[bytes, bytes]:
+        """MID and RID of a packet. Senders say them only until the first report comes: what was said once is remembered,
+        for a receiver that is made again later."""
+        mid = values.get(self.mid_id, b"") if self.mid_id else b""
+        rid = values.get(self.repaired_id, b"") if self.repaired_id else b""
+        rid = rid or (values.get(self.rid_id, b"") if self.rid_id else b"")
+        known = self._names.get(ssrc)
+        return (mid, rid) if known is None else (mid or known[0], rid or known[1])
 
     @staticmethod
     def _matches(spec: plane.ReceiverSpec, mid: bytes, payload_type: int) -> bool:
@@ -112,8 +121,11 @@ class Peer:
         """The replay window of an SSRC, remembered when its stream ends: its packets may not come again."""
         return self._windows.get(ssrc) or Window()
 
-    def bind(self, ssrc: int, layer: Layer, rtx: bool, window: Window) -> Stream:
+    def bind(self, ssrc: int, layer: Layer, rtx: bool, window: Window, values: dict[int, bytes]) -> Stream:
         """The first authentic packet of an SSRC came: from now on it is this layer's."""
+        if ssrc not in self._names and len(self._names) >= WINDOWS:
+            del self._names[next(iter(self._names))]
+        self._names[ssrc] = self._named(ssrc, values)
         if len(self.streams) >= STREAMS:
             del self.streams[next(iter(self.streams))]
         if ssrc not in self._windows and len(self._windows) >= WINDOWS:

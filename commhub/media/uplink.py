@@ -32,7 +32,7 @@ SILENT_LEVEL = 127
 
 
 class Packet(NamedTuple):
-    """A clean packet. ``sent`` is the 24-bit absolute send time every copy carries, so that a copy is always the same bytes."""
+    """A clean packet. ``sent`` is the absolute send time that every copy carries, so that a copy is always the same octets."""
 
     place: int
     mark: int  # M << 7

@@ -354,6 +354,24 @@ async def test_removing_ends_everything_below(stage: Stage) -> None:
     assert len(subscriber.received) == 1
 
 
+async def test_a_receiver_made_again_knows_its_streams(stage: Stage) -> None:
+    """Browsers name a stream (MID, RID) only until the first report; a later receiver of the line must still find it."""
+    publisher, subscriber = stage.client(), stage.client()
+    for receiver, mid in ((1, "v"), (2, "w")):
+        stage.video(receiver, publisher, mid=mid, layers=2, rids={"q": 0, "h": 1})
+    track = Vp8Track(100, rid="h", mid="w")
+    for packet in track.frame():
+        publisher.send(packet)
+    await until(lambda: stage.events.of("first_packet") == [(2, 1)])
+    stage.plane.remove_receiver(2)
+    stage.video(3, publisher, mid="w", layers=2, rids={"q": 0, "h": 1})
+    stage.route(5, 3, subscriber)
+    for packet in track.frame(key=True):
+        publisher.send(rtp.build(rtp.payload(packet), ssrc=100, sequence=sequence_of(packet), timestamp=1, payload_type=96))
+    await until(lambda: len(subscriber.received) == 3)
+    assert stage.plane.counters(5).layer == 1
+
+
 async def test_keys_may_come_after_routes(stage: Stage) -> None:
     publisher, subscriber = stage.client(), stage.client()
     stage.plane.remove_transport(subscriber.number)
