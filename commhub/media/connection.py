@@ -270,6 +270,7 @@ class Connection:
         if subscription.route:
             self._home.plane.remove_route(subscription.route)
         subscription.mid, subscription.route, subscription.encoding = "", 0, None
+        subscription.cap, subscription.starved = None, False
         slot.subscription, slot.spec, slot.dirty = None, None, True
 
     def _sending(self, slot: Slot) -> negotiation.Sending | None:

@@ -13,9 +13,11 @@ from typing import Any
 
 from commhub import log as logs
 from commhub.errors import HubError, Invalid, NotFound
-from commhub.media import data, messages, negotiation
+from commhub.media import messages, negotiation
+from commhub.media.broadcast import Broadcast
+from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
-from commhub.media.dtls import Bucket, Certificate
+from commhub.media.dtls import Certificate
 from commhub.media.dynacast import Dynacast
 from commhub.media.link import Link
 from commhub.media.messages import Message
@@ -24,12 +26,12 @@ from commhub.media.plane import Address, Path, Plane, PlaneEvents
 from commhub.media.room import Encoding, Peer, Room, Subscription, Track
 from commhub.media.sinks import Sinks
 from commhub.media.sources import Sources
+from commhub.media.stage import Stage
 from commhub.media.transport import Transport, Transports
 
 log = logs.get(__name__)
 
 TICK = 0.1  # seconds
-DATA_FAN_OUT = 2 << 20  # octets a second of data packets that one participant may cause, all receivers together
 
 
 class Engine:
@@ -53,9 +55,10 @@ class Engine:
         self.sources = Sources(self, worker, self._taken)
         self.dynacast = Dynacast(self)
         self.observer = Observer(self)
+        self.broadcast = Broadcast(self)
+        self.stage = Stage(self)
+        self.budgets = Budgets(self)
         self._numbers = 0
-        self._carried: dict[int, list[Track]] = {}  # receiver → tracks; a Source's is in several rooms
-        self._budgets: dict[str, Bucket] = {}
         self._unsettled: dict[Peer, None] = {}
         self._touched: dict[Track, None] = {}
         self._settling = False
@@ -112,7 +115,23 @@ class Engine:
             self.dynacast.consider(track)
 
     def tracks_of(self, receiver: int) -> list[Track]:
-        return self._carried.get(receiver, [])
+        return self.stage.tracks_of(receiver)
+
+    def bound(self, track: Track, encoding: Encoding) -> None:
+        self.stage.bound(track, encoding)
+
+    def unbound(self, track: Track, encoding: Encoding) -> None:
+        self.stage.unbound(track, encoding)
+
+    def routed(self, subscription: Subscription) -> None:
+        self.stage.routed(subscription)
+
+    def apply(self, subscription: Subscription) -> None:
+        self.stage.apply(subscription)
+
+    def forget(self, track: Track) -> None:
+        self.dynacast.forget(track)
+        self._touched.pop(track, None)
 
     def _taken(self, peer: Peer) -> bool:
         return any(track.subscriptions or self.sinks.takes(track) for track in peer.tracks.values())
@@ -134,7 +153,7 @@ class Engine:
             room = self.rooms[name] = Room(name)
         return room
 
-    def _peer(self, message: Any) -> Peer | None:
+    def peer(self, message: Any) -> Peer | None:
         room = self.rooms.get(message.room)
         return room.peers.get(message.peer) if room is not None else None
 
@@ -168,7 +187,7 @@ class Engine:
             self.sinks.peer(peer, True)
 
     def _update_peer(self, message: messages.UpdatePeer) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is None:
             return
         told = message.about is not None and message.about != peer.about
@@ -179,24 +198,24 @@ class Engine:
         if message.may_publish is False:
             for track in peer.tracks.values():
                 for encoding in list(track.encodings):
-                    self.unbound(track, encoding)
+                    self.stage.unbound(track, encoding)
         if message.may_subscribe is not None:
             for subscription in peer.subscriptions.values():
-                self._gate(subscription)
+                self.stage.gate(subscription)
             self.unsettle(peer)
         if told and not peer.hidden:
             self.sinks.peer(peer, True)
 
     def _remove_peer(self, message: messages.RemovePeer) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is not None:
             self._remove(peer, message.reason)
 
     def _remove(self, peer: Peer, reason: str) -> None:
         for track in list(peer.tracks.values()):
-            self._withdraw_track(track)
+            self.stage.end(track)
         for subscription in list(peer.subscriptions.values()):
-            self._unsubscribe(subscription)
+            self.stage.unsubscribe(subscription)
         self.sources.detach(peer)
         if peer.connection is not None:
             peer.connection.close()
@@ -204,186 +223,16 @@ class Engine:
         room = peer.room
         room.peers.pop(peer.id, None)
         room.denied = {pair for pair in room.denied if pair[0] != peer.id}
-        self._budgets.pop(peer.id, None)
+        self.broadcast.forget(peer)
+        self.budgets.forget(peer)
         self.observer.forget(peer)
         if not peer.hidden:
             self.sinks.peer(peer, False, reason)
 
-    # ---- tracks
-
-    def _announce(self, message: messages.Announce) -> None:
-        peer = self._peer(message)
-        if peer is None:
-            return
-        known = peer.tracks.get(message.track)
-        muted = known.muted if known is not None else message.muted
-        track = peer.announce(message)
-        if track.muted != muted:
-            self._set_muted(track)
-        if peer.connection is not None:
-            peer.connection.announced()
-        else:
-            self.sources.bind(peer)
-
-    def _withdraw(self, message: messages.Withdraw) -> None:
-        peer = self._peer(message)
-        track = peer.tracks.get(message.track) if peer is not None else None
-        if track is not None:
-            self._withdraw_track(track)
-
-    def _withdraw_track(self, track: Track) -> None:
-        for encoding in list(track.encodings):
-            self._cut(track, encoding)
-        for subscription in list(track.subscriptions.values()):
-            self._unsubscribe(subscription)
-        track.peer.tracks.pop(track.id, None)
-        track.room.tracks.pop(track.id, None)
-        track.room.denied = {pair for pair in track.room.denied if pair[1] != track.id}
-        self.dynacast.forget(track)
-        self._touched.pop(track, None)
-
-    def bound(self, track: Track, encoding: Encoding) -> None:
-        track.encodings.append(encoding)
-        self._carried.setdefault(encoding.receiver, []).append(track)
-        if not encoding.shared and not track.flows:
-            self.plane.set_open(encoding.receiver, False)
-        self.emit(messages.TrackBound(track.room.name, track.peer.id, track.id, encoding.mid, encoding.codec.mime))
-        self.sinks.track_begins(track)
-        for subscription in track.subscriptions.values():
-            self.unsettle(subscription.peer)
-        self.touch(track)
-
-    def unbound(self, track: Track, encoding: Encoding) -> None:
-        self._cut(track, encoding)
-        if not track.encodings:
-            track.live = False
-            self.emit(messages.TrackEnded(track.room.name, track.peer.id, track.id))
-
-    def _cut(self, track: Track, encoding: Encoding) -> None:
-        for subscription in track.subscriptions.values():
-            if subscription.encoding is encoding or (subscription.mid and len(track.encodings) == 1):
-                if subscription.peer.connection is not None:
-                    subscription.peer.connection.leave(subscription)
-                self.unsettle(subscription.peer)
-        self.sinks.track_ends(track, encoding)
-        track.encodings.remove(encoding)
-        carried = self._carried.get(encoding.receiver, [])
-        if track in carried:
-            carried.remove(track)
-        if not carried:
-            self._carried.pop(encoding.receiver, None)
-        if not encoding.shared:
-            self.plane.remove_receiver(encoding.receiver)
-        if track.encodings:
-            self.sinks.track_begins(track)
-
-    def _mute(self, message: messages.Mute) -> None:
-        room = self.rooms.get(message.room)
-        track = room.tracks.get(message.track) if room is not None else None
-        if track is not None and track.muted != message.muted:
-            track.muted = message.muted
-            self._set_muted(track)
-
-    def _set_muted(self, track: Track) -> None:
-        self._flow(track)
-        self.sinks.muted(track)
-        if track.muted and track.kind == "audio":
-            self.observer.silence(track)
-
-    def _open(self, message: messages.Open) -> None:
-        room = self.rooms.get(message.room)
-        track = room.tracks.get(message.track) if room is not None else None
-        if track is not None and track.open != message.open:
-            track.open = message.open
-            self._flow(track)
-
-    def _flow(self, track: Track) -> None:
-        """Gate one or mute has moved."""
-        for encoding in track.encodings:
-            if not encoding.shared:
-                self.plane.set_open(encoding.receiver, track.flows)
-        if any(encoding.shared for encoding in track.encodings):
-            for subscription in track.subscriptions.values():
-                self._gate(subscription)
-            self.sinks.gate(track)
-        if track.flows and track.kind == "video" and track.encodings:
-            self.plane.request_key_frame(track.encodings[0].receiver)
-
-    # ---- subscriptions
-
-    def _subscribe(self, message: messages.Subscribe) -> None:
-        peer = self._peer(message)
-        if peer is None:
-            return
-        for name in message.tracks:
-            track = peer.room.tracks.get(name)
-            known = peer.subscriptions.get(name)
-            if message.on and track is not None and known is None and track.peer is not peer:
-                peer.subscriptions[name] = track.subscriptions[peer.id] = Subscription(peer, track)
-                self.touch(track)
-            elif not message.on and known is not None:
-                self._unsubscribe(known)
-        self.unsettle(peer)
-
-    def _unsubscribe(self, subscription: Subscription) -> None:
-        peer, track = subscription.peer, subscription.track
-        if peer.connection is not None:
-            peer.connection.leave(subscription)
-        peer.subscriptions.pop(track.id, None)
-        track.subscriptions.pop(peer.id, None)
-        self.touch(track)
-        self.unsettle(peer)
-
-    def routed(self, subscription: Subscription) -> None:
-        self._gate(subscription)
-        self.apply(subscription)
-        track = subscription.track
-        if not track.received:
-            track.received = True
-            self.emit(messages.TrackSubscribed(track.room.name, track.peer.id, track.id, subscription.peer.id))
-        self.touch(track)
-
-    def _gate(self, subscription: Subscription) -> None:
-        encoding = subscription.encoding
-        if subscription.route and encoding is not None:
-            shut = encoding.shared and not subscription.track.flows
-            self.plane.set_allowed(subscription.route, subscription.allowed and not shut)
-
-    def apply(self, subscription: Subscription) -> None:
-        """Layer and pause of a route, from what its viewer needs and what the bandwidth allows."""
-        if subscription.route:
-            self.plane.set_layer(subscription.route, subscription.layer())
-            self.plane.set_paused(subscription.route, not subscription.enabled or subscription.starved)
-
-    def _shape(self, message: messages.Shape) -> None:
-        peer = self._peer(message)
-        for name in message.tracks if peer is not None else []:
-            subscription = peer.subscriptions.get(name) if peer is not None else None
-            if subscription is not None:
-                subscription.enabled, subscription.priority = message.enabled, message.priority
-                subscription.quality = max(0, min(2, message.quality))
-                self.apply(subscription)
-                self.touch(subscription.track)
-
-    def _allow(self, message: messages.Allow) -> None:
-        room = self.rooms.get(message.room)
-        if room is None:
-            return
-        pair = (message.subscriber, message.track)
-        (room.denied.discard if message.allowed else room.denied.add)(pair)
-        track = room.tracks.get(message.track)
-        if track is None:
-            return
-        subscription = track.subscriptions.get(message.subscriber)
-        if subscription is not None:
-            self._gate(subscription)
-            self.touch(track)
-        self.sinks.gate(track)
-
     # ---- negotiation
 
     def _offer(self, message: messages.Offer) -> messages.Answer:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is None or peer.connection is None:
             raise NotFound("The participant is not in this room.", "该参会者不在会商中。", code="no_peer")
         try:
@@ -394,7 +243,7 @@ class Engine:
         return answer
 
     def _client_answer(self, message: messages.ClientAnswer) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is None or peer.connection is None:
             return
         try:
@@ -406,69 +255,25 @@ class Engine:
         self.unsettle(peer)
 
     def _reoffer(self, message: messages.Reoffer) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is not None and peer.connection is not None:
             peer.connection.reoffer(message.restart)
 
     def _sever(self, message: messages.Sever) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is not None and peer.connection is not None:
             for transport in peer.connection.transports:
                 self.transports.lost(transport, "severed")
 
     def _attach(self, message: messages.AttachSource) -> None:
-        peer = self._peer(message)
+        peer = self.peer(message)
         if peer is not None and peer.connection is None:
             self.sources.attach(peer, message.source)
 
-    # ---- data packets
-
-    def _send_data(self, message: messages.SendData) -> None:
-        room = self.rooms.get(message.room)
-        if room is None:
-            return
-        for peer in [room.peers[name] for name in message.to if name in room.peers] if message.to else room.peers.values():
-            if peer.connection is not None:
-                peer.connection.send(message.reliable, message.packet)
-        if not message.to:
-            self.sinks.data(room, "", message.reliable, message.packet)
-
-    def transport_message(self, transport: Transport, reliable: bool, payload: bytes) -> None:
-        sender = transport.owner
-        if not isinstance(sender, Peer) or not sender.may_send_data or sender.connection is None:
-            return
-        try:
-            stamped = data.stamp(payload, sender.id, sender.identity, reliable=reliable, hidden=sender.hidden)
-        except ValueError as error:
-            self._complain(sender, "data", str(error))
-            return
-        room = sender.room
-        receivers = [
-            peer
-            for peer in room.peers.values()
-            if peer is not sender
-            and peer.connection is not None
-            and peer.may_subscribe
-            and (not stamped.directed or peer.identity in stamped.identities or peer.id in stamped.sids)
-        ]
-        bucket = self._budgets.get(sender.id) or self._budgets.setdefault(sender.id, Bucket(DATA_FAN_OUT, DATA_FAN_OUT))
-        # A debt slows the sender's own connection down; what is reliable is never dropped here.
-        ahead = bucket.take(len(stamped.packet) * len(receivers), self.now())
-        if ahead > 0 and not reliable:
-            return
-        transport.session.delay(ahead)
-        for peer in receivers:
-            assert peer.connection is not None
-            peer.connection.send(reliable, stamped.packet)
-        if not stamped.directed:
-            self.sinks.data(room, sender.identity, reliable, stamped.packet)
-
-    def _complain(self, peer: Peer, about: str, sentence: str) -> None:
-        suppressed = logs.limited((about, peer.id), 60)
-        if suppressed is not None:
-            log.info("peer broke its protocol", peer=peer.id, about=about, reason=sentence, suppressed=suppressed)
-
     # ---- transports
+
+    def transport_message(self, transport: Transport, reliable: bool, data: bytes) -> None:
+        self.broadcast.from_peer(transport, reliable, data)
 
     def transport_connected(self, transport: Transport) -> None:
         peer = transport.owner
@@ -510,7 +315,9 @@ class Engine:
                 self.emit(messages.TrackLive(track.room.name, track.peer.id, track.id))
 
     def bandwidth(self, transport: int, bits_per_second: int) -> None:
-        self.observer.bandwidth(transport, bits_per_second)
+        known = self.transports.get(transport)
+        if known is not None and isinstance(known.owner, Peer):
+            self.budgets.report(known.owner, bits_per_second)
 
     def path_silent(self, transport: int) -> None:
         self.transports.path_silent(transport)
@@ -566,6 +373,7 @@ class Engine:
         self.sinks.tick()
         if self._ticks % 5 == 0:
             self.sources.tick()
+            self.budgets.tick()
         if self._ticks % 10 == 0:
             self.transports.tick()
             for room in self.rooms.values():
@@ -580,17 +388,17 @@ _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.AddPeer: Engine._add_peer,
     messages.UpdatePeer: Engine._update_peer,
     messages.RemovePeer: Engine._remove_peer,
-    messages.Announce: Engine._announce,
-    messages.Withdraw: Engine._withdraw,
+    messages.Announce: lambda engine, message: engine.stage.announce(message),
+    messages.Withdraw: lambda engine, message: engine.stage.withdraw(message),
     messages.Offer: Engine._offer,
     messages.ClientAnswer: Engine._client_answer,
     messages.Reoffer: Engine._reoffer,
-    messages.Subscribe: Engine._subscribe,
-    messages.Shape: Engine._shape,
-    messages.Mute: Engine._mute,
-    messages.Open: Engine._open,
-    messages.Allow: Engine._allow,
-    messages.SendData: Engine._send_data,
+    messages.Subscribe: lambda engine, message: engine.stage.subscribe(message),
+    messages.Shape: lambda engine, message: engine.stage.shape(message),
+    messages.Mute: lambda engine, message: engine.stage.mute(message),
+    messages.Open: lambda engine, message: engine.stage.open(message),
+    messages.Allow: lambda engine, message: engine.stage.allow(message),
+    messages.SendData: lambda engine, message: engine.broadcast.from_server(message),
     messages.AttachSource: Engine._attach,
     messages.EndSource: lambda engine, message: engine.sources.end(message.source, None),
     messages.Sever: Engine._sever,

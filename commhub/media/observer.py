@@ -1,4 +1,4 @@
-"""What is measured in the rooms and told on: who speaks, how good connections are, how much a subscriber can take."""
+"""What is measured in the rooms and told on: who speaks, how good connections are."""
 
 from __future__ import annotations
 
@@ -118,11 +118,6 @@ class Observer:
                 if fresh > 0 and missing >= 0:
                     result.append(Observation(missing / (fresh + missing)))
         return result
-
-    # ---- bandwidth
-
-    def bandwidth(self, transport: int, bits_per_second: int) -> None:
-        """A subscriber's own estimate (REMB)."""
 
     def tick(self) -> None:
         now = self._home.now()

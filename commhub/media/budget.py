@@ -1,0 +1,88 @@
+"""What a subscriber's connection can carry, turned into layers and pauses of its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from commhub.media import messages
+from commhub.media.bandwidth import Allocator, Demand
+from commhub.media.messages import Message
+from commhub.media.plane import Plane
+from commhub.media.room import Peer, Subscription
+
+SHORTEST = 0.2  # seconds between reports from which a rate is computed
+
+
+@dataclass(slots=True)
+class _Account:
+    allocator: Allocator = field(default_factory=Allocator)
+    octets: dict[int, int] = field(default_factory=dict)  # route → octets at the last report
+    at: float = 0.0
+
+
+class Home(Protocol):
+    plane: Plane
+    emit: Callable[[Message], None]
+
+    def now(self) -> float: ...
+    def apply(self, subscription: Subscription) -> None:
+        """Layer and pause of its route."""
+
+
+class Budgets:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._accounts: dict[Peer, _Account] = {}
+
+    def forget(self, peer: Peer) -> None:
+        self._accounts.pop(peer, None)
+
+    def report(self, peer: Peer, estimate: int) -> None:
+        """The subscriber's own estimate in bit/s (REMB)."""
+        account = self._accounts.setdefault(peer, _Account())
+        now = self._home.now()
+        passed = now - account.at
+        if passed < SHORTEST:
+            return
+        sent = reserved = 0
+        octets: dict[int, int] = {}
+        for subscription in peer.subscriptions.values():
+            if subscription.route:
+                total = octets[subscription.route] = self._home.plane.counters(subscription.route).octets
+                fresh = total - account.octets.get(subscription.route, total)
+                sent += fresh
+                reserved += fresh if subscription.track.kind == "audio" else 0
+        first, account.octets, account.at = not account.at, octets, now
+        if not first:
+            account.allocator.report(estimate, int(sent * 8 / passed), int(reserved * 8 / passed), now)
+            self._decide(peer, account, now)
+
+    def tick(self) -> None:
+        """Twice a second or so: what changed in the views, and tries to go up."""
+        now = self._home.now()
+        for peer, account in self._accounts.items():
+            self._decide(peer, account, now)
+
+    def _decide(self, peer: Peer, account: _Account, now: float) -> None:
+        videos = [one for one in peer.subscriptions.values() if one.track.kind == "video" and one.route and one.active]
+        layers = account.allocator.decide([self._demand(one) for one in videos if one.track.flows], now)
+        for subscription in videos:
+            layer = layers.get(subscription.route)
+            unlimited = account.allocator.budget is None or layer is None
+            cap, starved = (None, False) if unlimited else (layer, layer is not None and layer < 0)
+            if (cap, starved) != (subscription.cap, subscription.starved):
+                paused = starved != subscription.starved
+                subscription.cap, subscription.starved = cap, starved
+                self._home.apply(subscription)
+                if paused:
+                    track = subscription.track
+                    self._home.emit(messages.Paused(track.room.name, peer.id, track.id, starved))
+
+    def _demand(self, subscription: Subscription) -> Demand:
+        encoding = subscription.encoding
+        assert encoding is not None
+        rates = [layer.bitrate for layer in self._home.plane.layers(encoding.receiver)] or [0]
+        wanted = min(subscription.quality, encoding.layers - 1)
+        return Demand(subscription.route, rates[: encoding.layers] or [0], wanted, subscription.priority)

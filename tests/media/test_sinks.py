@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from commhub.errors import HubError
+from commhub.media import messages as m
+from commhub.media.link import records
+from tests.support.engine import Bench, FakeLink, settled
+
+
+@pytest.fixture
+async def recorder(bench: Bench) -> AsyncIterator[FakeLink]:
+    link = FakeLink()
+    bench.publish()
+    bench.engine.recorder(cast(Any, link), m.OpenSink("r", "s"))
+    yield link
+    bench.engine.link_closed(cast(Any, link))
+
+
+async def test_a_sink_hears_first_what_is_there(bench: Bench, recorder: FakeLink) -> None:
+    assert [(one.peer, one.identity, one.present) for one in recorder.of(m.SinkPeer)] == [
+        ("PA_a", "id-PA_a", True),
+        ("PA_b", "id-PA_b", True),
+    ]
+    tracks = recorder.of(m.SinkTrack)
+    assert [(one.handle, one.track, one.kind, one.source, one.open) for one in tracks] == [
+        (1, "TR_audio_PA_a", "audio", "microphone", True),
+        (2, "TR_video_PA_a", "video", "camera", True),
+    ]
+    assert tracks[0].codec == m.Codec("audio/opus", 48_000, 2, "minptime=10;useinbandfec=1")
+    assert bench.engine.snapshot().rooms[0].sinks == ["s"]
+
+
+async def test_a_sink_hears_every_change(bench: Bench, recorder: FakeLink) -> None:
+    recorder.told.clear()
+    bench.join("PA_c", about={"name": "赵"})
+    bench.tell(m.Mute("r", "TR_audio_PA_a", True))
+    bench.engine.audio_levels([(bench.receiver("TR_video_PA_a"), 10)])
+    bench.tell(m.Withdraw("r", "PA_a", "TR_video_PA_a"))
+    bench.tell(m.RemovePeer("r", "PA_a", "left"))
+    bench.tell(m.CloseRoom("r"))
+    said = [type(one).__name__ for one in recorder.told]
+    assert said[:4] == ["SinkPeer", "SinkMuted", "SinkSpeakers", "SinkTrack"]
+    assert recorder.of(m.SinkPeer)[0].about == {"name": "赵"}
+    ended = recorder.of(m.SinkTrack)
+    assert [(one.track, one.open) for one in ended] == [("TR_video_PA_a", False), ("TR_audio_PA_a", False)]
+    assert [(one.peer, one.present, one.reason) for one in recorder.of(m.SinkPeer)[1:]] == [
+        ("PA_a", False, "left"),
+        ("PA_b", False, "closed"),
+        ("PA_c", False, "closed"),
+    ]
+    assert recorder.told[-1] == m.SinkClosed("s", "closed")
+    assert bench.plane.taps == {}
+
+
+async def test_packets_leave_in_batches(bench: Bench, recorder: FakeLink) -> None:
+    (audio, feed_audio), (video, feed_video) = bench.plane.taps.values()
+    assert (audio, video) == (bench.receiver("TR_audio_PA_a"), bench.receiver("TR_video_PA_a"))
+    feed_audio(b"a1", 11)
+    feed_video(bytearray(b"v1"), 12)
+    assert recorder.batches == []
+    await asyncio.sleep(0.03)
+    (sent,) = recorder.batches
+    assert [(handle, at, bytes(data)) for handle, at, data in records(sent)] == [(1, 11, b"a1"), (2, 12, b"v1")]
+    for _ in range(100):
+        feed_video(bytes(1200), 13)
+    assert [len(one) <= 60_000 for one in recorder.batches] == [True, True, True]
+    await asyncio.sleep(0.03)
+    assert sum(1 for one in recorder.batches[1:] for _ in records(one)) == 100
+
+
+async def test_what_the_recorder_could_not_take_is_told(bench: Bench, recorder: FakeLink) -> None:
+    (_, feed_audio), (_, feed_video) = bench.plane.taps.values()
+    recorder.full = True
+    for _ in range(3):
+        feed_audio(b"a", 1)
+    feed_video(b"v", 1)
+    feed_video(bytes(3000), 1)  # no packet of ours is that large
+    await asyncio.sleep(0.03)
+    bench.engine.tick()
+    bench.engine.tick()
+    assert [(one.handle, one.packets) for one in recorder.of(m.SinkGap)] == [(1, 3), (2, 2)]
+
+
+async def test_a_sink_wants_the_best_layer_and_key_frames(bench: Bench, recorder: FakeLink) -> None:
+    await settled()
+    bench.pass_time(5)
+    assert bench.of(m.Wanted) == []
+    bench.engine.recorder(cast(Any, recorder), m.KeyFrameWanted(2))
+    bench.engine.recorder(cast(Any, recorder), m.KeyFrameWanted(77))
+    assert bench.plane.of("request_key_frame") == [(bench.receiver("TR_video_PA_a"),)]
+
+
+async def test_gate_two_holds_for_sinks(bench: Bench, recorder: FakeLink) -> None:
+    _, tap = bench.plane.taps
+    bench.tell(m.Allow("r", "s", "TR_video_PA_a", False))
+    assert bench.plane.state[tap] == {"allowed": False}
+    bench.tell(m.Allow("r", "s", "TR_video_PA_a", True))
+    assert bench.plane.state[tap] == {"allowed": True}
+
+
+async def test_the_end_of_a_recorder_is_told_to_the_hub(bench: Bench, recorder: FakeLink) -> None:
+    bench.engine.link_closed(cast(Any, recorder))
+    assert bench.of(m.SinkEnded) == [m.SinkEnded("r", "s")]
+    assert bench.plane.taps == {}
+    assert bench.engine.snapshot().rooms[0].sinks == []
+
+
+async def test_hidden_people_are_not_shown_to_a_sink(bench: Bench, recorder: FakeLink) -> None:
+    bench.join("PA_h", hidden=True)
+    assert "PA_h" not in [one.peer for one in recorder.of(m.SinkPeer)]
+
+
+async def test_a_sink_of_a_room_that_is_not_here() -> None:
+    bench = Bench()
+    with pytest.raises(HubError) as caught:
+        bench.engine.recorder(cast(Any, FakeLink()), m.OpenSink("elsewhere", "s"))
+    assert caught.value.code == "no_room"
