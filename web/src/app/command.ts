@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { HubError } from '../hub/http'
-import { t } from '../i18n'
+import type { Reason } from '../hub/types'
+import { language, t } from '../i18n'
 import { say } from '../ui/overlay'
 
 /** What people read when something did not work: the hub's own sentence where it has one. */
@@ -9,6 +10,11 @@ export function sentence(error: unknown): string {
   if (error.code === 'offline') return t('error.offline')
   if (error.code === 'stale') return t('error.stale')
   return error.message || t('error.unknown')
+}
+
+/** A camera's reason in the language of the page. */
+export function reasonText(reason: Reason | null | undefined): string | null {
+  return (language() === 'en' ? reason?.text_en : undefined) ?? reason?.text ?? null
 }
 
 /** Runs one command at a time; a failure is said in a sentence. The result tells whether it worked. */

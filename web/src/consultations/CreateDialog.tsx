@@ -72,7 +72,7 @@ export function CreateDialog({ onClose }: { onClose(): void }) {
           placeholder={t('create.subjectHint')}
           onChange={event => setTitle(event.target.value)}
           problem={tried ? problem : undefined}
-          autoFocus
+          data-focus
           autoComplete="off"
           data-testid="create-title"
         />

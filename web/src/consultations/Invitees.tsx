@@ -27,11 +27,12 @@ interface Props {
   onChange(chosen: Chosen): void
   /** Ids that are in already and need no second invitation. */
   without?: ReadonlySet<string>
-  autoFocus?: boolean
+  /** The dialog opens on the search field. */
+  focus?: boolean
 }
 
 /** One search over organisations and people; what is chosen stands above as chips. */
-export function Invitees({ chosen, onChange, without, autoFocus }: Props) {
+export function Invitees({ chosen, onChange, without, focus }: Props) {
   const t = useT()
   const [q, setQ] = useState('')
   const wanted = useSettled(q.trim())
@@ -60,7 +61,7 @@ export function Invitees({ chosen, onChange, without, autoFocus }: Props) {
         label={t('create.whoHint')}
         value={q}
         onChange={setQ}
-        autoFocus={autoFocus}
+        data-focus={focus || undefined}
         onKeyDown={event => {
           if (event.key !== 'ArrowDown') return
           event.preventDefault()

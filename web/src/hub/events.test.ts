@@ -51,6 +51,19 @@ describe('event stream', () => {
     expect(s.resyncs()).toBe(1)
   })
 
+  it('loads everything when a new event overtakes the missed ones', () => {
+    const s = stream()
+    s.platform.says({ type: 'hello', seq: 7 })
+    s.platform.socket.on.closed()
+    s.platform.advance(500)
+    s.platform.says({ type: 'hello', seq: 9 })
+    s.event(10)
+    s.event(8)
+    s.event(11)
+    expect(s.seen).toEqual([10, 11])
+    expect(s.resyncs()).toBe(2)
+  })
+
   it('does not ask when nothing was missed', () => {
     const s = stream()
     s.platform.says({ type: 'hello', seq: 7 })

@@ -30,6 +30,8 @@ export class EventStream {
   private lostSince: number | undefined
   private seq: number | undefined
   private helloSeq = 0
+  /** Asked for what was missed, and nothing of it has come yet. */
+  private asked = false
 
   constructor(
     private readonly platform: Platform,
@@ -127,10 +129,12 @@ export class EventStream {
     this.on.link({ state: 'open' })
     const last = this.seq
     this.helloSeq = seq
+    this.asked = false
     if (last === undefined || seq < last) {
       this.seq = seq
       this.on.resync()
     } else if (seq > last) {
+      this.asked = true
       this.socket?.send(JSON.stringify({ type: 'resume', seq: last }))
     }
   }
@@ -138,8 +142,12 @@ export class EventStream {
   private event(event: HubEvent | undefined): void {
     if (typeof event?.seq !== 'number' || typeof event.type !== 'string') return
     if (this.seq !== undefined && event.seq <= this.seq) return
+    // A new event overtook the missed ones (or none of them was for us): what they said cannot be put in order any more.
+    const overtaken = this.asked && event.seq > this.helloSeq
+    this.asked = false
     this.seq = event.seq
     this.on.event(event)
+    if (overtaken) this.on.resync()
   }
 }
 

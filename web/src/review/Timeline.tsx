@@ -105,7 +105,8 @@ function Axis({ recording, engine, position }: { recording: RecordingDetail; eng
   const t = useT()
   const began = Date.parse(recording.started_at)
   const { duration } = engine
-  const marks = useMemo(() => ticks(began, duration), [began, duration])
+  // The last one must not run out of the panel.
+  const marks = useMemo(() => ticks(began, duration).filter(mark => mark < duration * 0.95), [began, duration])
   const words = duration < 600_000 ? clockTime : shortTime
   return (
     <div className="axis">

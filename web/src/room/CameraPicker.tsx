@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Cctv, Unplug } from 'lucide-react'
 import { type KeyboardEvent, useRef, useState } from 'react'
-import { sentence, useCommand, useSettled } from '../app/command'
+import { reasonText, sentence, useCommand, useSettled } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import type { Camera, Consultation } from '../hub/types'
 import { useT } from '../i18n'
@@ -104,7 +104,7 @@ export function CameraPicker({ consultation, parties, onClose, onMain }: Props) 
           setQ(value)
           setChoice(typed(choice))
         }}
-        autoFocus
+        data-focus
         onKeyDown={keys}
         role="combobox"
         aria-expanded
@@ -191,7 +191,7 @@ function Facts({ camera }: { camera: Shown }) {
         <dt>{t('picker.stateName')}</dt>
         <dd>
           {t(`picker.${camera.state}`)}
-          {camera.reason && <p className="note">{camera.reason.text}</p>}
+          {camera.reason && <p className="note">{reasonText(camera.reason)}</p>}
         </dd>
       </dl>
     </aside>

@@ -41,7 +41,7 @@ export function InviteDialog({ consultation, onClose }: { consultation: Consulta
         </>
       }
     >
-      <Invitees chosen={chosen} onChange={setChosen} without={here} autoFocus />
+      <Invitees chosen={chosen} onChange={setChosen} without={here} focus />
     </Dialog>
   )
 }

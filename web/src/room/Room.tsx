@@ -1,6 +1,6 @@
 import { CircleX, LogIn, Volume2, WifiOff, X } from 'lucide-react'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { sentence, useTick } from '../app/command'
+import { reasonText, sentence, useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate } from '../app/router'
 import { Clock, Mark } from '../app/Shell'
@@ -221,7 +221,7 @@ function InRoom({
   const stoppedAt = useStopped(view.phase)
   const cameras: RoomCamera[] = consultation.cameras.map(camera => {
     const now = news[camera.id]
-    return { ...camera, state: now?.state ?? camera.state, reason: now?.reason?.text ?? null }
+    return { ...camera, state: now?.state ?? camera.state, reason: reasonText(now?.reason) }
   })
   const tiles = buildTiles(view.members, cameras)
   const own = view.members.find(member => member.local)

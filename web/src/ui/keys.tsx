@@ -38,7 +38,11 @@ function down(event: KeyboardEvent): void {
   const scopes = usable.map(o => o.scope)
   const binding = findBinding(scopes, strokeName(event), focusOf(event.target), singleKeys)
   if (!binding) return
-  const handler = usable.findLast(o => o.scope === binding.scope)?.handlers.current[binding.action as Action]
+  const action = binding.action as Action
+  // Several parts of a page share a scope, each with its own actions.
+  const handler = usable.findLast(o => o.scope === binding.scope && o.handlers.current[action])?.handlers.current[
+    action
+  ]
   if (!handler) return
   event.preventDefault()
   if (binding.hold) {

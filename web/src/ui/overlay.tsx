@@ -29,7 +29,11 @@ export function Dialog({ title, note, onClose, children, footer, className = '',
   useLayoutEffect(() => {
     const dialog = ref.current
     const origin = document.activeElement
-    if (dialog && !dialog.open) dialog.showModal()
+    if (dialog && !dialog.open) {
+      dialog.showModal()
+      // The browser takes the first button; the dialog says which field or button it is for.
+      dialog.querySelector<HTMLElement>('[data-focus]')?.focus()
+    }
     return () => {
       dialog?.close()
       if (origin instanceof HTMLElement && origin.isConnected) origin.focus({ preventScroll: true })
@@ -83,7 +87,7 @@ export function Confirm({ title, body, act, pending, onConfirm, onClose }: Confi
       onClose={onClose}
       footer={
         <>
-          <Button autoFocus onClick={onClose}>
+          <Button data-focus onClick={onClose}>
             {t('common.cancel')}
           </Button>
           <Button look="inverse" pending={pending} onClick={onConfirm} data-testid="confirm">
