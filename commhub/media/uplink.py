@@ -220,7 +220,7 @@ class Layer:
         place = self.place(index)
         if place < 0:
             return None
-        if not payload and place > self.highest:
+        if not payload and index == self._top:
             self.skip(index)
             return None
         slot = self.cache[place & _SLOT]
