@@ -67,7 +67,7 @@ def serve(options: argparse.Namespace) -> None:
         permissions.add_permission_for_role("viewer", "media.factory.access", True)
         permissions.add_permission_for_role("viewer", "media.factory.construct", True)
         factory.set_permissions(permissions)
-    server.get_mount_points().add_factory("/cam", factory)
+    server.get_mount_points().add_factory(options.path, factory)
     if not server.attach(None):
         sys.exit("The port is taken.")
     print("ready", flush=True)
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
+    parser.add_argument("--path", default="/cam")
     parser.add_argument("--transport", choices=["tcp", "udp"], default="tcp")
     parser.add_argument("--audio", choices=["", "alaw", "aac"], default="")
     parser.add_argument("--width", type=int, default=640)
