@@ -21,7 +21,7 @@ from commhub.media.messages import Done, Message, RecordSnapshot, SessionState
 from commhub.tasks import Tasks
 from recorder import repair
 from recorder.files import Disk, free_bytes
-from recorder.session import Session
+from recorder.session import RESERVED, Session
 from recorder.track import Limits
 from recorder.worker import Worker
 
@@ -186,7 +186,7 @@ class Recorder:
     async def _begin(self, order: messages.Record, known: SessionState | None) -> Session | None:
         try:
             free = await self._disk.run(lambda: free_bytes(self._folder))
-            if free < self._minimum:
+            if free < self._minimum + RESERVED:
                 self._refuse(order, "disk_full", *FULL)
                 return None
             folder = self._folder / order.session

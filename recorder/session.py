@@ -25,7 +25,7 @@ from recorder.track import Feed, Limits
 
 log = logs.get(__name__)
 JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks"
-_RESERVED = 256 << 10  # bytes kept back so that a full disk still takes the last facts
+RESERVED = 256 << 10  # bytes kept back so that a full disk still takes the last facts
 _REFRESH = 2.0  # s between two manifests
 _CONFIRM = 15.0  # s in which a worker that is back must name who is there
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -108,7 +108,7 @@ class Session:
             self._write(
                 "opened", version=manifests.VERSION, session=order.session, room=order.room, title=order.title, about=order.about
             )
-        self._disk.run(lambda: files.reserve(self.folder / RESERVE, _RESERVED)).add_done_callback(self._reserved)
+        self._disk.run(lambda: files.reserve(self.folder / RESERVE, RESERVED)).add_done_callback(self._reserved)
         log.info("recording started", session=self.id, room=self.manifest.room, again=self._again)
         self._refresh(0.0)
         self._changed(self)
@@ -119,23 +119,25 @@ class Session:
 
     async def stop(self, reason: str) -> None:
         """Idempotent; returns when everything is on the disk. What ended by ``shutdown`` may be ordered again."""
-        await self._finish("complete", "shutdown" if reason == "shutdown" else "", reason)
+        if (ending := self._finish("complete", "shutdown" if reason == "shutdown" else "", reason)) is not None:
+            await asyncio.shield(ending)
 
     async def fail(self, code: str) -> None:
         """End it because the disk does not take more, and say so. ``code``: disk_full, disk_error."""
-        await self._finish("failed", code, code)
+        if (ending := self._finish("failed", code, code)) is not None:
+            await asyncio.shield(ending)
 
     def _refused(self, error: OSError) -> None:
         if self._ending is None and self._journal is not None:
             log.error("recording refused by the disk", session=self.id, error=error.strerror)
-            asyncio.ensure_future(self.fail("disk_full" if error.errno in _FULL else "disk_error"))  # noqa: RUF006
+            code = "disk_full" if error.errno in _FULL else "disk_error"
+            self._finish("failed", code, code)
 
-    async def _finish(self, state: str, code: str, reason: str) -> None:
-        if self._ending is None:
-            if self._journal is None:
-                return
+    def _finish(self, state: str, code: str, reason: str) -> asyncio.Task[None] | None:
+        """The end, begun once; None when there was no beginning."""
+        if self._ending is None and self._journal is not None:
             self._ending = asyncio.create_task(self._end(state, code, reason), name=f"end of {self.id}")
-        await asyncio.shield(self._ending)
+        return self._ending
 
     async def _end(self, state: str, code: str, reason: str) -> None:
         now = asyncio.get_running_loop().time()

@@ -264,9 +264,9 @@ class SinkFeed:
             await self._push(sink, batch)
 
     async def _push(self, sink: str, batch: bytearray) -> None:
-        link = self.sinks[sink]
+        link = self.sinks.get(sink)
         for _ in range(5_000):
-            if link.packets is None or link.closed.is_set() or link.packets.send(batch):
+            if link is None or link.packets is None or link.closed.is_set() or link.packets.send(batch):
                 return
             await asyncio.sleep(0.002)
         raise AssertionError("The recorder does not take its packets.")
