@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -139,6 +142,7 @@ class Hub:
     folder: Path
     passwords: dict[str, str] = field(default_factory=dict)  # by account
     ids: dict[str, str] = field(default_factory=dict)  # by key, of everything imported
+    health: dict[str, bool] = field(default_factory=lambda: {"media-0": True})
     api: Api | None = None
     server: TestServer | None = None
 
@@ -248,10 +252,44 @@ class Stream:
                 return event
 
 
+@dataclass
+class _Template:
+    """The sample city's database, made once per process and copied for each test."""
+
+    folder: Path
+    city: CityData
+    passwords: dict[str, str]
+    ids: dict[str, str]
+
+
+_template: _Template | None = None
+
+
+async def _sample_city() -> _Template:
+    global _template
+    if _template is None:
+        folder = Path(tempfile.mkdtemp(prefix="commhub-tests-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        store = Store(f"sqlite+aiosqlite:///{folder / 'hub.db'}")
+        await store.open()
+        auth = Auth(store, hasher=QUICK)
+        directory = Directory(store, auth, Vault(folder / "secrets"))
+        city = read_city(SAMPLE)
+        made = await directory.take_in(city)
+        ids = await directory.ids()
+        auth.close()
+        await store.close()  # and with it the write-ahead log
+        _template = _Template(folder, city, {one.account: one.password for one in made}, ids)
+    return _template
+
+
 @asynccontextmanager
-async def running(folder: Path, *, rules: Rules | None = None, url: str = "", sample: bool = True) -> AsyncIterator[Hub]:
+async def running(folder: Path, *, rules: Rules | None = None, sample: bool = True) -> AsyncIterator[Hub]:
     """The records of a hub with the sample city, without HTTP."""
-    store = Store(url or f"sqlite+aiosqlite:///{folder / 'hub.db'}")
+    template = await _sample_city() if sample else None
+    if template is not None:
+        shutil.copytree(template.folder, folder, dirs_exist_ok=True)
+    store = Store(f"sqlite+aiosqlite:///{folder / 'hub.db'}")
     await store.open()
     auth = Auth(store, rules=rules, hasher=QUICK)
     events = Events(store)
@@ -264,11 +302,8 @@ async def running(folder: Path, *, rules: Rules | None = None, url: str = "", sa
     review = Review(store, folder / "recordings")
     parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review)
     hub = Hub(parts, door, conference, engine, folder)
-    if sample:
-        hub.city = read_city(SAMPLE)
-        await directory.take_in(hub.city)
-        hub.passwords = {one.account: one.password for one in await directory.sample_sign_ins()}
-        hub.ids = await directory.ids()
+    if template is not None:
+        hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
     await recordings.open()
     await rooms.start()
     feeds.start()
@@ -283,10 +318,10 @@ async def running(folder: Path, *, rules: Rules | None = None, url: str = "", sa
 
 
 @asynccontextmanager
-async def serving(folder: Path, **more: Any) -> AsyncIterator[Hub]:
-    """And its interface on a port of loopback."""
-    async with running(folder, **more) as hub:
-        hub.api = Api(hub.parts, lambda: {"media-0": True})
+async def serving(folder: Path, *, sample: bool = True, **more: Any) -> AsyncIterator[Hub]:
+    """And its interface on a port of loopback. ``more`` goes to :class:`Api`."""
+    async with running(folder, sample=sample) as hub:
+        hub.api = Api(hub.parts, lambda: dict(hub.health), **more)
         app = web.Application()
         hub.api.install(app)
         hub.server = TestServer(app, host="127.0.0.1")

@@ -1,0 +1,107 @@
+"""Every route by every role, and by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from commhub.api import openapi
+from commhub.api.routes import PUBLIC, SIGNED_IN, Route
+from commhub.model import PERMISSIONS, Role
+from tests.support.hubs import Hub, serving
+
+ACCOUNTS = {"participant": "emergency", "dispatcher": "dispatcher", "reviewer": "reviewer", "admin": "admin"}
+#: Written down once more, so that a changed permission has to be meant.
+EXPECTED = {
+    "POST /session": "public",
+    "GET /session": "signed-in",
+    "DELETE /session": "signed-in",
+    "GET /organisations": "participant dispatcher reviewer admin",
+    "GET /people": "participant dispatcher reviewer admin",
+    "GET /cameras": "participant dispatcher admin",
+    "GET /audit": "admin",
+    "GET /consultations": "participant dispatcher reviewer admin",
+    "POST /consultations": "dispatcher admin",
+    "GET /consultations/{id}": "participant dispatcher reviewer admin",
+    "PATCH /consultations/{id}": "dispatcher admin",
+    "POST /consultations/{id}/invitations": "dispatcher admin",
+    "POST /consultations/{id}/join": "participant dispatcher admin",
+    "POST /consultations/{id}/end": "dispatcher admin",
+    "DELETE /consultations/{id}/participants/{identity}": "dispatcher admin",
+    "POST /consultations/{id}/participants/{identity}/mute": "dispatcher admin",
+    "POST /consultations/{id}/cameras": "dispatcher admin",
+    "DELETE /consultations/{id}/cameras/{camera_id}": "dispatcher admin",
+    "POST /consultations/{id}/recording": "dispatcher admin",
+    "GET /recordings": "reviewer admin",
+    "GET /recordings/{id}": "reviewer admin",
+    "GET /recordings/{id}/media/{track}/{file}": "reviewer admin",
+}
+REFUSED = "You do not have the permission for this."
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with serving(tmp_path) as hub:
+        yield hub
+
+
+def routes(hub: Hub) -> list[Route]:
+    assert hub.api is not None
+    return hub.api.routes
+
+
+def address(route: Route) -> str:
+    path = route.path
+    for name in route.parameters:
+        path = path.replace(f"{{{name}}}", "01K00000000000000000000000")
+    return path
+
+
+async def test_the_matrix_is_complete_and_as_meant(hub: Hub) -> None:
+    found = {}
+    for route in routes(hub):
+        holders = [str(role) for role in Role if route.permission in PERMISSIONS[role]]
+        open_to = route.permission if route.permission in (PUBLIC, SIGNED_IN) else " ".join(holders)
+        found[f"{route.method} {route.path}"] = open_to
+    assert found == EXPECTED
+
+
+@pytest.mark.parametrize("role", list(ACCOUNTS))
+async def test_every_route_by_role(hub: Hub, role: str) -> None:
+    async with hub.browser(ACCOUNTS[role]) as page:
+        for route in routes(hub):
+            if route.permission in (PUBLIC, SIGNED_IN):
+                continue
+            allowed = role in EXPECTED[f"{route.method} {route.path}"].split()
+            body: dict[str, str] | None = None if route.method == "GET" else {}
+            status, answer = await page.call(route.method, address(route), body)
+            refused = status == 403 and answer["detail"] == REFUSED
+            assert refused is not allowed, (route.method, route.path, status, answer)
+
+
+async def test_nobody_gets_anything(hub: Hub) -> None:
+    async with hub.browser() as page:
+        for route in routes(hub):
+            if route.permission != PUBLIC:
+                status, answer = await page.call(route.method, address(route), None if route.method == "GET" else {})
+                assert (status, answer["code"]) == (401, "unauthenticated"), route.path
+
+
+async def test_refusals_are_audited(hub: Hub) -> None:
+    async with hub.browser("emergency") as page, hub.browser("admin") as admin:
+        for _ in range(3):
+            assert (await page.call("POST", "/consultations", {"title": "T"}))[0] == 403
+        rows = (await admin.ok("GET", "/audit?action=consultation.create"))["items"]
+        assert [(row["actor_name"], row["result"], row["org_name"]) for row in rows] == [("陈知行", "denied", "应急管理局")]
+
+
+async def test_no_path_outside_the_list_answers_below_the_prefix(hub: Hub) -> None:
+    assert hub.server is not None
+    declared = {(route.method, openapi.PREFIX + route.path) for route in routes(hub)}
+    for route in hub.server.app.router.routes():
+        assert route.resource is not None
+        path = route.resource.canonical
+        if path.startswith(openapi.PREFIX) and route.method != "HEAD":
+            assert (route.method, path) in declared
