@@ -425,6 +425,7 @@ export const en: Words = {
     worker_lost: 'Media interrupted, recovering',
     changed: 'Consultation changed',
     invited: 'Invitations sent',
+    created: 'Consultation started',
     locked: 'Lock changed',
     ended: 'Consultation ended',
   },

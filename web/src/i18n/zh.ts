@@ -422,6 +422,7 @@ export const zh = {
     worker_lost: '媒体中断，正在恢复',
     changed: '会商信息改变',
     invited: '发出邀请',
+    created: '发起会商',
     locked: '会商锁定状态改变',
     ended: '会商结束',
   },

@@ -16,7 +16,7 @@ import { RecordingState } from './RecordingList'
 import { SideList, type SideListHandle } from './SideList'
 import { type Hearing, hears, mute, solo } from './sound.model'
 import { Timeline } from './Timeline'
-import { defaultMain, playerTiles } from './tracks.model'
+import { defaultMain, playable, playerTiles } from './tracks.model'
 
 const frame = 40
 
@@ -26,7 +26,11 @@ const unread = new Set(['published', 'unpublished'])
 export function Player({ recording: all }: { recording: RecordingDetail }) {
   const t = useT()
   const recording = useMemo(
-    () => ({ ...all, events: all.events.filter(e => !unread.has(e.type)).sort((a, b) => a.at_ms - b.at_ms) }),
+    () => ({
+      ...all,
+      tracks: all.tracks.map(playable),
+      events: all.events.filter(e => !unread.has(e.type)).sort((a, b) => a.at_ms - b.at_ms),
+    }),
     [all],
   )
   const engine = useMemo(() => new PlayerEngine(recording), [recording])

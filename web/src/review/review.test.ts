@@ -3,7 +3,7 @@ import type { RecordedEvent, RecordedTrack, RecordingDetail } from '../hub/types
 import { correct, correctPaused, MasterClock, nextRate } from './clock.model'
 import { currentEvent, eventLanes, joinSpans, jumpEvent, laneOf, searchEvents, ticks } from './lanes.model'
 import { playerLayout } from './stage.model'
-import { defaultMain, gapAt, lengthOf, neededParts, playerTiles, segmentAt } from './tracks.model'
+import { defaultMain, gapAt, lengthOf, neededParts, playable, playerTiles, segmentAt } from './tracks.model'
 
 describe('master clock', () => {
   it('runs at its speed, stands while it waits, stops at the end', () => {
@@ -123,8 +123,21 @@ describe('tracks', () => {
 
   it('knows the length of a recording that does not', () => {
     const detail = { tracks: [cut], events: [{ at_ms: 20_000 }], duration_ms: null } as unknown as RecordingDetail
-    expect(lengthOf(detail)).toBe(20_000)
+    expect(lengthOf(detail)).toBe(14_000)
     expect(lengthOf({ ...detail, duration_ms: 15_000 })).toBe(15_000)
+    expect(lengthOf({ ...detail, duration_ms: 4_000 })).toBe(14_000)
+  })
+
+  it('puts segments in order and leaves out what another covers', () => {
+    const untidy = track('a', [
+      [603, 8504],
+      [656, 33],
+      [9085, 3000],
+      [0, 600],
+    ])
+    expect(playable(untidy).segments.map(s => s.start_ms)).toEqual([0, 603, 9085])
+    expect(segmentAt(playable(untidy), 660)?.start_ms).toBe(603)
+    expect(segmentAt(playable(untidy), 9090)?.start_ms).toBe(9085)
   })
 
   it('finds a gap', () => {

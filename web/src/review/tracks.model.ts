@@ -18,11 +18,22 @@ export function endOf(segment: Segment): number {
   return segment.start_ms + segment.duration_ms
 }
 
-/** What is known of the length; a recording that was cut short may not know its own. */
+/** What is known of the length; one that still runs, or was cut short, is longer than its record says. */
 export function lengthOf(recording: RecordingDetail): number {
   const parts = recording.tracks.flatMap(track => track.segments.map(endOf))
-  const events = recording.events.map(event => event.at_ms)
-  return recording.duration_ms ?? Math.max(0, ...parts, ...events)
+  return Math.max(recording.duration_ms ?? 0, ...parts)
+}
+
+/** In order, and without those that add nothing to one that is longer. */
+export function playable(track: RecordedTrack): RecordedTrack {
+  const inOrder = track.segments.toSorted((a, b) => a.start_ms - b.start_ms || endOf(b) - endOf(a))
+  let reached = Number.NEGATIVE_INFINITY
+  const segments = inOrder.filter(segment => {
+    const adds = endOf(segment) > reached
+    reached = Math.max(reached, endOf(segment))
+    return adds
+  })
+  return { ...track, segments }
 }
 
 /** The segment of `track` at a moment; where two touch, the later one. */

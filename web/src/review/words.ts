@@ -18,6 +18,7 @@ const said: Record<string, Key> = {
   locked: 'event.locked',
   changed: 'event.changed',
   invited: 'event.invited',
+  created: 'event.created',
   ended: 'event.ended',
 }
 

@@ -5,12 +5,14 @@ interface Props {
   track: Track
   fit: 'cover' | 'contain'
   mirrored?: boolean
+  /** The first frame is there. */
+  onFrame?(): void
   /** Tells since when (our clock, ms) no frame has come; undefined while they come. */
   onFrozen?(since: number | undefined): void
 }
 
 /** A video element the track is attached to. The library watches its size and asks for the layer that fits. */
-export function Picture({ track, fit, mirrored, onFrozen }: Props) {
+export function Picture({ track, fit, mirrored, onFrame, onFrozen }: Props) {
   const [element, setElement] = useState<HTMLVideoElement | null>(null)
   useEffect(() => {
     if (!element) return
@@ -20,7 +22,16 @@ export function Picture({ track, fit, mirrored, onFrozen }: Props) {
     }
   }, [track, element])
   useFrozen(element, onFrozen)
-  return <video ref={setElement} className={`${fit}${mirrored ? ' mirrored' : ''}`} autoPlay playsInline muted />
+  return (
+    <video
+      ref={setElement}
+      className={`${fit}${mirrored ? ' mirrored' : ''}`}
+      onLoadedData={onFrame}
+      autoPlay
+      playsInline
+      muted
+    />
+  )
 }
 
 const frozenAfter = 5000

@@ -21,11 +21,14 @@ interface Props {
 export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props) {
   const t = useT()
   const [frozen, setFrozen] = useState<number>()
+  const [drawn, setDrawn] = useState<Track>()
   const since = tile.local ? undefined : (stoppedAt ?? frozen)
   const speaking = tile.speakingSince !== undefined && since === undefined
   const marks = [speaking && 'speaking', pinned && 'pinned', since !== undefined && 'frozen', tile.picture]
   const name = tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name
   const watch = tile.kind !== 'screen' && !tile.local && tile.picture === 'live'
+  // Published and on its way, but there is nothing to see yet.
+  const awaited = tile.picture === 'live' && !tile.local && drawn !== tile.track
   const ownScreen = tile.kind === 'screen' && tile.local
   return (
     <div
@@ -40,7 +43,7 @@ export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props
       data-identity={tile.identity}
       data-kind={tile.kind}
       data-local={tile.local}
-      data-picture={tile.picture}
+      data-picture={awaited ? 'opening' : tile.picture}
       data-index={index}
       onDoubleClick={onPin}
       onKeyDown={event => {
@@ -54,12 +57,13 @@ export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props
           track={tile.track}
           fit={tile.fit}
           mirrored={tile.local && tile.kind === 'person'}
+          onFrame={() => setDrawn(tile.track)}
           {...(watch && { onFrozen: setFrozen })}
         />
       )}
       {ownScreen && <Middle icon={<ScreenShare size={32} />} text={t('tile.share')} />}
       {tile.picture === 'none' && <Avatar name={tile.name} />}
-      {tile.picture === 'opening' && <Opening />}
+      {(tile.picture === 'opening' || awaited) && <Opening />}
       {tile.picture === 'failed' && <Middle icon={<Unplug size={28} />} text={t('tile.failed')} note={tile.reason} />}
       <Badges tile={tile} since={since} />
       <Label tile={tile} name={name} speaking={speaking} />
