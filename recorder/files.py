@@ -26,6 +26,7 @@ from recorder.containers import Found, recover
 log = logs.get(__name__)
 T = TypeVar("T")
 PART = ".part"
+_ZEROS = 16  # so many at the end are no media
 _KEPT = 256 << 10  # bytes of refused records that wait for a second try
 
 
@@ -286,11 +287,11 @@ def _seal(path: Path, end: int, seal: Seal) -> int:
 
 
 def salvage(path: Path) -> Found | None:
-    """Make a torn ``.part`` playable: drop what is behind its last whole piece, seal, rename. None when nothing can be
-    played (the file is left as it is). A full disk leaves it unsealed, which can be played too."""
+    """Make a torn file playable: drop what is behind its last whole piece, seal, take ``.part`` off its name. None when
+    nothing can be played (the file is left as it is). A full disk leaves it unsealed, which can be played too."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            view = memoryview(data)
+            view = memoryview(data)[: _written(data)]
             try:
                 found = recover(path.name.removesuffix(PART).rpartition(".")[2], view)
             finally:
@@ -305,6 +306,19 @@ def salvage(path: Path) -> Found | None:
         with contextlib.suppress(OSError):
             os.rename(path, path.with_name(path.name.removesuffix(PART)))
     return found
+
+
+def _written(data: mmap.mmap) -> int:
+    """Where a file ends that a power failure may have left with zeros behind what was written."""
+    end = len(data)
+    while end:
+        begin = max(0, end - (64 << 10))
+        kept = len(data[begin:end].rstrip(b"\0"))
+        if kept:
+            end = begin + kept
+            break
+        end = begin
+    return end if len(data) - end >= _ZEROS else len(data)
 
 
 def sync_folder(path: Path) -> None:

@@ -7,7 +7,6 @@ Blocking: for a thread.
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,6 @@ from commhub.media.messages import SessionState
 from commhub.wire import journal
 from recorder import files
 from recorder import manifest as manifests
-from recorder.container import Torn
-from recorder.containers import recover
 from recorder.files import PART
 from recorder.manifest import Manifest, Segment, Track
 from recorder.session import JOURNAL, MANIFEST, RESERVE, TRACKS
@@ -141,15 +138,10 @@ def _mend(folder: Path, manifest: Manifest, torn: int, damaged: int, last_seen: 
 def _save(folder: Path, track: Track, segment: Segment) -> tuple[int, int]:
     """Bytes and ms of what can be played of a segment; (0, 0) when nothing can."""
     path = folder / TRACKS / track.id / segment.file
-    if path.is_file() and not path.is_symlink():
-        found = files.salvage(path)
-        final = path.with_name(path.name.removesuffix(PART))
-        return (final.stat().st_size, found.duration_ms) if found else (0, 0)
-    final = path.with_name(path.name.removesuffix(PART))  # sealed, but the journal does not know yet
-    try:
-        with final.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            with memoryview(data) as view:
-                found = recover(final.suffix[1:], view)
-            return len(data), found.duration_ms
-    except (OSError, Torn, ValueError):
+    final = path.with_name(path.name.removesuffix(PART))
+    if not path.exists():
+        path = final  # the journal was not told any more
+    if not path.is_file() or path.is_symlink():
         return 0, 0
+    found = files.salvage(path)
+    return (final.stat().st_size, found.duration_ms) if found else (0, 0)

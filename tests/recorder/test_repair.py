@@ -1,0 +1,176 @@
+"""Recordings that nobody closed: torn anywhere, they are whole again at the next start."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from commhub.wire import journal
+from recorder.manifest import Manifest
+from recorder.repair import repair, survey
+from tests.support import sink_feed
+from tests.support.hub_of_recorder import recorder, until
+from tests.support.media_files import read
+from tests.support.sink_feed import SECOND, SinkFeed
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+async def torn(kept: Path, data_dir: Path, tmp_path: Path) -> Path:
+    """A folder of recordings as a killed recorder leaves it: S1 with three tracks of 5.3 s. Made once."""
+    if not (kept / "S1").exists():
+        feed = await SinkFeed(data_dir).start()
+        async with recorder(data_dir, data_dir / "recordings") as hub:
+            await hub.record()
+            await feed.opened("S1")
+            zero = (await hub.state("S1", "recording")).started_at
+            feed.peer("S1", "a", name="甲")
+            clips = [sink_feed.video(sink_feed.VP8), sink_feed.video(sink_feed.H264), sink_feed.opus()]
+            senders = [feed.track("S1", who, clip) for who, clip in zip(("a", "b", "a"), clips, strict=True)]
+            await feed.play("S1", senders, 5.3, zero)
+            parts = hub.folder / "S1" / "tracks"
+            await until(lambda: sum(path.stat().st_size > 10_000 for path in parts.glob("*/*.part")) == 3)
+            await until(lambda: (hub.folder / "S1" / "reserve").exists())
+            shutil.copytree(hub.folder, kept, dirs_exist_ok=True)
+        await feed.stop()
+    folder = tmp_path / "recordings"
+    shutil.copytree(kept, folder)
+    return folder
+
+
+def whole(folder: Path, manifest: Manifest | None) -> dict[str, float]:
+    """Seconds per track; every file can be played and the manifest on disk says what is there."""
+    assert manifest is not None
+    written = json.loads((folder / "manifest.json").read_bytes())
+    assert written == json.loads(json.dumps(manifest.document(manifest.ended_at)))
+    assert written["state"] == "repaired"
+    assert not (folder / "reserve").exists()
+    out: dict[str, float] = {}
+    for track in written["tracks"]:
+        for segment in track["segments"]:
+            media = read(folder / "tracks" / track["id"] / segment["file"])
+            assert media.duration == pytest.approx(segment["duration_ms"] / 1000, abs=0.1)
+            out[track["id"]] = out.get(track["id"], 0.0) + media.length
+            assert segment["start_ms"] + segment["duration_ms"] <= written["duration_ms"] + 50
+    # The journal alone tells the same.
+    again = Manifest()
+    for record in journal.scan((folder / "journal").read_bytes()).records:
+        again.apply(record)
+    assert again.document(again.ended_at) == manifest.document(manifest.ended_at)
+    return out
+
+
+def test_as_a_kill_leaves_it(torn: Path) -> None:
+    closed, broken = survey(torn)
+    assert (closed, [path.name for path in broken]) == ([], ["S1"])
+    seconds = whole(torn / "S1", repair(torn / "S1"))
+    assert len(seconds) == 3
+    assert min(seconds.values()) > 4.3
+    (state,) = survey(torn)[0]
+    assert (state.session, state.state, state.tracks, state.people) == ("S1", "repaired", 3, ["甲"])
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_torn_anywhere(torn: Path, seed: int) -> None:
+    """As a power failure leaves it: every file ends somewhere, or in zeros."""
+    dice = random.Random(seed)
+    folder = torn / "S1"
+    paths = [folder / "journal", *sorted((folder / "tracks").glob("*/*.part"))]
+    cut = {}
+    for path in paths:
+        size = path.stat().st_size
+        floor = 0 if path.name != "journal" else size // 2
+        cut[path.parent.name] = dice.randint(floor, size)
+        if dice.random() < 0.7:
+            os.truncate(path, cut[path.parent.name])
+        if dice.random() < 0.3:
+            os.truncate(path, path.stat().st_size + dice.randrange(20, 10_000))
+    if dice.random() < 0.5:
+        (folder / "manifest.json").write_bytes(b'{"state": "compl'[: dice.randrange(16)])
+    before = (folder / "journal").read_bytes()
+    manifest = repair(folder)
+    whole(folder, manifest)
+    after = (folder / "journal").read_bytes()
+    records, kept = journal.scan(after).records, journal.scan(before).records
+    assert journal.scan(after).damaged == 0
+    assert records[: len(kept)] == kept
+    assert [record["type"] for record in records[-2:]] == ["recovered", "closed"]
+    # Once is enough.
+    assert survey(torn)[1] == []
+    repair(folder)
+    assert (folder / "journal").read_bytes() == after
+
+
+def test_what_was_renamed_but_not_journalled_counts(torn: Path) -> None:
+    path = next((torn / "S1" / "tracks" / "0003").glob("*.part"))
+    path.rename(path.with_name(path.name.removesuffix(".part")))
+    assert len(whole(torn / "S1", repair(torn / "S1"))) == 3
+
+
+def test_what_the_journal_does_not_know_is_kept_aside(torn: Path) -> None:
+    stray = torn / "S1" / "tracks" / "0001" / "0009.webm.part"
+    shutil.copy(next((torn / "S1" / "tracks" / "0001").glob("*.part")), stray)
+    empty = torn / "S1" / "tracks" / "0002" / "0007.mp4.part"
+    empty.touch()
+    manifest = repair(torn / "S1")
+    assert len(whole(torn / "S1", manifest)) == 3
+    assert stray.with_name("0009.webm").exists()
+    assert empty.exists()
+    assert manifest is not None
+    (recovered,) = [one for one in manifest.document(0)["events"] if one["type"] == "recovered"]
+    assert recovered["data"]["orphans"] == ["0009.webm.part"]
+
+
+def test_a_link_in_place_of_a_file_is_not_followed(torn: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.webm"
+    path = next((torn / "S1" / "tracks" / "0001").glob("*.part"))
+    shutil.move(path, outside)
+    before = outside.read_bytes()
+    path.symlink_to(outside)
+    repair(torn / "S1")
+    assert outside.read_bytes() == before
+
+
+def test_folders_that_are_no_recordings_are_left_alone(torn: Path) -> None:
+    (torn / "lost+found").mkdir()
+    (torn / "S2").mkdir()
+    (torn / "S2" / "journal").write_bytes(b"")
+    shutil.copytree(torn / "S1", torn / "S3")  # its journal says S1
+    (torn / "S4").symlink_to(torn / "S1")
+    broken = survey(torn)[1]
+    assert [path.name for path in broken] == ["S1", "S2", "S3"]
+    assert [repair(path) is None for path in broken] == [False, True, True]
+    assert survey(torn / "nothing") == ([], [])
+
+
+async def test_the_hub_hears_of_it_and_may_let_it_go_on(torn: Path, data_dir: Path) -> None:
+    feed = await SinkFeed(data_dir).start()
+    async with recorder(data_dir, torn) as hub:
+        assert (hub.states["S1"].state, hub.states["S1"].tracks) == ("repaired", 3)
+        zero = hub.states["S1"].started_at
+        await hub.record()
+        await feed.opened("S1")
+        assert (await hub.state("S1", "recording")).started_at == zero
+        feed.peer("S1", "a", name="甲")
+        sender = feed.track("S1", "a", sink_feed.opus())
+        now = zero + 9 * SECOND
+        await feed.play("S1", [sender], 2.0, now)
+        assert (await hub.stop()).state == "complete"
+        found = hub.manifest()
+        (track,) = [one for one in found["tracks"] if one["kind"] == "audio"]
+        assert [one["file"] for one in track["segments"]] == ["0001.webm", "0002.webm"]
+        assert track["segments"][1]["start_ms"] == pytest.approx((now - zero) // 1_000_000, abs=40)
+        (gap,) = [one for one in found["gaps"] if one["track"] == track["id"]]
+        assert (gap["reason"], gap["end_ms"]) == ("recorder", track["segments"][1]["start_ms"])
+        assert gap["start_ms"] == pytest.approx(track["segments"][0]["duration_ms"], abs=40)
+        assert [one["type"] for one in found["events"] if one["type"] in ("recovered", "continued")] == ["recovered", "continued"]
+    await feed.stop()
