@@ -41,6 +41,7 @@ class Stream:
         self._waiting: asyncio.Queue[Published | str] = asyncio.Queue(WAITING_LIMIT)
         self._sent = 0  # seq
         self._behind = False
+        self._turn = asyncio.Lock()  # live and missed events keep one order
 
     def hear(self, what: Published | str) -> None:
         if isinstance(what, Published) and not what.concerns(self.actor):
@@ -53,27 +54,31 @@ class Stream:
     async def pump(self, send: Callable[[str], Awaitable[None]]) -> None:
         while True:
             what = await self._waiting.get()
-            if self._behind:
-                while not self._waiting.empty():
-                    last = self._waiting.get_nowait()
-                    what = last if isinstance(last, Published) else what
-                self._behind = False
-                if isinstance(what, Published):
-                    self._sent = max(self._sent, what.event.seq)
-                await send(RESYNC)
-            elif isinstance(what, str):
-                await send(what)
-            elif what.event.seq > self._sent:
-                self._sent = what.event.seq
-                await send(what.wire)
+            async with self._turn:
+                if self._behind:
+                    await self._catch_up(what, send)
+                elif isinstance(what, str):
+                    await send(what)
+                elif what.event.seq > self._sent:
+                    self._sent = what.event.seq
+                    await send(what.wire)
+
+    async def _catch_up(self, what: Published | str, send: Callable[[str], Awaitable[None]]) -> None:
+        waiting = [what]
+        while not self._waiting.empty():
+            waiting.append(self._waiting.get_nowait())
+        self._behind = False
+        self._sent = max([self._sent, *(one.event.seq for one in waiting if isinstance(one, Published))])
+        await send(RESYNC)
 
     async def resume(self, seq: int, events: Events, send: Callable[[str], Awaitable[None]]) -> None:
-        missed = await events.since(seq)
-        if missed is None:
-            await send(RESYNC)
-            return
-        for one in missed:
-            if one.event.seq > self._sent:
+        async with self._turn:
+            # Something newer has already gone out: what lies before it would come too late.
+            missed = await events.since(seq) if self._sent <= seq else None
+            if missed is None:
+                await send(RESYNC)
+                return
+            for one in missed:
                 self._sent = one.event.seq
                 if one.concerns(self.actor):
                     await send(one.wire)
@@ -132,10 +137,8 @@ class Streams:
                 # Listening already: nothing falls between this number and the first event.
                 hello = {"type": "hello", "seq": await self._events.last(), "person": actor.id}
                 await send(json.dumps(hello))
-                ending = tasks.spawn(self._watch(request, stream, socket), "rights")
-                pumping = tasks.spawn(_quiet(stream.pump(send)), "pump")
-                ending.add_done_callback(lambda _: None)
-                pumping.add_done_callback(lambda _: None)
+                tasks.spawn(_quiet(self._watch(request, stream, socket)), "rights")
+                tasks.spawn(_quiet(stream.pump(send)), "pump")
                 await self._listen(socket, stream, send)
         except ConnectionError:
             pass  # the page is gone
@@ -171,10 +174,10 @@ class Streams:
             stream.actor = sign_in.actor
 
     def _enter(self, stream: Stream) -> None:
-        self._open.add(stream)
         self._people[stream.actor.id] += 1
         if self._people[stream.actor.id] == 1:
             self.transient({"type": "presence", "person": stream.actor.id, "online": True, "at": int(time.time() * 1000)})
+        self._open.add(stream)
 
     def _leave(self, stream: Stream) -> None:
         self._open.discard(stream)
