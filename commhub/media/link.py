@@ -244,6 +244,7 @@ async def listen(
 class Listener:
     def __init__(self, folder: Path, name: str, connected: Callable[[Link], None], handler: Handler) -> None:
         self._folder, self._name, self._connected, self._handler = folder, name, connected, handler
+        self._pid = os.getpid()
         self._numbers = itertools.count(1)
         self._server: asyncio.Server | None = None
         self._packets: socket.socket | None = None
@@ -273,7 +274,7 @@ class Listener:
         link.number = next(self._numbers)
         self.links[link.number] = link
         link.on_close.append(self._forget)
-        link.tell(Welcome(number=link.number, name=self._name, pid=os.getpid()))
+        link.tell(Welcome(number=link.number, name=self._name, pid=self._pid))
         self._connected(link)
         try:
             await link.run()
@@ -315,9 +316,11 @@ class Listener:
         if self._packets is not None:
             loop.remove_reader(self._packets.fileno())
             self._packets.close()
+            self._packets = None
         for sock in self._unpaired:
             loop.remove_reader(sock.fileno())
             sock.close()
+        self._unpaired.clear()
         for link in list(self.links.values()):
             link.close()
 
