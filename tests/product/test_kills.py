@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import moves, sign_in
+from tests.product.test_first_consultation import CAMERA, OTHER, moves, sign_in
 from tests.support.browser import chromium, visitor
 from tests.support.caller import Caller, longest_gap
 from tests.support.installation import Installation, Person
@@ -60,10 +60,9 @@ async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) ->
             _, page = await visitor(browser, hub.base)
             await sign_in(page, hub.who("participant"))
             await page.goto(f"/room/{made['id']}")
-            other = '[data-testid="tile"][data-kind="person"]:not([data-local="true"]) video'
-            await moves(page, other)
+            await moves(page, OTHER)
             await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})
-            await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+            await moves(page, CAMERA)
             await page.evaluate("window.neverReloaded = true")
             await asyncio.sleep(5)
             sign = len((await host.call("GET", f"/recordings?consultation={made['id']}"))["items"])
@@ -72,11 +71,11 @@ async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) ->
             killed = time.monotonic()
             hub.kill("media-0")
             await asyncio.sleep(0.3)
-            await moves(page, other, within=15, least=2)
+            await moves(page, OTHER, within=15, least=2)
             back = time.monotonic() - killed - 1  # `moves` watches for a second
             assert back <= 5, f"frames again after {back:.1f} s"
             assert await page.evaluate("window.neverReloaded")
-            await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+            await moves(page, CAMERA)
             await asyncio.sleep(4)
             await host.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
         await check_recording(hub, made["id"])
@@ -161,10 +160,10 @@ async def test_the_camera_is_back_within_five_seconds(tmp_path: Path) -> None:
         await page.goto(f"/room/{made['id']}")
         await expect(page.get_by_test_id("room")).to_be_visible()
         await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})
-        await moves(page, '[data-testid="tile"][data-kind="camera"] video')
+        await moves(page, CAMERA)
         await hub.stop_camera()
         await asyncio.sleep(3)
         await hub.start_camera()
         started = time.monotonic()
-        await moves(page, '[data-testid="tile"][data-kind="camera"] video', within=15)
+        await moves(page, CAMERA, within=15)
         assert time.monotonic() - started - 1 <= 5

@@ -41,6 +41,6 @@ async def visitor(browser: Browser, base: str, *, width: int = 1920, height: int
 
 
 async def screenshot(page: Page, name: str) -> None:
-    """Into COMMHUB_SCREENSHOTS when that is set."""
-    if folder := os.environ.get("COMMHUB_SCREENSHOTS"):
+    """Into SCREENSHOTS when that is set."""
+    if folder := os.environ.get("SCREENSHOTS"):
         await page.screenshot(path=f"{folder}/{name}.png")

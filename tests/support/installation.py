@@ -95,7 +95,7 @@ class Installation:
             *self.command(*words), env=self.environment, cwd=REPOSITORY,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        output, errors = await asyncio.wait_for(process.communicate(), 60)
+        output, errors = await asyncio.wait_for(process.communicate(), 120)
         assert process.returncode == 0, f"{words}: {process.returncode} {errors.decode()[-2000:]}"
         return output.decode()
 
@@ -126,7 +126,7 @@ class Installation:
             await self._camera.wait()
             self._camera = None
 
-    async def ready(self, within: float = 40) -> None:
+    async def ready(self, within: float = 90) -> None:
         """Until /healthz is 200."""
         until = time.monotonic() + within
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
