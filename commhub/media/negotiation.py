@@ -205,6 +205,7 @@ def answer(
         section.kind, section.mid, section.protocol = offered.kind, offered.mid, offered.protocol
         if section.port:
             _connect(section, local, _answered_setup(offered.setup))
+            section.rtcp_rsize = offered.rtcp_rsize
             result.bundle.append(section.mid)
         result.sections.append(section)
     _place_candidates(result, local)

@@ -142,6 +142,7 @@ class Transports:
         self.certificate = certificate or Certificate.generateCertificate()
         self.lane = Lane()
         self.refused = 0  # checks that were torn, unknown or not authentic
+        self._refused_said = 0
         self._numbers: dict[int, Transport] = {}
         self._ufrags: dict[str, tuple[Transport, bytes]] = {}
         self._previous: dict[int, str] = {}
@@ -188,6 +189,9 @@ class Transports:
     def tick(self) -> None:
         """Once a second or so: who has gone silent, who never came?"""
         now = self.now()
+        if self.refused > self._refused_said and logs.limited("checks refused", 60, now) is not None:
+            log.info("checks refused", checks=self.refused - self._refused_said)
+            self._refused_said = self.refused
         for transport in list(self._numbers.values()):
             if transport.session.started:
                 if now - transport.checked_at > self.silence:

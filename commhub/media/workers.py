@@ -85,7 +85,12 @@ class Workers:
         return worker.name if worker is not None else ""
 
     def tell(self, message: Message) -> None:
-        room = getattr(message, "room", "")
+        room = getattr(message, "room", None)
+        if room is None:  # about a Source, wherever it is
+            for one in self._workers.values():
+                if one.link is not None:
+                    one.link.tell(message)
+            return
         worker = self._homes.get(room)
         if isinstance(message, messages.OpenRoom) and worker is None:
             worker = self._place(room)
