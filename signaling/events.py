@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from signaling.session import Room
 
 
+SILENT = "silent"  # the engine's word for: nothing is heard, everything is kept
+ENDED_SECONDS = 2.0
+
+
 def receive(room: Room, message: Message, now: float) -> None:
     if (handler := _HANDLERS.get(type(message))) is None:
         return
@@ -26,6 +30,7 @@ def receive(room: Room, message: Message, now: float) -> None:
 
 
 def _connected(room: Room, person: Participant, message: media.PeerConnected, now: float) -> None:
+    person.media_ended = False
     if person.present:
         person.away_until = None
     if person.info.state != State.ACTIVE:
@@ -34,9 +39,13 @@ def _connected(room: Room, person: Participant, message: media.PeerConnected, no
 
 
 def _lost(room: Room, person: Participant, message: media.PeerLost, now: float) -> None:
-    """Its media is gone. A client notices and comes back with new ICE credentials, or it is gone altogether."""
-    if person.kind == "client" and person.away_until is None:
-        person.away_until = now + room.terms.away
+    """Silent media may come back with new ICE credentials. A transport that has ended does not: who still has a WebSocket is
+    told to start anew, who has none has gone (some clients end without a word)."""
+    if person.kind != "client":
+        return
+    grace = room.terms.away if message.reason == SILENT else min(ENDED_SECONDS, room.terms.away)
+    person.media_ended = message.reason != SILENT
+    person.away_until = min(person.away_until or float("inf"), now + grace)
 
 
 def _bound(room: Room, person: Participant, message: media.TrackBound, now: float) -> None:

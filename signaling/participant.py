@@ -87,6 +87,7 @@ class Participant:
     present: bool = False
     away_until: float | None = None
     replaced: bool = False
+    media_ended: bool = False  # its transport is over, not only silent
     person: bool = False  # somebody the hub let in by name; otherwise a service, made by an API key
     dirty: bool = False
     refresh_at: float = 0.0

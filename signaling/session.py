@@ -263,7 +263,8 @@ class Room:
         if person is None or person.replaced or person.kind != "client" or person.identity != ticket.identity:
             return None
         person.present = True
-        person.away_until = None
+        if not person.media_ended:
+            person.away_until = None
         # What an admin changed meanwhile stays; only the token is newer.
         person.ticket = replace(ticket, grants=person.ticket.grants)
         if person.drop_next_resume:
@@ -303,7 +304,8 @@ class Room:
         person = self.people.get(sid)
         if person is not None and person.present:
             person.present = False
-            person.away_until = now + self.terms.away
+            if not (person.media_ended and person.away_until):
+                person.away_until = now + self.terms.away
         return self._flush()
 
     def misbehaved(self, sid: str, now: float) -> list[Out]:

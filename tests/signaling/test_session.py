@@ -345,13 +345,24 @@ def test_who_stays_away_is_removed_when_the_time_is_over() -> None:
 def test_media_that_does_not_come_back_ends_the_session() -> None:
     stage = Stage()
     alice = stage.join("alice")
-    stage.event(media.PeerLost("r", alice, "ice timeout"))
+    stage.event(media.PeerLost("r", alice, "silent"))
     stage.event(media.PeerConnected("r", alice))
     stage.tick(30)
     assert alice in stage.room.people
-    stage.event(media.PeerLost("r", alice, "ice timeout"))
+    stage.event(media.PeerLost("r", alice, "silent"))
     stage.tick(21)
     assert stage.last(alice, "leave").action == rtc.LeaveRequest.RECONNECT
+
+
+def test_a_transport_that_ended_is_not_waited_for() -> None:
+    stage = Stage()
+    alice, bob = stage.join("alice"), stage.join("bob")
+    for person in (alice, bob):
+        stage.event(media.PeerLost("r", person, "closed by the peer"))
+    stage.run(stage.room.disconnected(bob, stage.now))
+    stage.tick(2.1)
+    assert stage.last(alice, "leave").action == rtc.LeaveRequest.RECONNECT
+    assert not stage.room.people
 
 
 def test_hidden_people_are_not_shown() -> None:
