@@ -435,7 +435,7 @@ class Forwarder(PacketPath):
             report = feedback.sender_report(route, now)
             if report is not None:
                 self._send_rtcp(route.peer, [report])
-            if report is not None or route.number not in self._routes_by_number:
+            if report is not None or self._routes_by_number.get(route.number) is not route:
                 self._fresh.remove(route)
 
     def _listen(self, peer: Peer, now: float) -> None:

@@ -113,7 +113,7 @@ class PacketPath:
         checks = self._checks
         for who, limit in ((key, CHECKS_PER_PATH), (key[0], CHECKS_PER_HOST)):
             seen = checks.get(who, 0)
-            if seen >= limit or (not seen and len(checks) >= PATHS):
+            if seen >= limit or (not seen and len(checks) >= PATHS and peer is None):
                 self._count["stun_limited"] += 1
                 return
             checks[who] = seen + 1

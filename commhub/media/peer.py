@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STREAMS = 64  # SSRCs a transport may bring at once
 WINDOWS = 256  # replay windows remembered, also of ended streams
 FEEDBACK_KEPT = 2000  # arrivals waiting for a transport feedback
+FEEDBACK_PACKETS = 16  # sent at once; an honest sender needs one or two
 
 
 class Peer:
@@ -175,7 +176,7 @@ class Peer:
         rest = sorted(arrived.items())
         packets: list[bytes] = []
         media = next((s.ssrc for s in self.streams.values()), 0)
-        while rest:
+        while rest and len(packets) < FEEDBACK_PACKETS:
             packet, taken = rtcp.build_transport_feedback(self.ssrc, media, self.feedback_count, rest)
             self.feedback_count += 1
             packets.append(packet)

@@ -67,7 +67,8 @@ class ReceiverSpec:
 
 @dataclass(slots=True)
 class RouteSpec:
-    """An outgoing copy. ``extensions`` as the subscriber negotiated them; ``rtx_payload_type`` 0 = resend on the media SSRC."""
+    """An outgoing copy. ``extensions`` as the subscriber negotiated them; of these MID, absolute send time and the audio level
+    are written. ``rtx_payload_type`` 0 = resend on the media SSRC. An ``ssrc`` belongs to one route of a transport at a time."""
 
     receiver: int
     transport: int

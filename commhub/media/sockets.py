@@ -7,6 +7,7 @@ Runs of equally long packets to one destination leave in one call (UDP generic s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import struct
@@ -27,7 +28,7 @@ CONNECTIONS = 512
 CONNECTIONS_PER_HOST = 32
 UNBOUND_SECONDS = 10.0  # a TCP connection must carry a valid check by then
 OUT_LIMIT = 256 << 10  # octets that may wait in a TCP connection
-_SO_TIMESTAMPNS = 35
+_SO_TIMESTAMPNS, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 35, 32, 33
 _UDP_SEGMENT = 103
 _SOL_UDP = 17
 _MSG_TRUNC = int(socket.MSG_TRUNC)  # as a plain int: the enum's operators cost microseconds
@@ -68,8 +69,10 @@ class UdpPort(Source):
         self.socket = sock = socket.socket(socket.AF_INET6 if self.wide else socket.AF_INET, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+            for option, forced in ((socket.SO_RCVBUF, _SO_RCVBUFFORCE), (socket.SO_SNDBUF, _SO_SNDBUFFORCE)):
+                sock.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+                with contextlib.suppress(PermissionError):  # beyond the system's limit only with CAP_NET_ADMIN
+                    sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER)
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             if self.wide:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
