@@ -39,10 +39,12 @@ class Door:
             if not record.live:
                 raise NotFound("requested room does not exist", "会商不存在或已结束。")
             person = member_of(ticket.identity)
+            # Whoever says that he resumes must be in: it opens no locked door.
+            before = resuming and any(one.identity == ticket.identity for one in self._rooms.present(record))
             if ticket.key == self._rooms.key.name:
-                before = resuming or await was_present(reading, record.id, person)
+                before = before or await was_present(reading, record.id, person)
             else:
-                before = resuming or await _identity_was_present(reading, record.id, ticket.identity)
+                before = before or await _identity_was_present(reading, record.id, ticket.identity)
         if ticket.key == self._rooms.key.name:
             actor = await self._auth.actor(person)
             if actor is None:
