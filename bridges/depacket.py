@@ -37,8 +37,20 @@ class Video:
         self.restart()
 
     @property
+    def complete(self) -> bool:
+        """Whether SPS and PPS are known."""
+        return {kind for kind, _ in self._sets} >= {SPS, PPS}
+
+    @property
     def lost(self) -> int:
         return self._sequence.lost
+
+    def forget(self) -> None:
+        """Another device: what this one said of its pictures means nothing any more."""
+        self._sets.clear()
+        self.sps, self._sps_at = None, b""
+        self.b_frames = self.h265 = self.holds = False
+        self.restart()
 
     def restart(self) -> None:
         """A new session, or a device that began anew."""
@@ -169,7 +181,7 @@ class Video:
             return self._parameter_sets() if kind == IDR and begins and fresh != 3 else []
         assert self._began is not None
         waited = now - self._began >= _WITHOUT_IDR and slice_type % 5 == 2
-        if not (kind == IDR or waited) or not begins or first or not {kind for kind, _ in self._sets} >= {SPS, PPS}:
+        if not (kind == IDR or waited) or not begins or first or not self.complete:
             return []
         self.running = True
         return self._parameter_sets()

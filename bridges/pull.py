@@ -30,7 +30,7 @@ PATIENT_AFTER = 60.0
 REDIRECTS = 3
 RTSP_PORT = 554
 _MALFORMED = 200  # unreadable packets in a row
-_NO_PARAMETERS = 10 * SECOND
+_NO_PICTURE = 15 * SECOND  # longer than any camera is without a key frame
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 _handles = itertools.count(1)
@@ -67,6 +67,8 @@ class Puller:
         self._place: Place | None = None
         self._live_at: float | None = None  # monotonic: the last time a picture came
         self._attempts = 0
+        self._other_way = False  # the transport that was asked for brings nothing
+        self._heard_clocks: dict[str, tuple[int, int]] = {}  # by kind: our RTP time and the device's UTC ns, this session
         # One SSRC per camera and times that follow the wall clock: even a restart of this process looks like a pause.
         ssrc = int.from_bytes(hashlib.sha256(pull.source.encode()).digest()[:4], "big")
         now = time.time_ns()
@@ -92,7 +94,8 @@ class Puller:
         self._attach()
         if same != (before.url, before.user, before.password, before.transport) and self._task is not None:
             await self._end_task()
-            self._attempts, self._live_at = 0, None
+            self._attempts, self._live_at, self._other_way = 0, None, False
+            self._video.forget()
             self._turn("connecting")
             self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
 
@@ -142,6 +145,8 @@ class Puller:
         where = self._place.shown if self._place is not None else ""
         if (fault.code != self.state.code or was_live) and logs.limited(("camera", self.source, fault.code), 60) is not None:
             log.warning("camera lost" if was_live else "camera not reached", source=self.source, code=fault.code, host=where)
+        if fault.code == "no_media" and not was_live:
+            self._other_way = not self._other_way
         if was_live and fault.code in ("closed", "no_media"):
             self._turn("connecting", fault)
         elif self.state.state != "connecting" or fault.code != "closed" or not self.state.code:
@@ -176,7 +181,8 @@ class Puller:
         except ValueError:
             raise Fault("bad_address") from None
         address = await self._admit(place)
-        camera = rtsp.Camera(url, address, place.port, user, password, self.pull.transport)
+        udp = (self.pull.transport == "udp") != self._other_way
+        camera = rtsp.Camera(url, address, place.port, user, password, "udp" if udp else "tcp")
         session = rtsp.Session(camera, self._packet, self._clock, self._batch.flush)
         try:
             await session.open()
@@ -214,6 +220,7 @@ class Puller:
         self._video.restart()
         self._audio.restart()
         self._audio_order.restart()
+        self._heard_clocks.clear()
         for track in session.tracks:
             if track.kind == "video":
                 self._video.learn(track.media.parameter_sets)
@@ -254,8 +261,8 @@ class Puller:
     def _not_running(self, session: rtsp.Session, now: int) -> None:
         if self._video.h265:
             session.fail(Fault("codec_unsupported", "H.265"))
-        elif self._video.sps is None and now - self._opened > _NO_PARAMETERS:
-            session.fail(Fault("no_parameters"))
+        elif now - self._opened > _NO_PICTURE:
+            session.fail(Fault("no_media" if self._video.complete else "no_parameters"))
 
     _announced: tuple[object, ...] = ()
     _opened = 0
@@ -304,13 +311,24 @@ class Puller:
         self._batch.flush()
 
     def _clock(self, track: rtsp.Track, rtp_time: int, ntp: int) -> None:
-        if track.kind != "video":
+        """A device's clock counts once it is known of all its streams: else picture and sound would be told different times."""
+        if track.kind == "video":
+            ours = self._video.timeline.translate(rtp_time)
+        else:
+            at = self._sound.translate(rtp_time) if self._sound is not None else None
+            ours = self._audio.translate(at) if at is not None else None
+        if ours is None:
             return
-        translated = self._video.timeline.translate(rtp_time)
-        if translated is not None:
-            clock = self.clocks[self._video_handle] = SourceClock(handle=self._video_handle, rtp_time=translated, ntp=ntp)
-            for outlet in self._outlets.values():
-                outlet.clock(clock)
+        self._heard_clocks[track.kind] = (ours, ntp)
+        if self._sound is not None and len(self._heard_clocks) < 2:
+            return
+        for kind, (rtp_time_out, device) in self._heard_clocks.items():
+            handle = self._video_handle if kind == "video" else self._audio_handle
+            clock = SourceClock(handle=handle, rtp_time=rtp_time_out, ntp=device)
+            if self.clocks.get(handle) != clock:
+                self.clocks[handle] = clock
+                for outlet in self._outlets.values():
+                    outlet.clock(clock)
 
     def key_frame_wanted(self, handle: int) -> None:
         """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""

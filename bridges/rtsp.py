@@ -25,6 +25,7 @@ REPLY_TIMEOUT = 5.0
 MEDIA_TIMEOUT = 10.0
 REPORT_INTERVAL = 5.0
 _TICK = 0.05  # s; the reorder buffer's patience is a multiple of it
+_UNREAD = 64 << 10  # bytes of answers that may wait for the camera
 _SESSION = re.compile(r"([\x21-\x3a\x3c-\x7e]{1,256})(?:\s*;\s*timeout\s*=\s*(\d{1,5}))?.*")
 AUDIO_CODECS = frozenset({"PCMA", "PCMU", "MPEG4-GENERIC"})
 
@@ -49,6 +50,7 @@ class Track:
     reception: Reception
     channel: int = 0
     rtcp_channel: int = 1
+    matched: bool = False  # a packet of the announced payload type has come
     pair: Pair | None = None
     reorder: Reorder | None = None
 
@@ -82,6 +84,7 @@ class Session(asyncio.Protocol):
         self._number = 0
         self._challenge: rtsp_auth.Challenge | None = None
         self._session = ""
+        self._reconnected = False
         self._lifetime = 60.0
         self._public: frozenset[str] = frozenset()
         self._url = camera.url
@@ -94,15 +97,7 @@ class Session(asyncio.Protocol):
 
     async def open(self) -> None:
         camera = self._camera
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._loop.create_connection(lambda: self, camera.address, camera.port)
-        except TimeoutError:
-            raise Fault("timeout") from None
-        except ConnectionRefusedError:
-            raise Fault("refused") from None
-        except OSError:
-            raise Fault("timeout") from None
+        await self._connect()
         options = await self.request("OPTIONS", camera.url)
         if options.status < 300:
             self._public = frozenset(word.strip().upper() for word in options.get("public").split(","))
@@ -130,6 +125,18 @@ class Session(asyncio.Protocol):
         """From here on packets come, some cameras' before they have answered."""
         _check(await self.request("PLAY", self._url, {"Range": "npt=0.000-"}))
         self.last_media = time.monotonic()
+
+    async def _connect(self) -> None:
+        self._parser, self._ended = Parser(), self._loop.create_future()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self._loop.create_connection(lambda: self, self._camera.address, self._camera.port)
+        except TimeoutError:
+            raise Fault("timeout") from None
+        except ConnectionRefusedError:
+            raise Fault("refused") from None
+        except OSError:
+            raise Fault("timeout") from None
 
     async def _setup(self, media: rtsp_sdp.Media, url: str) -> None:
         track = Track(media, Reception(media.clock_rate, self._ssrc))
@@ -257,11 +264,19 @@ class Session(asyncio.Protocol):
 
     async def request(self, method: str, url: str, headers: dict[str, str] | None = None) -> Reply:
         """One request and its answer, with our credentials where it asks for them."""
-        fresh = False
-        for _ in range(3):
-            reply = await self._exchange(method, url, headers or {})
+        fresh, refused = False, 0
+        while refused < 3:
+            try:
+                reply = await self._exchange(method, url, headers or {})
+            except Fault as fault:
+                if fault.code != "closed" or not fresh or self._session or self._reconnected:
+                    raise
+                self._reconnected = True  # some cameras hang up after asking for the password
+                await self._connect()
+                continue
             if reply.status != 401:
                 return reply
+            refused += 1
             challenge = rtsp_auth.choose(reply.headers.get("www-authenticate", []))
             if challenge is None or not self._camera.user or (fresh and not challenge.stale):
                 raise Fault("unauthorized")
@@ -325,7 +340,7 @@ class Session(asyncio.Protocol):
                 track, control = entry
                 if control:
                     self._control(track, event.data, now)
-                elif len(event.data) >= 12:
+                else:
                     self._media(track, event.data, now)
                     media = True
             elif type(event) is Reply:
@@ -356,6 +371,9 @@ class Session(asyncio.Protocol):
     def _asked(self, request: Request) -> None:
         """Some servers ask whether we are there, or say that it ends."""
         assert self._transport is not None
+        if self._transport.get_write_buffer_size() > _UNREAD:
+            self._fail(Fault("protocol", "It asks without reading the answers."))
+            return
         known = request.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "REDIRECT", "TEARDOWN")
         number = request.get("cseq")
         headers: dict[str, object] = {"CSeq": number[:9]} if number.isdigit() else {}
@@ -364,19 +382,29 @@ class Session(asyncio.Protocol):
             self._transport.close()
 
     def _media(self, track: Track, packet: bytes, now: int) -> None:
-        if packet[0] >> 6 != 2:
-            return
+        if self._counted(track, packet, now):
+            self._on_packet(track, packet, now)
+
+    def _counted(self, track: Track, packet: bytes, now: int) -> bool:
+        """Whether it is a packet of this track at all."""
+        if len(packet) < 12 or packet[0] >> 6 != 2:
+            return False
+        if 200 <= packet[1] <= 206:  # RTCP on the wrong channel
+            self._control(track, packet, now)
+            return False
+        if packet[1] & 0x7F == track.media.payload_type:
+            track.matched = True
+        elif track.matched:
+            return False  # metadata or error correction beside the medium; alone it is a number the SDP had wrong
         if track.kind == "video":
             self.last_media = time.monotonic()
         track.reception.packet(packet, now)
-        self._on_packet(track, packet, now)
+        return True
 
     def _datagram(self, track: Track, packet: bytes, now: int) -> None:
         assert track.reorder is not None
-        if len(packet) < 12 or packet[0] >> 6 != 2:
+        if not self._counted(track, packet, now):
             return
-        self.last_media = time.monotonic()
-        track.reception.packet(packet, now)
         for due in track.reorder.push(packet, now):
             self._on_packet(track, due, now)
 

@@ -95,7 +95,7 @@ def _attribute(result: Description, media: Media | None, value: str) -> None:
     if media is None:
         return
     if name == "sendonly":
-        media.backchannel = True
+        media.backchannel = media.kind == "audio"  # some cameras write it at their picture, and mean themselves
     elif name == "rtpmap":
         _rtpmap(media, rest)
     elif name == "fmtp":

@@ -56,12 +56,18 @@ class Encoder:
         self._resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=FRAME)
         self._expected: int | None = None  # the device's time of the next sample
         self._sent = 0  # our time of the next packet
+        self._position = 0.0  # our time of the next sample that comes in
+        #: A moment in both times, the device's and ours; read by other threads.
+        self.anchor: tuple[int, float] | None = None
 
     def feed(self, payload: bytes, timestamp: int) -> list[tuple[bytes, int]]:
         if self._expected is not None:
             ahead = signed32(timestamp - self._expected)
             if ahead > self._clock_rate * _GAP:
-                self._sent += min(ahead, 10 * self._clock_rate) * RATE // self._clock_rate // FRAME * FRAME
+                jump = min(ahead, 10 * self._clock_rate) * RATE // self._clock_rate // FRAME * FRAME
+                self._sent += jump
+                self._position += jump
+        self.anchor = (timestamp, self._position)
         units = self._aac.units(payload) if self._aac is not None else [payload]
         out: list[tuple[bytes, int]] = []
         samples = 0
@@ -75,7 +81,15 @@ class Encoder:
                         out.append((bytes(packet), self._sent & 0xFFFF_FFFF))
                         self._sent += FRAME
         self._expected = (timestamp + samples) & 0xFFFF_FFFF
+        self._position += samples * RATE / self._clock_rate
         return out
+
+    def translate(self, timestamp: int) -> int | None:
+        """Our time of a device's time near the newest packet."""
+        if self.anchor is None:
+            return None
+        known, ours = self.anchor
+        return round(ours + signed32(timestamp - known) * RATE / self._clock_rate)
 
 
 class _Rfc3640:
@@ -170,6 +184,10 @@ class Feed:
     def put(self, payload: bytes, timestamp: int) -> None:
         """Never waits."""
         self._transcoder.put(self, self._encoder, payload, timestamp)
+
+    def translate(self, timestamp: int) -> int | None:
+        """:meth:`Encoder.translate`."""
+        return self._encoder.translate(timestamp)
 
     def deliver(self, out: list[tuple[bytes, int]]) -> None:
         if not self.closed:

@@ -241,7 +241,7 @@ async def test_h265_where_h264_was_said(tmp_path: Path) -> None:
 
 
 async def test_no_parameter_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "_NO_PARAMETERS", 300_000_000)
+    monkeypatch.setattr(pull, "_NO_PICTURE", 300_000_000)
     bare = playing(lambda conversation: b"".join(conversation.picture(picture) for picture in pictures()))
     async with RtspServer(bare, description=sdp(sprop=False)) as server:  # type: ignore[arg-type]
         state = await shown(tmp_path, server, "failed", "no_parameters")
@@ -280,6 +280,51 @@ async def test_silence_reconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         hub.pull(server.url, "media-0")
         await hub.turns("failed", "no_media")
         await until(lambda: len(server.conversations) >= 2)
+
+
+async def test_the_other_transport_is_tried_when_one_brings_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rtsp, "MEDIA_TIMEOUT", 0.3)
+
+    async def setup(conversation: Conversation, request: Request) -> bytes:
+        return conversation.reply(request, Transport=request.get("transport") + ";server_port=9-10", Session="1")
+
+    def over_tcp(conversation: Conversation) -> bytes:
+        tcp = any("TCP" in request.get("transport") for request in conversation.requests)
+        return b"".join(conversation.picture(picture) for picture in pictures()) if tcp else b""
+
+    async with RtspServer({"SETUP": setup, **playing(over_tcp)}) as server:  # type: ignore[dict-item]
+        async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0", transport="udp")  # a firewall in between lets nothing through
+            await hub.turns("failed", "no_media")
+            await hub.turns("live")
+            await until(lambda: worker.of("cam"))
+
+
+async def test_picture_and_sound_are_told_the_same_time(tmp_path: Path) -> None:
+    async with camera(audio=True) as device, MediaWorker(tmp_path) as worker:
+        async with bridge(tmp_path, f"127.0.0.1:{device.port}"), Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0")
+            await hub.turns("live")
+            await until(lambda: len({clock.handle for clock in worker.clocks}) == 2)
+            await until(lambda: len(worker.of("cam", "audio")) > 30)
+            for stream in worker.streams("cam"):
+                clock = next(clock for clock in reversed(worker.clocks) if clock.handle == stream.handle)
+                heard = worker.heard("cam", stream.kind)[-1]
+                ahead = signed32(heard.rtp.timestamp - clock.rtp_time) / stream.codec.clock_rate
+                assert clock.ntp / 1e9 + ahead == pytest.approx(heard.at / 1e9, abs=0.15), stream.kind
+
+
+async def test_another_camera_under_the_same_name_starts_anew(tmp_path: Path) -> None:
+    async with camera() as one, camera(width=640, height=360) as two, MediaWorker(tmp_path) as worker:
+        async with bridge(tmp_path, f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"), Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{one.port}/live", "media-0")
+            await hub.turns("live")
+            await until(lambda: marked(worker.of("cam")) > 3)
+            hub.pull(f"rtsp://127.0.0.1:{two.port}/live", "media-0")
+            await until(lambda: worker.streams("cam")[0].width == 640)
+            await until(lambda: hub.state().state == "live" and marked(worker.of("cam")) > 20)
+            assert continuous(worker.of("cam"))
+            await until(lambda: not one._clients)
 
 
 async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

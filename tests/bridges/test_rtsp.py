@@ -308,6 +308,69 @@ async def test_a_loop_of_401_ends(stale: str) -> None:
         assert server.methods().count("DESCRIBE") <= 3
 
 
+async def test_a_camera_that_hangs_up_after_asking_for_the_password() -> None:
+    async with RtspServer() as server:
+        guard = Guard()
+        guard.wrap(server)
+
+        async def describe(conversation: Conversation, request: Request) -> bytes | None:
+            if request.get("authorization"):
+                return await guard.answer(conversation, request)
+            conversation.writer.write(await guard.answer(conversation, request) or b"")
+            conversation.writer.close()
+            return None
+
+        server.answers["DESCRIBE"] = describe
+        client = Client(server, user="u", password="p")
+        await client.open()
+        client.session.close()
+        assert len(server.conversations) == 2
+        assert server.methods(0) == ["OPTIONS", "DESCRIBE"]
+        assert server.methods(1)[:3] == ["DESCRIBE", "SETUP", "PLAY"]
+
+
+async def test_what_is_not_of_the_medium_is_left_out() -> None:
+    async def play(conversation: Conversation, request: Request) -> bytes:
+        def other(payload_type: int) -> bytes:
+            packet = bytearray(conversation.interleaved(b"\x41abc"))
+            packet[5] = payload_type
+            return bytes(packet)
+
+        media = [other(97), conversation.interleaved(b"\x41abc"), other(98), other(200), conversation.interleaved(b"\x41abc")]
+        return conversation.reply(request) + b"".join(media) + b"$\x00\x00\x02\x80\x60"
+
+    async with RtspServer({"PLAY": play}) as server:
+        client = Client(server)
+        await client.open()
+        await until(lambda: len(client.packets) >= 3)
+        await asyncio.sleep(0.05)
+        assert [packet[1] for _, packet in client.packets] == [97, 96, 96]  # the first might have been an SDP that is wrong
+        client.session.close()
+
+
+class Full(asyncio.Transport):
+    """A connection whose other side does not read."""
+
+    aborted = False
+
+    def get_write_buffer_size(self) -> int:
+        return 1 << 20
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        raise AssertionError("Nothing more may be written.")
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_camera_that_asks_without_reading_is_cut() -> None:
+    session = Client(RtspServer()).session
+    transport = Full()
+    session.connection_made(transport)
+    session.data_received(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" * 100)
+    assert transport.aborted
+
+
 async def test_the_password_is_never_sent_when_digest_is_offered() -> None:
     async def describe(conversation: Conversation, request: Request) -> bytes:
         return conversation.reply(request, 401, "Unauthorized", WWW_Authenticate='Digest realm="x", nonce="n", Basic realm="x"')

@@ -62,6 +62,17 @@ def test_a_pause_of_the_device_stays_a_pause() -> None:
     assert jitter[0] - after[-1] == FRAME  # a little is not a pause
 
 
+def test_a_moment_of_the_device_has_one_of_ours() -> None:
+    encoder = Encoder("PCMA", 8000, 1, {})
+    assert encoder.translate(0) is None
+    for at in range(0, 16_000, 160):
+        encoder.feed(bytes(160), 1000 + at)
+    assert encoder.translate(1000 + 8000) == RATE
+    for at in range(32_000, 40_000, 160):  # two seconds of nothing
+        encoder.feed(bytes(160), 1000 + at)
+    assert encoder.translate(1000 + 40_000) == pytest.approx(5 * RATE, abs=FRAME)
+
+
 def aac_units() -> tuple[list[bytes], bytes]:
     encoder = av.CodecContext.create("aac", "w")
     assert isinstance(encoder, av.AudioCodecContext)

@@ -98,7 +98,7 @@ class RtspServer:
         self.conversations.append(conversation)
         parser = Parser()
         parser.channels = set(range(256))
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             while data := await reader.read(65536):
                 for event in parser.receive(data):
                     if isinstance(event, Request):
