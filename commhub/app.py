@@ -144,7 +144,9 @@ async def hub(settings: Settings) -> None:
         feeds.start()
         recordings.start_tasks()
         await conference.start()
+        door.start()
         stack.push_async_callback(conference.close_all)
+        stack.push_async_callback(door.close)
         stack.push_async_callback(recordings.close)
         stack.push_async_callback(feeds.close)
         links = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 
@@ -18,9 +19,11 @@ from commhub.rooms import rules
 from commhub.rooms.picture import member_of
 from commhub.rooms.rooms import Rooms, was_present
 from commhub.store import Reading, Store, consultations, tables
+from commhub.tasks import Tasks
 
 log = logs.get(__name__)
 
+SETTLE_SECONDS = 20.0  # after a restart, until everybody who is still there has come back
 _a = tables.attendance.c
 
 
@@ -29,6 +32,18 @@ class Door:
 
     def __init__(self, store: Store, auth: Auth, rooms: Rooms) -> None:
         self._store, self._auth, self._rooms = store, auth, rooms
+        self._tasks = Tasks("door")
+
+    def start(self) -> None:
+        self._tasks.spawn(self._settle_later(), "settle")
+
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _settle_later(self) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        await self._rooms.close_ended()
+        await self.settle()
 
     async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
         async with self._store.reading() as reading:

@@ -63,11 +63,9 @@ class Rooms:
         return self._key
 
     async def start(self) -> None:
-        """Tell the live side what there is: all live consultations with their cameras, and what ended meanwhile."""
+        """Tell the live side what there is: all live consultations with their cameras."""
         async with self._store.reading() as reading:
             live = await consultations.find(reading, _c.state == "live", limit=10_000)
-            recent = utc_ns() - 24 * 3600 * 1_000_000_000
-            over = await consultations.find(reading, _c.state == "ended", _c.ended_at > recent, limit=200)
         for record in live:
             try:
                 await self._conference.open(record.id, key=self._key.name)
@@ -76,6 +74,12 @@ class Rooms:
                 self._conference.set_recording(record.id, record.recording_state == "recording")
             except HubError as error:
                 log.error("consultation not reopened", room=record.id, reason=error.message)
+
+    async def close_ended(self) -> None:
+        """A hub that died while it ended a consultation left the room running: the live side brought it back since."""
+        async with self._store.reading() as reading:
+            recent = utc_ns() - 24 * 3600 * 1_000_000_000
+            over = await consultations.find(reading, _c.state == "ended", _c.ended_at > recent, limit=1000)
         for record in over:
             with contextlib.suppress(HubError):
                 await self._conference.close(record.id)
