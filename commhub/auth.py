@@ -110,7 +110,9 @@ class Auth:
         query = sa.select(tables.accounts, p.name, p.active).join_from(tables.accounts, tables.people)
         async with self._store.reading() as reading:
             row = await reading.first(query.where(a.account == name))
-        right = await self._right(row.password_hash if row else self._stranger, password[:PASSWORD_LIMIT])
+        # Whoever is unknown or has no password yet costs the same work.
+        stored = (row.password_hash if row is not None else "") or self._stranger
+        right = await self._right(stored, password[:PASSWORD_LIMIT])
         now = self._clock()
         unlocked = row is not None and row.active and row.locked_until <= now
         if row is None or not right or not unlocked:

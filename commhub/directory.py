@@ -304,11 +304,14 @@ class Directory:
     # ---- import
 
     async def take_in(self, data: CityData) -> list[NewSignIn]:
-        """Idempotent: entries known by their key are updated. Returns the sign-ins of accounts that are new."""
-        passwords = {person.account: new_password() for person in data.person if person.account}
+        """Idempotent: entries known by their key are updated. Returns the sign-ins of accounts that are new; those of a
+        sample have no password before :meth:`sample_sign_ins`."""
         async with self._store.reading() as reading:
             known = set((await reading.connection.scalars(sa.select(tables.accounts.c.account))).all())
-        fresh = {account: await self._auth.hash(word) for account, word in passwords.items() if account not in known}
+        new = [person for person in data.person if person.account and person.account not in known]
+        passwords = {person.account: new_password() for person in new if not person.sample}
+        fresh = {person.account: "" for person in new if person.account}
+        fresh |= {account: await self._auth.hash(word) for account, word in passwords.items() if account}
         async with self._store.transaction() as transaction:
             orgs = await _upsert(
                 transaction, tables.organisations, data.organisation, lambda entry, position, ids: {
@@ -351,7 +354,7 @@ class Directory:
                 person.account, passwords[person.account], person.name, names[person.org], tuple(r.role for r in person.roles)
             )
             for person in data.person
-            if person.account and person.account in fresh
+            if person.account in passwords and person.account
         ]
 
     async def sample_sign_ins(self) -> list[NewSignIn]:

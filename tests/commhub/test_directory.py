@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from commhub.directory import CityData, read_city, search_text
-from commhub.errors import Invalid, NotFound
+from commhub.errors import Invalid, NotFound, Unauthenticated
 from commhub.store import tables
 from tests.support.hubs import SAMPLE, Hub, running
 
@@ -46,12 +46,25 @@ async def test_an_import_updates_by_key(tmp_path: Path) -> None:
         assert await names(hub, "陈知行") == ["陈知行"]  # not in the file any more, still there
 
 
-async def test_new_sign_ins_are_told_once_and_sample_ones_can_be_made_anew(tmp_path: Path) -> None:
+async def test_new_sign_ins_are_told_once(tmp_path: Path) -> None:
     async with running(tmp_path, sample=False) as hub:
         city = read_city(SAMPLE)
-        made = {one.account: one for one in await hub.parts.directory.take_in(city)}
+        real = city.model_copy(update={"person": [one.model_copy(update={"sample": False}) for one in city.person]})
+        made = {one.account: one for one in await hub.parts.directory.take_in(real)}
         assert made["admin"].roles == ("admin",)
-        assert len({one.password for one in made.values()}) == len(made)
+        assert len({one.password for one in made.values()}) == len(made) == 7
+        await hub.parts.auth.sign_in("admin", made["admin"].password, "")
+        assert await hub.parts.directory.take_in(real) == []
+        assert await hub.parts.directory.sample_sign_ins() == []  # a real person's password is not made anew
+
+
+async def test_sample_sign_ins_can_be_made_anew(tmp_path: Path) -> None:
+    async with running(tmp_path, sample=False) as hub:
+        assert await hub.parts.directory.take_in(read_city(SAMPLE)) == []
+        for word in ("", "x"):
+            with pytest.raises(Unauthenticated):
+                await hub.parts.auth.sign_in("admin", word, "")
+        made = {one.account: one for one in await hub.parts.directory.sample_sign_ins()}
         done = await hub.parts.auth.sign_in("admin", made["admin"].password, "")
         again = {one.account: one for one in await hub.parts.directory.sample_sign_ins()}
         assert again.keys() == made.keys()

@@ -275,7 +275,8 @@ async def _sample_city() -> _Template:
         auth = Auth(store, hasher=QUICK)
         directory = Directory(store, auth, Vault(folder / "secrets"))
         city = read_city(SAMPLE)
-        made = await directory.take_in(city)
+        await directory.take_in(city)
+        made = await directory.sample_sign_ins()
         ids = await directory.ids()
         auth.close()
         await store.close()  # and with it the write-ahead log
