@@ -175,6 +175,8 @@ class Manifest:
     def _on_anchor(self, record: Record, at: int) -> None:
         self.segment(str(record["track"]), int(record["sequence"])).start = int(record["start"])
 
+    _on_moved = _on_anchor
+
     def _on_segment_end(self, record: Record, at: int) -> None:
         segment = self.segment(str(record["track"]), int(record["sequence"]))
         segment.start = int(record.get("start", segment.start))

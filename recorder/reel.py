@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recorder import manifest as manifests
 from recorder.files import PART, Disk, File, Finished
-from recorder.track import Anchor, Begin, End, Gap, Out, Piece, WantKey
+from recorder.track import Anchor, Begin, End, Gap, Moved, Out, Piece, WantKey
 
 
 class Reel:
@@ -47,6 +47,8 @@ class Reel:
                     "anchor", track=self.track.id, sequence=self._sequence, rtp=out.rtp, ingress=out.at, place=out.place,
                     start=out.start,
                 )  # fmt: skip
+            elif isinstance(out, Moved):
+                self._write("moved", track=self.track.id, sequence=self._sequence - out.back, start=out.start)
             elif isinstance(out, Begin):
                 self._begin(out)
             elif isinstance(out, End):
@@ -71,6 +73,7 @@ class Reel:
         file, sequence = self._file, self._sequence
         assert file is not None
         self._file = self._segment = None
+        self._write("moved", track=self.track.id, sequence=sequence, start=out.start)
         future = file.finish(out.seal)
         self.finishing.add(future)
 
@@ -83,7 +86,7 @@ class Reel:
                 self._write("segment_lost", track=self.track.id, sequence=sequence)
             else:
                 self._write(
-                    "segment_end", track=self.track.id, sequence=sequence, start=out.start, bytes=result.size,
+                    "segment_end", track=self.track.id, sequence=sequence, bytes=result.size,
                     duration_ms=result.duration_ms if result.error else out.duration_ms, file=file.path.name.removesuffix(PART),
                 )  # fmt: skip
             if result.error is not None:

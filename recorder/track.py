@@ -17,6 +17,8 @@ from recorder.timeline import SECOND, SenderClock, Timeline
 
 _JUMP = 3 * SECOND
 _SETTLED = 10 * SECOND  # a segment's start may be corrected for so long
+_CORRECTED = 16  # files
+_NOTICED = SECOND // 1000
 _DRIFT = SECOND * 30 // 1000
 _ANCHOR = 5 * SECOND
 _QUIET = 2.0  # s of an audio track without packets that stay in one file
@@ -63,6 +65,14 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The file ``back`` files before the last one that began is now known to start at ``start`` (UTC ns)."""
+
+    back: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     seal: Seal
     duration_ms: int
@@ -84,7 +94,7 @@ class WantKey:
     """A key frame would help now."""
 
 
-Out = Begin | Piece | Anchor | End | Gap | WantKey
+Out = Begin | Piece | Anchor | Moved | End | Gap | WantKey
 
 
 class Feed:
@@ -102,6 +112,7 @@ class Feed:
         self._format: Format | None = None
         self._first = self._start = 0  # of the segment: RTP units, UTC ns
         self._settled = False
+        self._earlier: list[tuple[int, int]] = []  # segments that ended before their place was sure: RTP units, UTC ns
         self._last: Frame | None = None
         self._ends = 0  # RTP time behind the last frame
         self._waiting_since = 0.0
@@ -203,6 +214,7 @@ class Feed:
                 self._end(out, now)
                 out.append(Gap(start, max(start, frame.at), "clock"))
             self._timeline.restart()
+            self._earlier.clear()
             self._last = last = self._lost_from = None
         elif last is not None and frame.time <= last.time and self._format is not None and self._format.codec != "h264":
             if not self._video:
@@ -270,6 +282,7 @@ class Feed:
         self._box, self._format = box, frame.format
         self._first, self._roll, self._settled = frame.time, False, False
         self._start = self._timeline.place(frame.time)
+        self._earlier = self._earlier[-_CORRECTED:]
         self._anchored = frame.at
         self._last_key = now
         out.append(Begin(frame.format, box.mime, box.extension, self._start, box.head()))
@@ -297,8 +310,18 @@ class Feed:
         self._cut(out, now, last=True)
         if not self._settled:
             self._start = self._timeline.place(self._first)
+            self._earlier.append((self._first, self._start))
         out.append(End(box.seal(), box.duration_ms, self._start))
         self._box = None
+        self._correct(0, out)
+
+    def _correct(self, running: int, out: list[Out]) -> None:
+        """Short files of a track's first seconds, placed again by what is known now. ``running`` files began behind them."""
+        for index, (first, start) in enumerate(self._earlier):
+            place = self._timeline.place(first)
+            if abs(place - start) >= _NOTICED:
+                self._earlier[index] = (first, place)
+                out.append(Moved(len(self._earlier) - 1 - index + running, place))
 
     def _anchor(self, frame: Frame, out: list[Out]) -> None:
         self._anchored = frame.at
@@ -306,6 +329,9 @@ class Feed:
         if not self._settled:
             self._start = start
             self._settled = self._timeline.place(frame.time) - start >= _SETTLED
+            self._correct(1, out)
+            if self._settled:
+                self._earlier.clear()
         elif abs(start - self._start) > _DRIFT:
             self._roll = True
         out.append(Anchor(frame.time, frame.at, self._timeline.place(frame.time), self._start))

@@ -8,7 +8,7 @@ import pytest
 
 from commhub.media.messages import Codec
 from recorder.timeline import SECOND, SenderClock
-from recorder.track import Anchor, Begin, End, Feed, Gap, Limits, Out, Piece, WantKey
+from recorder.track import Anchor, Begin, End, Feed, Gap, Limits, Moved, Out, Piece, WantKey
 from tests.support import sink_feed
 from tests.support.sink_feed import H264, OPUS, VP8, Clip, Sender
 
@@ -58,7 +58,7 @@ class Player:
 
 
 def kinds(outs: list[Out], *leave: type) -> list[str]:
-    return [type(out).__name__ for out in outs if not isinstance(out, (Piece, WantKey, Anchor, *leave))]
+    return [type(out).__name__ for out in outs if not isinstance(out, (Piece, WantKey, Anchor, Moved, *leave))]
 
 
 def of(outs: list[Out], kind: type[Begin] | type[End] | type[Gap] | type[Piece]) -> list[object]:
@@ -214,6 +214,25 @@ def test_sound_and_picture_of_one_sender_stand_together() -> None:
     starts = [next(out.start for out in player.close() if isinstance(out, End)) for player in (sound, picture)]
     assert abs(starts[0] - starts[1]) <= 40_000_000
     assert abs(starts[0] - starts[1]) <= 2_000_000  # better than asked
+
+
+def test_the_first_short_files_are_placed_by_what_is_known_later() -> None:
+    """A simulcast publisher begins small, and its first packets are late."""
+    player = Player(sink_feed.video(VP8))
+    player.play(1, delay=200_000_000)
+    player.sender.change(sink_feed.video(VP8, 640, 360))
+    player.play(1, delay=120_000_000)
+    player.sender.change(sink_feed.video(VP8, 960, 540))
+    player.play(8, delay=10_000_000)
+    places: list[int] = []  # as whoever writes the files keeps them
+    for out in player.outs:
+        if isinstance(out, Begin):
+            places.append(out.start)
+        elif isinstance(out, End | Anchor):
+            places[-1] = out.start
+        elif isinstance(out, Moved):
+            places[len(places) - 1 - out.back] = out.start
+    assert [place - START for place in places] == pytest.approx([10_000_000, 1_010_000_000, 2_010_000_000], abs=2_000_000)
 
 
 def test_a_drifting_clock_never_stands_wrong_for_long() -> None:
