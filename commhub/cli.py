@@ -136,6 +136,7 @@ def hub(*, options: Options = PLAIN) -> None:
     settings = _begin(options, "hub")
     from commhub import app as parts
 
+    machine.wait_turn(settings.run_dir / "hub.turn")
     _run(lambda: parts.hub(settings))
 
 
@@ -171,9 +172,10 @@ def record(*, options: Options = PLAIN) -> None:
 def processes(settings: Settings) -> list[Child]:
     """The processes of a hub."""
     program = (sys.executable, "-m", "commhub")
+    workers = [("media", "--index", str(index)) for index in range(settings.media.workers)]
     return [
-        *(Child(f"media-{index}", (*program, "media", "--index", str(index))) for index in range(settings.media.workers)),
-        Child("hub", (*program, "hub"), NICE),
+        *(Child(f"media-{words[-1]}", (*program, *words), spare=True) for words in workers),
+        Child("hub", (*program, "hub"), NICE, spare=True),
         *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in BRIDGES),
         Child("record-0", (*program, "record"), NICE),
     ]

@@ -1,9 +1,12 @@
-"""What this machine is called in a network."""
+"""What this machine is called in a network, and whose turn it is on it."""
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import ifaddr
 
@@ -23,3 +26,14 @@ def arranged(given: Iterable[Address]) -> list[Address]:
     """The usable ones of `addresses`, each once: IPv4 before IPv6, loopback last."""
     usable = {each for each in given if not (each.is_link_local or each.is_multicast or each.is_unspecified)}
     return sorted(usable, key=lambda each: (each.is_loopback, each.version, int(each)))
+
+
+def wait_turn(file: Path) -> None:
+    """Blocks until no other process has its turn, then keeps it until this process ends, however it ends.
+
+    Of two processes of a kind one works and the other one waits here with everything loaded: the kernel gives up a dead
+    process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # never closed: the lock is the process's

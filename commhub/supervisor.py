@@ -19,7 +19,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HEALTHY_AFTER = 30.0  # seconds a child must live for its earlier deaths to be forgotten
+SPARE_AFTER = 5.0  # seconds until a spare is started, at first and after one was used
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 MISCONFIGURED = 2  # a child's exit status that says: starting me again cannot help
 _PR_SET_PDEATHSIG = 1
@@ -58,11 +59,13 @@ class Child:
     name: str
     command: Sequence[str]
     nice: int = 0
+    spare: bool = False  # keep a second one that has loaded everything and waits for its turn (`machine.wait_turn`)
 
 
 @dataclass
 class _Life:
     child: Child
+    spare: _Life | None = None
     backoff: Backoff = field(default_factory=Backoff)
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -88,7 +91,13 @@ class Supervisor:
         grace: float = GRACE,
         ready: Callable[[], bool] | None = None,
     ) -> None:
-        self._lives = [_Life(child) for child in children]
+        mains = [_Life(child) for child in children]
+        for life in mains:
+            if life.child.spare:
+                # Later, so that the first one has its turn and the start is not slowed down.
+                waits = time.monotonic() + SPARE_AFTER
+                life.spare = _Life(replace(life.child, name=f"{life.child.name}-spare"), due_at=waits, first=False)
+        self._lives = [*mains, *(life.spare for life in mains if life.spare is not None)]
         self._run_dir = run_dir
         self._grace = grace
         self._ready = ready
@@ -156,6 +165,17 @@ class Supervisor:
                 life.due_at = now + delay
                 log.warning("process died, starting it again", extra=fields | {"delay": delay})
             life.first = False
+            if life.spare is not None and not (self._signals or self._status):
+                self._promote(life, life.spare, now)
+
+    def _promote(self, life: _Life, spare: _Life, now: float) -> None:
+        """The spare is already at work: the death of the other one was its turn. The next spare is started later."""
+        if spare.process is None or spare.process.poll() is not None:
+            return
+        life.process, life.started_at = spare.process, now
+        spare.process, spare.due_at = None, now + SPARE_AFTER
+        log.info("spare took over", extra={"child": life.child.name, "pid": life.process.pid})
+        self._write_pids()
 
     def _timeout(self, now: float) -> float | None:
         due = [max(0.0, life.due_at - now) for life in self._lives if life.process is None]

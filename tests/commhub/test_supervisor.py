@@ -14,14 +14,18 @@ import pytest
 from commhub.supervisor import Backoff
 from tests.support import alive, wait_until
 
-# argv: run directory, grace, then one "name:nice:program" per child.
+# argv: run directory, grace, then one "name:nice:program" per child; a name that ends with + keeps a spare.
 PROGRAM = """
 import logging, sys
 from pathlib import Path
 from commhub.supervisor import AlreadyRunning, Child, Supervisor
+from commhub import supervisor
+supervisor.SPARE_AFTER = 0.2
 logging.basicConfig(level="INFO", format="%(message)s %(child)s")
 parts = [argument.split(":", 2) for argument in sys.argv[3:]]
-children = [Child(name, (sys.executable, "-c", program), int(nice)) for name, nice, program in parts]
+children = [
+    Child(name.removesuffix("+"), (sys.executable, "-c", program), int(nice), name.endswith("+")) for name, nice, program in parts
+]
 try:
     sys.exit(Supervisor(children, Path(sys.argv[1]), float(sys.argv[2])).run())
 except AlreadyRunning as error:
@@ -223,3 +227,27 @@ def test_run_directory_is_for_this_user_only(start: Start) -> None:
     run = start(f"hub:0:{SLEEP}")
     run.wait_for("hub")
     assert run.run_dir.stat().st_mode & 0o777 == 0o700
+
+
+TURN = (
+    "import os, pathlib, sys, time\n"
+    "sys.path.insert(0, '{root}')\n"
+    "from commhub import machine\n"
+    "machine.wait_turn(pathlib.Path('{turn}'))\n"
+    "pathlib.Path('{mark}').write_text(str(os.getpid()))\n"
+    "time.sleep(60)"
+)
+
+
+def test_a_spare_takes_over_and_is_replaced(start: Start, tmp_path: Path) -> None:
+    mark = tmp_path / "at-work"
+    program = TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "hub.turn", mark=mark)
+    run = start(f"hub+:0:{program}")
+    wait_until(lambda: mark.exists() and mark.read_text() == str(run.pids().get("hub")), what="the first one works")
+    spare = run.wait_for("hub", "hub-spare")["hub-spare"]
+    os.kill(run.pids()["hub"], signal.SIGKILL)
+    wait_until(lambda: mark.read_text() == str(spare), what="the spare works")
+    wait_until(lambda: run.pids()["hub"] == spare, what="it has the name")
+    wait_until(lambda: run.pids().get("hub-spare", spare) != spare, what="the next spare waits")
+    assert mark.read_text() == str(spare)
+    assert run.end()[0] == 0
