@@ -24,9 +24,8 @@ from commhub.media.messages import Codec, Pull, SourceClock, SourceState, Source
 
 log = logs.get(__name__)
 
-DELAYS = (0.5, 1.0, 2.0)  # s between attempts; then PATIENT_AFTER decides
-SOON, LATE = 2.0, 5.0  # s: a camera that was live a moment ago is restarting, one that was not may be gone
-PATIENT_AFTER = 60.0
+DELAYS = (0.5, 1.0, 2.0, 4.0, 5.0)  # s between attempts; the last one goes on
+SOON, RESTARTING = 1.0, 60.0  # s: a camera that was live this long ago is most likely restarting, and is tried this often
 REDIRECTS = 3
 RTSP_PORT = 554
 _MALFORMED = 200  # unreadable packets in a row
@@ -154,10 +153,9 @@ class Puller:
         self._attempts += 1
         if fault.code in SLOW:
             return SLOW[fault.code]
-        if self._attempts <= len(DELAYS):
-            delay = DELAYS[self._attempts - 1]
-        else:
-            delay = SOON if self._live_at is not None and now - self._live_at < PATIENT_AFTER else LATE
+        delay = DELAYS[min(self._attempts, len(DELAYS)) - 1]
+        if self._live_at is not None and now - self._live_at < RESTARTING:
+            delay = min(delay, SOON)
         return delay * random.uniform(0.9, 1.0)  # so that a street of cameras does not come back in step
 
     async def _attempt(self) -> None:

@@ -80,7 +80,7 @@ class Scene:
     def __init__(self, width: int, height: int, name: str) -> None:
         if width % 16 or height % 4 or not (160 <= width <= 3840 and 90 <= height <= 2160):
             raise ValueError("The picture's size must be 160x90 to 3840x2160, the width a multiple of 16, the height of 4.")
-        self._name = name.upper()[:24]
+        self._name = name.upper()[:18]
         self._dot = max(1, width // 320)
         frame = av.VideoFrame(width, height, "yuv420p")
         first, second, third = (plane.line_size for plane in frame.planes)
@@ -126,7 +126,8 @@ class Scene:
             canvas.fill(left + size // 5, y + height // 90, size * 3 // 5, height // 40, (40, 128, 128))
         dot = self._dot
         canvas.text(6 * dot, 6 * dot, now.strftime("%Y-%m-%d %H:%M:%S.") + str(now.microsecond // 100_000), max(1, dot * 3 // 2))
-        canvas.text(6 * dot, height - 16 * dot, self._name, dot)
+        # On the right: where people are shown, the left lower corner has their names.
+        canvas.text(width - (6 * len(self._name) + 5) * dot, 6 * dot, self._name, dot)
         frame = av.VideoFrame(width, height, "yuv420p")
         for target, data in zip(frame.planes, canvas.planes, strict=True):
             target.update(bytes(data))

@@ -36,7 +36,7 @@ class Unwrapped:
 def unwrap(packet: bytes) -> Unwrapped:
     """ValueError when the packet is torn."""
     size = len(packet)
-    start = rtp.header_size(packet, size)
+    start = 12 if size >= 12 and packet[0] == 0x80 else rtp.header_size(packet, size)
     first, second, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)
     if first & 0x20:
         padding = packet[size - 1]
