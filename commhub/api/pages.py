@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import io
 import re
@@ -22,7 +24,7 @@ POLICY = "; ".join(
     (
         "default-src 'self'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # React writes style attributes
+        "style-src 'self'",  # styles set by scripts are no inline styles
         "img-src 'self' data: blob:",
         "media-src 'self' blob: mediastream:",
         "connect-src 'self'",
@@ -104,11 +106,14 @@ def ca_file(certificate: Path) -> Callable[[web.Request], Awaitable[Any]]:
 
 def ca_page(fingerprint: str, origin: Callable[[web.Request], str]) -> Callable[[web.Request], Awaitable[Any]]:
     """How to trust this hub from another device; the QR code opens this page there."""
+    digest = f"sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}"
 
     async def serve(request: web.Request) -> web.StreamResponse:
         here = f"{origin(request)}/ca"
-        text = _CA.format(here=html.escape(here), picture=_qr(here), fingerprint=html.escape(fingerprint))
-        return web.Response(text=text, content_type="text/html", charset="utf-8")
+        text = _CA.format(style=_STYLE, here=html.escape(here), picture=_qr(here), fingerprint=html.escape(fingerprint))
+        response = web.Response(text=text, content_type="text/html", charset="utf-8")
+        response.headers["Content-Security-Policy"] = f"default-src 'none'; style-src '{digest}'; frame-ancestors 'none'"
+        return response
 
     return guarded(serve)
 
@@ -122,16 +127,17 @@ def _qr(text: str) -> str:
     return svg[svg.index("<svg") :]
 
 
+_STYLE = """
+body{margin:0;background:#14181b;color:#d7dde0;font:16px/1.7 system-ui,"Noto Sans CJK SC","Microsoft YaHei",sans-serif}
+main{max-width:720px;margin:0 auto;padding:40px 20px}
+h1{font-size:24px} h2{font-size:18px;margin-top:32px} a.button{display:inline-block;padding:10px 20px;background:#2f9c95;
+color:#08110f;border-radius:6px;text-decoration:none;font-weight:600}
+svg{width:200px;height:200px;background:#fff;border-radius:6px} code{word-break:break-all;color:#9fb0b5} .en{color:#9fb0b5}
+"""
 _CA = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>安装根证书 · CommHub</title>
-<style>
-body{{margin:0;background:#14181b;color:#d7dde0;font:16px/1.7 system-ui,"Noto Sans CJK SC","Microsoft YaHei",sans-serif}}
-main{{max-width:720px;margin:0 auto;padding:40px 20px}}
-h1{{font-size:24px}} h2{{font-size:18px;margin-top:32px}} a.button{{display:inline-block;padding:10px 20px;background:#2f9c95;
-color:#08110f;border-radius:6px;text-decoration:none;font-weight:600}}
-svg{{width:200px;height:200px;background:#fff;border-radius:6px}} code{{word-break:break-all;color:#9fb0b5}} .en{{color:#9fb0b5}}
-</style></head><body><main>
+<style>{style}</style></head><body><main>
 <h1>在这台设备上信任本中心</h1>
 <p>本中心使用自建的根证书。安装一次后，浏览器才允许使用摄像头和麦克风。</p>
 <p class="en">This hub uses a root certificate of its own. Install it once; only then browsers allow camera and microphone.</p>
