@@ -75,30 +75,6 @@ def _pairs(carol: Caller, dave: Caller) -> list[tuple[Caller, str]]:
     return [(carol, one) for one in ("alice", "bob", "dave")] + [(dave, one) for one in ("alice", "bob", "carol")]
 
 
-@pytest.mark.parametrize("single", [True, False], ids=["single", "dual"])
-async def test_mute_unpublish_republish_unsubscribe(hub: Hub, single: bool) -> None:
-    async with chromium() as browser:
-        alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
-        for one in (alice, bob):
-            await one.join(singlePeerConnection=single)
-        await alice.publish()
-        await bob.sees("alice")
-        await alice.run("room.localParticipant.setMicrophoneEnabled(false)")
-        await bob.page.wait_for_function("heard.events.some((one) => one.startsWith('TrackMuted'))")
-        await alice.run("room.localParticipant.setMicrophoneEnabled(true)")
-        await bob.page.wait_for_function("heard.events.some((one) => one.startsWith('TrackUnmuted'))")
-        await alice.run("room.localParticipant.unpublishTrack(room.localParticipant.getTrackPublication('camera').track)")
-        await bob.page.wait_for_function("heard.events.some((one) => one.startsWith('TrackUnpublished'))")
-        await alice.run("room.localParticipant.setCameraEnabled(true)")
-        await bob.sees("alice")
-        camera = "[...room.remoteParticipants.get('alice').trackPublications.values()].find((one) => one.kind === 'video')"
-        await bob.run(f"{camera}.setSubscribed(false)")
-        await bob.page.wait_for_function("!document.querySelector('video')")
-        await bob.run(f"{camera}.setSubscribed(true)")
-        await bob.sees("alice")
-        assert not [event for one in (alice, bob) for event in await one.heard("events") if "econnect" in event]
-
-
 async def test_a_small_view_gets_the_small_layer_and_the_others_are_switched_off(hub: Hub) -> None:
     async with chromium() as browser:
         alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
@@ -124,23 +100,6 @@ async def test_a_small_view_gets_the_small_layer_and_the_others_are_switched_off
                 break
             await asyncio.sleep(0.2)
         assert await alice.run(active) == 1
-
-
-@pytest.mark.parametrize("single", [True, False], ids=["single", "dual"])
-@pytest.mark.parametrize("scenario", ["signal-reconnect", "full-reconnect"])
-async def test_reconnects(hub: Hub, scenario: str, single: bool) -> None:
-    async with chromium() as browser:
-        alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
-        for one in (alice, bob):
-            await one.join(singlePeerConnection=single)
-            await one.publish()
-        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
-        sid = await alice.run("room.localParticipant.sid")
-        await alice.run("(scenario) => room.simulateScenario(scenario)", scenario)
-        await alice.page.wait_for_function("heard.events.includes('Reconnected')", timeout=20_000)
-        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
-        assert (sid == await alice.run("room.localParticipant.sid")) is (scenario == "signal-reconnect")
-        assert not [event for event in await bob.heard("events") if "econnect" in event]
 
 
 async def test_the_worker_is_killed_and_pictures_are_back(hub: Hub) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -70,7 +71,9 @@ class Hub:
     def __init__(self, *, away: float = 20.0) -> None:
         self.run_dir = Path(tempfile.mkdtemp(prefix="hub-"))
         self.media = MediaProcess(self.run_dir)
-        self.port = free_port()
+        # Held by the supervisor in a whole installation: it outlives the hub, and who dials meanwhile waits instead of failing.
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listening.getsockname()[1]
         self.url, self.base = f"ws://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port}"
         self.host = OpenHost()
         self._away, self._epoch = away, 0
@@ -88,7 +91,7 @@ class Hub:
         await self._runner.setup()
         await self.rooms.start()
         await self.workers.start()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        await web.SockSite(self._runner, self._listening.dup()).start()
 
     async def crash(self) -> None:
         """As the kernel ends a killed hub: every socket is gone, nobody is told anything."""
@@ -114,6 +117,7 @@ class Hub:
         await self.workers.close()
         await self._runner.cleanup()
         await self.media.end(signal.SIGTERM)
+        self._listening.close()
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def token(self, identity: str, room: str = "r", key: str = "own", **grants: object) -> str:

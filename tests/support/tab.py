@@ -54,7 +54,7 @@ class Tab:
 def _before(began: dict[str, dict[str, int]], now: dict[str, dict[str, int]], identity: str, what: str) -> int:
     """Counters begin anew with a new connection."""
     before = began.get(identity, {}).get(what, 0)
-    return before if before <= now[identity][what] else 0
+    return before if before <= now.get(identity, {}).get(what, 0) else 0
 
 
 async def tab(browser: Browser, hub: Hub, identity: str) -> Tab:
