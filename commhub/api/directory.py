@@ -8,7 +8,6 @@ from pydantic import Field
 
 from commhub import audit
 from commhub.api.consultations import Body, Id, Query
-from commhub.api.problems import language
 from commhub.api.routes import Call, Routes
 from commhub.api.stream import Streams
 from commhub.directory import CameraRecord, Directory
@@ -56,8 +55,7 @@ def routes(store: Store, directory: Directory, feeds: Feeds, streams: Streams) -
     @r.get("/cameras", "camera.list", "Cameras the reader may see, by name, place or organisation.")
     async def cameras(call: Call, query: Search) -> Page[Camera]:
         found, after = await directory.cameras(call.actor, query.q, after=query.cursor, limit=query.limit)
-        english = language(call.request.headers.get("Accept-Language", "")) == "en"
-        return Page(items=[camera_view(one, feeds.condition(one.id), english) for one in found], next=after)
+        return Page(items=[camera_view(one, feeds.condition(one.id), call.english) for one in found], next=after)
 
     @r.get("/audit", "audit.view", "Who did what, newest first.")
     async def trail(call: Call, query: AuditSearch) -> Page[AuditRow]:

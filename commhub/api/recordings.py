@@ -30,7 +30,7 @@ def routes(review: Review) -> Routes:
     @r.get("/recordings/{id}", "recording.view", "One recording with its tracks, speakers, events and gaps.")
     async def get(call: Call) -> RecordingDetail:
         recording = call.path("id")
-        return await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media")
+        return await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media", call.english)
 
     @r.get(
         "/recordings/{id}/media/{track}/{file}",

@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
+from commhub.api.problems import language
 from commhub.model import PERMISSIONS, Actor
 
 PUBLIC = "public"
@@ -37,6 +38,10 @@ class Call:
     token: str = ""
     #: Called with the answer, for what the result's model does not hold: cookies.
     finish: Callable[[web.StreamResponse], None] | None = None
+
+    @property
+    def english(self) -> bool:
+        return language(self.request.headers.get("Accept-Language", "")) == "en"
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]

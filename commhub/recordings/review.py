@@ -103,7 +103,14 @@ class Review:
         self._manifests: dict[str, tuple[int, int, Manifest]] = {}  # session → mtime, size, content; the last few
 
     async def listed(
-        self, reader: Actor, *, q: str = "", consultation: str | None = None, before: str | None = None, limit: int = 50
+        self,
+        reader: Actor,
+        *,
+        q: str = "",
+        consultation: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+        english: bool = False,
     ) -> Page[Recording]:
         conditions: list[sa.ColumnElement[bool]] = [_visible(reader, "recording.list")]
         if consultation:
@@ -120,15 +127,15 @@ class Review:
         ]
         async with self._store.reading() as reading:
             rows = await reading.all(index.query().where(*conditions).order_by(_r.id.desc()).limit(limit + 1))
-        items = [index.shown(row) for row in rows[:limit]]
+        items = [index.shown(row, english) for row in rows[:limit]]
         return Page(items=items, next=items[-1].id if len(rows) > limit else None)
 
-    async def detail(self, reader: Actor, recording: str, media_url: str) -> RecordingDetail:
+    async def detail(self, reader: Actor, recording: str, media_url: str, english: bool = False) -> RecordingDetail:
         """``media_url`` is where :meth:`file` is served: ``…/media``. Who looks is audited."""
         async with self._store.reading() as reading:
             row = await self._row(reading, reader, recording)
             names = await _names(reading, row.consultation_id)
-        shown = index.shown(row)
+        shown = index.shown(row, english)
         manifest = await asyncio.to_thread(self._manifest, recording)
         if self._viewed((reader.id, recording), 600) is not None:
             async with self._store.transaction() as transaction:
