@@ -2,7 +2,8 @@
 
     /usr/bin/python3 gst_camera.py --port 27010 --user admin --password … [--transport tcp|udp] [--b-frames] [--h265]
 
-Needs python3-gst-1.0, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-{base,good,ugly}. Prints "ready" when it serves.
+Needs python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{base,good,bad,ugly} and gstreamer1.0-libav. Prints "ready"
+when it serves.
 """
 
 from __future__ import annotations
