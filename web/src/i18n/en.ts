@@ -246,7 +246,7 @@ export const en: Words = {
     poor: 'Poor network, the picture may blur',
     lostNetwork: 'Network keeps breaking',
     frozen: 'Picture stands since {{time}}',
-    left: '{{name}} has left',
+    left: '{{name}} is not here',
     main: 'Make main picture',
     unmain: 'No longer main picture',
     speakingFor: '{{name}} {{org}} is speaking',
@@ -314,6 +314,7 @@ export const en: Words = {
     attempt: 'Attempt {{attempt}}, next in {{seconds}} s.',
     trying: 'Attempt {{attempt}} is under way.',
     stopped: 'Pictures stand since {{time}}; the others are not affected.',
+    going: 'Picture and sound go on; the others are not affected.',
     retry: 'Try now',
   },
   picker: {

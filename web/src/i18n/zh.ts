@@ -243,7 +243,7 @@ export const zh = {
     poor: '网络较差，画面可能不清',
     lostNetwork: '网络断断续续',
     frozen: '画面停在 {{time}}',
-    left: '{{name}} 已离开',
+    left: '{{name}} 不在会',
     main: '设为主画面',
     unmain: '取消主画面',
     speakingFor: '{{name}} {{org}} 正在发言',
@@ -311,6 +311,7 @@ export const zh = {
     attempt: '正在第 {{attempt}} 次重连，{{seconds}} 秒后再试。',
     trying: '正在第 {{attempt}} 次重连。',
     stopped: '画面停在 {{time}}，其他人的会商不受影响。',
+    going: '画面和声音照常，其他人的会商不受影响。',
     retry: '立即重试',
   },
   picker: {

@@ -5,6 +5,8 @@ interface Props {
   track: Track
   fit: 'cover' | 'contain'
   mirrored?: boolean
+  /** ms without a frame until it is told. */
+  patience?: number
   /** The first frame is there. */
   onFrame?(): void
   /** Tells since when (our clock, ms) no frame has come; undefined while they come. */
@@ -12,7 +14,7 @@ interface Props {
 }
 
 /** A video element the track is attached to. The library watches its size and asks for the layer that fits. */
-export function Picture({ track, fit, mirrored, onFrame, onFrozen }: Props) {
+export function Picture({ track, fit, mirrored, patience = 5000, onFrame, onFrozen }: Props) {
   const [element, setElement] = useState<HTMLVideoElement | null>(null)
   useEffect(() => {
     if (!element) return
@@ -21,7 +23,7 @@ export function Picture({ track, fit, mirrored, onFrame, onFrozen }: Props) {
       track.detach(element)
     }
   }, [track, element])
-  useFrozen(element, onFrozen)
+  useFrozen(element, onFrozen, patience)
   return (
     <video
       ref={setElement}
@@ -34,12 +36,14 @@ export function Picture({ track, fit, mirrored, onFrame, onFrozen }: Props) {
   )
 }
 
-const frozenAfter = 5000
-
 /** Watches that frames come. Nothing is said while the page is hidden: then the browser itself stops them. */
-function useFrozen(element: HTMLVideoElement | null, tell: ((since: number | undefined) => void) | undefined): void {
-  const current = useRef(tell)
-  current.current = tell
+function useFrozen(
+  element: HTMLVideoElement | null,
+  tell: ((since: number | undefined) => void) | undefined,
+  patience: number,
+): void {
+  const current = useRef({ tell, patience })
+  current.current = { tell, patience }
   const watched = tell !== undefined
   useEffect(() => {
     if (!element || !watched) return
@@ -53,15 +57,15 @@ function useFrozen(element: HTMLVideoElement | null, tell: ((since: number | und
         frames = totalVideoFrames
         last = now
       }
-      const frozen = frames > 0 && now - last >= frozenAfter ? last : undefined
+      const frozen = frames > 0 && now - last >= current.current.patience ? last : undefined
       if (frozen !== said) {
         said = frozen
-        current.current?.(frozen)
+        current.current.tell?.(frozen)
       }
     }, 500)
     return () => {
       clearInterval(timer)
-      if (said !== undefined) current.current?.(undefined)
+      if (said !== undefined) current.current.tell?.(undefined)
     }
   }, [element, watched])
 }

@@ -1,5 +1,5 @@
 import { CircleX, LogIn, Volume2, WifiOff, X } from 'lucide-react'
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { reasonText, sentence, useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate } from '../app/router'
@@ -218,7 +218,11 @@ function InRoom({
   const [inviting, setInviting] = useState(false)
   const unread = useUnread(view, panel === 'chat')
   const connected = view.phase.at === 'in'
-  const stoppedAt = useStopped(view.phase)
+  const [stopped, setStopped] = useState<Record<string, number | undefined>>({})
+  const onFrozen = useCallback(
+    (tile: string, since: number | undefined) => setStopped(now => ({ ...now, [tile]: since })),
+    [],
+  )
   const cameras: RoomCamera[] = consultation.cameras.map(camera => {
     const now = news[camera.id]
     return { ...camera, state: now?.state ?? camera.state, reason: reasonText(now?.reason) }
@@ -247,7 +251,7 @@ function InRoom({
         connected={connected}
         quality={own?.quality ?? 'unknown'}
       />
-      <LostBanner phase={view.phase} onRetry={() => connection.retryNow()} />
+      <LostBanner phase={view.phase} stopped={Object.values(stopped)} onRetry={() => connection.retryNow()} />
       {!view.canPlay && connected && <SoundBar onStart={() => void connection.startAudio()} />}
       <div className="room-middle">
         <Stage
@@ -256,7 +260,8 @@ function InRoom({
           pinned={pinned}
           lastSpeaker={view.lastSpeaker}
           speaker={currentSpeaker(view.members)}
-          stoppedAt={stoppedAt}
+          lost={!connected}
+          onFrozen={onFrozen}
           onPin={pin}
         />
         {panel && (
@@ -346,16 +351,18 @@ function useUnread(view: RoomView, open: boolean): number {
   return open ? 0 : Math.max(0, lines - seen)
 }
 
-/** Since when pictures stand still; the first two seconds of a break nobody notices. */
-function useStopped(phase: Phase): number | undefined {
-  useTick(500, phase.at === 'lost')
-  return phase.at === 'lost' && Date.now() - phase.since > 2000 ? phase.since : undefined
+interface LostProps {
+  phase: Phase
+  /** Since when pictures stand still; none while media goes on without its signalling. */
+  stopped: (number | undefined)[]
+  onRetry(): void
 }
 
-function LostBanner({ phase, onRetry }: { phase: Phase; onRetry(): void }) {
+function LostBanner({ phase, stopped, onRetry }: LostProps) {
   const t = useT()
   useTick(500, phase.at === 'lost')
   const now = Date.now()
+  const since = stopped.filter(at => at !== undefined)
   if (phase.at !== 'lost' || now - phase.since < 1000) return null
   const seconds = phase.nextAt === undefined ? 0 : Math.ceil((phase.nextAt - now) / 1000)
   return (
@@ -366,7 +373,7 @@ function LostBanner({ phase, onRetry }: { phase: Phase; onRetry(): void }) {
         {seconds > 0
           ? t('offline.attempt', { attempt: phase.attempt, seconds })
           : t('offline.trying', { attempt: phase.attempt })}{' '}
-        {t('offline.stopped', { time: clockTime(phase.since) })}
+        {since.length ? t('offline.stopped', { time: clockTime(Math.min(...since)) }) : t('offline.going')}
       </span>
       <Button size="small" onClick={onRetry}>
         {t('offline.retry')}

@@ -17,7 +17,8 @@ interface Props {
   pinned: string | undefined
   lastSpeaker: string | undefined
   speaker: Member<Track> | undefined
-  stoppedAt: number | undefined
+  lost: boolean
+  onFrozen(id: string, since: number | undefined): void
   onPin(id: string | undefined): void
 }
 
@@ -109,7 +110,7 @@ export function Stage(props: Props) {
 
 type ViewProps = Props & { slots: Slot[]; size: Size }
 
-function GridView({ slots, size, pinned, stoppedAt, onPin }: ViewProps) {
+function GridView({ slots, size, pinned, lost, onFrozen, onPin }: ViewProps) {
   const [page, setPage] = useState(0)
   const count = pages(slots.length)
   const at = Math.min(page, count - 1)
@@ -129,7 +130,8 @@ function GridView({ slots, size, pinned, stoppedAt, onPin }: ViewProps) {
             style={box}
             index={index}
             pinned={slot.id === pinned}
-            stoppedAt={stoppedAt}
+            lost={lost}
+            onFrozen={onFrozen}
             onPin={() => onPin(slot.id === pinned ? undefined : slot.id)}
           />
         ))}
@@ -144,7 +146,8 @@ interface SlotProps {
   style: { width: number; height: number }
   index: number
   pinned: boolean
-  stoppedAt: number | undefined
+  lost: boolean
+  onFrozen(id: string, since: number | undefined): void
   onPin(): void
 }
 
@@ -184,7 +187,7 @@ function Pager({ page, pages, onPage }: { page: number; pages: number; onPage(pa
 const stripHeight = 152
 const gap = 12
 
-function SpeakerView({ slots, size, tiles, pinned, lastSpeaker, speaker, stoppedAt, onPin }: ViewProps) {
+function SpeakerView({ slots, size, tiles, pinned, lastSpeaker, speaker, lost, onFrozen, onPin }: ViewProps) {
   const main = chooseMain(tiles, pinned, lastSpeaker)
   const others = slots.filter(slot => slot.tile && slot.id !== main?.id)
   const height = Math.floor(Math.min(size.height - (others.length ? stripHeight + gap : 0), (size.width * 9) / 16))
@@ -200,13 +203,14 @@ function SpeakerView({ slots, size, tiles, pinned, lastSpeaker, speaker, stopped
             style={box}
             index={0}
             pinned={main.id === pinned}
-            stoppedAt={stoppedAt}
+            lost={lost}
+            onFrozen={onFrozen}
             onPin={() => onPin(main.id === pinned ? undefined : main.id)}
           />
         )}
         {speaker && speaker.identity !== main?.identity && <SpeakerPill speaker={speaker} />}
       </div>
-      {others.length > 0 && <Strip slots={others} width={size.width} stoppedAt={stoppedAt} onPin={onPin} />}
+      {others.length > 0 && <Strip slots={others} width={size.width} lost={lost} onFrozen={onFrozen} onPin={onPin} />}
     </div>
   )
 }
@@ -223,12 +227,13 @@ function SpeakerPill({ speaker }: { speaker: Member<Track> }): ReactNode {
 interface StripProps {
   slots: Slot[]
   width: number
-  stoppedAt: number | undefined
+  lost: boolean
+  onFrozen(id: string, since: number | undefined): void
   onPin(id: string): void
 }
 
 /** As many as fit; a press on the last turns to the next ones. */
-function Strip({ slots, width, stoppedAt, onPin }: StripProps) {
+function Strip({ slots, width, lost, onFrozen, onPin }: StripProps) {
   const t = useT()
   const [from, setFrom] = useState(0)
   const box = { width: Math.floor((stripHeight * 16) / 9), height: stripHeight }
@@ -247,7 +252,8 @@ function Strip({ slots, width, stoppedAt, onPin }: StripProps) {
           style={box}
           index={index + 1}
           pinned={false}
-          stoppedAt={stoppedAt}
+          lost={lost}
+          onFrozen={onFrozen}
           onPin={() => onPin(slot.id)}
         />
       ))}

@@ -12,23 +12,29 @@ interface Props {
   tile: Tile<Track>
   style?: CSSProperties
   pinned?: boolean
-  /** The connection is lost since then (our clock, ms): the picture is an old one. */
-  stoppedAt?: number | undefined
+  /** The connection is lost: a picture that stands still is told sooner. */
+  lost: boolean
+  /** Since when (our clock, ms) no frame has come. */
+  onFrozen(id: string, since: number | undefined): void
   onPin(): void
   index: number
 }
 
-export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props) {
+export function TileView({ tile, style, pinned, lost, onFrozen, onPin, index }: Props) {
   const t = useT()
   const [frozen, setFrozen] = useState<number>()
   const [drawn, setDrawn] = useState<Track>()
-  const since = tile.local ? undefined : (stoppedAt ?? frozen)
+  const since = tile.local ? undefined : frozen
   const speaking = tile.speakingSince !== undefined && since === undefined
   const marks = [speaking && 'speaking', pinned && 'pinned', since !== undefined && 'frozen', tile.picture]
   const name = tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name
   const watch = tile.kind !== 'screen' && !tile.local && tile.picture === 'live'
   // Published and on its way, but there is nothing to see yet.
   const awaited = tile.picture === 'live' && !tile.local && drawn !== tile.track
+  const tell = (at: number | undefined) => {
+    setFrozen(at)
+    onFrozen(tile.id, at)
+  }
   const ownScreen = tile.kind === 'screen' && tile.local
   return (
     <div
@@ -58,7 +64,8 @@ export function TileView({ tile, style, pinned, stoppedAt, onPin, index }: Props
           fit={tile.fit}
           mirrored={tile.local && tile.kind === 'person'}
           onFrame={() => setDrawn(tile.track)}
-          {...(watch && { onFrozen: setFrozen })}
+          patience={lost ? 1500 : 5000}
+          {...(watch && { onFrozen: tell })}
         />
       )}
       {ownScreen && <Middle icon={<ScreenShare size={32} />} text={t('tile.share')} />}

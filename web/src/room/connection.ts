@@ -43,6 +43,8 @@ export interface RoomView {
 }
 
 const topic = 'lk.chat'
+/** ms after a break in which people who were there come back. */
+const settling = 15_000
 const qualities: Record<ConnectionQuality, Quality> = {
   [ConnectionQuality.Excellent]: 'excellent',
   [ConnectionQuality.Good]: 'good',
@@ -82,6 +84,9 @@ export class RoomConnection {
   private retryTimer: ReturnType<typeof setTimeout> | undefined
   private closed = false
   private rejoining = false
+  /** Who was there when the connection went: the page goes on showing them, with their last picture. */
+  private before: Member<Track>[] = []
+  private backAt = 0
   /** What people chose, to be the same after joining anew. */
   private wanted = { mic: false, camera: false }
 
@@ -128,8 +133,14 @@ export class RoomConnection {
     void this.room.disconnect()
   }
 
+  /** Do not wait: leave what the library is still trying, and join anew. */
   retryNow(): void {
-    if (this.phase.at === 'lost' && this.rejoining) void this.rejoin()
+    if (this.phase.at !== 'lost') return
+    if (this.rejoining) void this.rejoin()
+    else {
+      this.rejoining = true
+      void this.room.disconnect().finally(() => this.rejoin())
+    }
   }
 
   // ---- what people do ----
@@ -201,8 +212,11 @@ export class RoomConnection {
   /** The library asks how long to wait; its number is what people see. Null = it gives up, then we join anew. */
   private retrying(count: number, elapsed: number): number | null {
     const delay = retryDelay(count, elapsed)
-    const since = this.phase.at === 'lost' ? this.phase.since : Date.now() - elapsed
-    this.phase = { at: 'lost', since, attempt: count + 1, nextAt: delay === null ? undefined : Date.now() + delay }
+    this.lost()
+    if (this.phase.at === 'lost') {
+      const nextAt = delay === null ? undefined : Date.now() + delay
+      this.phase = { ...this.phase, attempt: count + 1, nextAt }
+    }
     this.draw()
     return delay
   }
@@ -210,6 +224,7 @@ export class RoomConnection {
   private lost(): void {
     if (this.phase.at === 'lost' || this.phase.at === 'out') return
     this.phase = { at: 'lost', since: Date.now(), attempt: 1, nextAt: undefined }
+    this.before = this.view.members
     this.log.note({ id: newId(), at: this.hub.now(), note: 'lost', name: '' })
     this.draw()
   }
@@ -217,6 +232,7 @@ export class RoomConnection {
   private back(): void {
     const was = this.phase.at
     this.phase = { at: 'in' }
+    this.backAt = Date.now()
     if (was === 'lost') this.log.note({ id: newId(), at: this.hub.now(), note: 'back', name: '' })
     for (const line of this.log.waiting()) {
       this.log.settle(line.id, 'sending')
@@ -309,8 +325,11 @@ export class RoomConnection {
 
   private noted(what: 'joined' | 'left', who: Participant): void {
     const camera = isCamera(who)
+    // After a break everybody seems to leave and to come again: that is no news about them.
+    const known = this.before.some(member => member.identity === who.identity)
+    const news = this.phase.at === 'in' && !(known && Date.now() - this.backAt < settling)
     const note = camera ? (what === 'joined' ? 'cameraIn' : 'cameraOut') : what
-    this.log.note({ id: newId(), at: this.hub.now(), note, name: nameOf(who) })
+    if (news) this.log.note({ id: newId(), at: this.hub.now(), note, name: nameOf(who) })
     this.draw()
   }
 
@@ -365,9 +384,10 @@ export class RoomConnection {
     const remote = [...this.room.remoteParticipants.values()]
     const connected = this.room.state !== ConnectionState.Disconnected || this.phase.at === 'lost'
     const local = this.room.localParticipant
+    const here = [...(connected && local.identity ? [local] : []), ...remote].map(who => memberOf(who, rings))
     return {
       phase: this.phase,
-      members: [...(connected && local.identity ? [local] : []), ...remote].map(who => memberOf(who, rings)),
+      members: this.phase.at === 'lost' ? withKept(here, this.before) : here,
       sounds: remote.flatMap(who => [...who.audioTrackPublications.values()].flatMap(p => (p.track ? [p.track] : []))),
       isRecording: this.room.isRecording,
       canPlay: this.room.canPlaybackAudio,
@@ -378,6 +398,19 @@ export class RoomConnection {
       sharing: local.isScreenShareEnabled,
     }
   }
+}
+
+/** Those here, and those who were here before the break and whose track is gone with it. */
+function withKept(here: Member<Track>[], before: Member<Track>[]): Member<Track>[] {
+  const now = new Map(here.map(member => [member.identity, member]))
+  const kept = before.map(old => {
+    const member = now.get(old.identity)
+    now.delete(old.identity)
+    if (!member || member.local) return member ?? { ...old, speakingSince: undefined, quality: 'lost' as const }
+    const camera = member.camera?.track ? member.camera : old.camera
+    return { ...member, camera, screen: member.screen ?? old.screen }
+  })
+  return [...kept, ...now.values()]
 }
 
 export function isCamera(who: Participant): boolean {
