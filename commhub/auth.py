@@ -81,7 +81,8 @@ class Auth:
         self._clock = clock
         # Each hash takes 64 MiB and a core for a while: a crowd at the door waits here instead of starving the hub.
         self._threads = ThreadPoolExecutor(2, "argon2")
-        self._stranger = self._hasher.hash(secrets.token_hex(16))
+        # Of nobody's password; made beside the start of the hub.
+        self._stranger = self._threads.submit(self._hasher.hash, secrets.token_hex(16))
         self._tree, self._tree_version = Tree({}), -1
 
     def close(self) -> None:
@@ -111,8 +112,8 @@ class Auth:
         async with self._store.reading() as reading:
             row = await reading.first(query.where(a.account == name))
         # Whoever is unknown or has no password yet costs the same work.
-        stored = (row.password_hash if row is not None else "") or self._stranger
-        right = await self._right(stored, password[:PASSWORD_LIMIT])
+        stored = row.password_hash if row is not None else ""
+        right = await self._right(stored or await asyncio.wrap_future(self._stranger), password[:PASSWORD_LIMIT])
         now = self._clock()
         unlocked = row is not None and row.active and row.locked_until <= now
         if row is None or not right or not unlocked:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pypinyin import Style, pinyin
 
 from commhub import audit
 from commhub.auth import Auth, fold
@@ -32,6 +31,8 @@ def search_text(*texts: str) -> str:
     >>> search_text("曾明")
     '曾明 cengming cengmeng zengming zengmeng cm zm'
     """
+    from pypinyin import Style, pinyin  # half a second of dictionaries, which only an import of the city needs
+
     words: list[str] = []
     for text in filter(None, texts):
         words.append(text.casefold())

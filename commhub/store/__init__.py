@@ -23,6 +23,9 @@ from commhub.store import tables
 log = logs.get(__name__)
 
 
+HEAD = "0001"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
+
+
 class Reading:
     """A connection to read with."""
 
@@ -89,7 +92,8 @@ class Store:
     async def open(self) -> None:
         """Bring the schema up to date."""
         async with self._engine.connect() as connection:
-            await connection.run_sync(_migrate)
+            if await connection.run_sync(_revision) != HEAD:
+                await connection.run_sync(_migrate)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -145,6 +149,13 @@ def _engine(url: str) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    found = sa.inspect(connection).has_table("alembic_version")
+    revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if found else None
+    connection.rollback()
+    return revision
 
 
 def _migrate(connection: sa.Connection) -> None:
