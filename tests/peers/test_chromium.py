@@ -16,6 +16,9 @@ from tests.support.tab import tab
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
+# Four encoders and twelve decoders share the machine with the hub.
+SMALL = {"resolution": {"width": 640, "height": 360, "frameRate": 15}}
+
 
 @pytest.mark.parametrize("single", [True, False], ids=["single", "dual"])
 async def test_two_pages_see_hear_and_tell_each_other(hub: Hub, single: bool) -> None:
@@ -48,7 +51,7 @@ async def test_two_pages_and_two_callers_of_either_kind(hub: Hub) -> None:
         alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
         await alice.join(singlePeerConnection=True)
         await bob.join(singlePeerConnection=False)
-        await asyncio.gather(alice.publish(), bob.publish())
+        await asyncio.gather(alice.publish(**SMALL), bob.publish(**SMALL))
         await asyncio.gather(
             alice.sees("bob", "carol", "dave", within=30),
             bob.sees("alice", "carol", "dave", within=30),
@@ -111,7 +114,7 @@ async def test_the_worker_is_killed_and_pictures_are_back(hub: Hub) -> None:
         alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
         await alice.join(singlePeerConnection=True)
         await bob.join(singlePeerConnection=False)
-        await asyncio.gather(alice.publish(), bob.publish())
+        await asyncio.gather(alice.publish(**SMALL), bob.publish(**SMALL))
         await asyncio.gather(alice.sees("bob", "carol"), bob.sees("alice", "dave"))
         hub.rooms.set_recording("r", True)
         for one in (alice, bob):
@@ -139,7 +142,7 @@ async def test_the_hub_is_killed_and_media_goes_on(hub: Hub, single: bool) -> No
         alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
         for one in (alice, bob):
             await one.join(singlePeerConnection=single)
-            await one.publish()
+            await one.publish(**SMALL)
         await asyncio.gather(alice.sees("bob", "carol"), bob.sees("alice", "carol"), carol.sees("alice"))
         sids = {one.identity: await one.run("room.localParticipant.sid") for one in (alice, bob)}
         crashed = time.monotonic()
