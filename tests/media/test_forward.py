@@ -423,3 +423,13 @@ async def test_silence_is_told_once(stage: Stage) -> None:
     await asyncio.sleep(0)
     assert events.of("path_silent") == [(1,), (1,)]
     forwarder.close()
+
+
+async def test_a_sources_clock_is_told_in_ntp_time(stage: Stage) -> None:
+    """RFC 3550 §6.4.1: 32 bits of seconds since 1900, then 32 bits of fraction."""
+    forwarder = stage.plane
+    forwarder.add_fed_receiver(5, "video", "video/H264", 90_000)
+    forwarder.feed_clock(5, 90_000, 1_700_000_000_500_000_000)
+    clock = forwarder._receivers[5].layers[0].sr
+    assert clock is not None
+    assert clock[:2] == ((1_700_000_000 + 2_208_988_800) << 32 | 1 << 31, 90_000)
