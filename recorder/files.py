@@ -151,6 +151,7 @@ class File:
         self._existing, self._keep = existing, keep
         self._fd = -1
         self._good = 0  # bytes that are whole
+        self._created = False  # its name is not durable yet
         self._error: OSError | None = None
         self._refused: list[bytes] = []
         self._lock = threading.Lock()
@@ -184,6 +185,7 @@ class File:
         if self._fd >= 0:
             return
         self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._created = not self._path.exists()
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT
         self._fd = os.open(self._path, flags if self._existing else flags | os.O_EXCL, 0o640)
         self._good = os.fstat(self._fd).st_size
@@ -203,6 +205,10 @@ class File:
             copy = os.dup(self._fd)
         try:
             os.fdatasync(copy)
+            if self._created:
+                self._created = False
+                for folder in (self._path.parent, self._path.parent.parent):
+                    sync_folder(folder)
         except OSError as error:
             if self._error is None:
                 self._refuse(error)

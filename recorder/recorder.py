@@ -172,6 +172,9 @@ class Recorder:
         if (repairing := self._repairs.get(order.session)) is not None:
             await asyncio.wait([repairing])
         session = self._running.get(order.session)
+        if session is not None and not session.running:  # it is just ending: after that it may begin again
+            await session.stop("ended")
+            session = self._running.get(order.session)
         if session is None:
             known = self._known.get(order.session)
             if known is not None and known.state == "complete" and known.code != "shutdown":
@@ -245,7 +248,12 @@ class Recorder:
         while True:
             await asyncio.sleep(_TICK)
             for session in list(self._running.values()):
-                session.tick(loop.time())
+                try:
+                    session.tick(loop.time())
+                except Exception:
+                    # One recording's fault must not stop the others.
+                    if (suppressed := logs.limited(("tick", session.id), 60)) is not None:
+                        log.exception("recording in trouble", session=session.id, suppressed=suppressed)
             for name in list(self._workers):
                 if not self._workers[name].sessions:
                     await self._workers.pop(name).close()

@@ -133,12 +133,12 @@ class Feed:
 
     def receive(self, data: memoryview | bytes, at: int, now: float) -> list[Out]:
         """One plain RTP packet with its ingress time (UTC ns)."""
+        if self._paused:
+            return []
         try:
             packet = parse(data, at)
         except ValueError:
             self.malformed += 1
-            return []
-        if self._paused:
             return []
         out: list[Out] = []
         for ready in self._order.receive(packet, now):

@@ -11,6 +11,7 @@ from recorder.depacketise import Format, opus_duration
 _EBML, _SEGMENT, _VOID, _CLUSTER, _CUES = 0x1A45DFA3, 0x18538067, 0xEC, 0x1F43B675, 0x1C53BB6B
 _SEEK_HEAD, _INFO, _TRACKS = 0x114D9B74, 0x1549A966, 0x1654AE6B
 _TIMESTAMP, _SIMPLE_BLOCK = 0xE7, 0xA3
+_BLOCK = struct.Struct(">BIBhB")  # element, size (four bytes), track, time, flags
 _UNKNOWN = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 _SEEK_ROOM = 96  # bytes reserved for the SeekHead
 _CODEC_IDS = {"vp8": "V_VP8", "vp9": "V_VP9", "av1": "V_AV1", "opus": "A_OPUS"}
@@ -99,15 +100,14 @@ class WebM:
             self._key = key
         self._latest = max(time + duration, self._latest)
         relative = max(-32768, min(32767, stamp - self._origin))
-        self._blocks.append(
-            _id(_SIMPLE_BLOCK) + _size(len(data) + 4) + struct.pack(">BhB", 0x81, relative, 0x80 if key else 0) + data
-        )
+        self._blocks.append(_BLOCK.pack(_SIMPLE_BLOCK, 0x10000000 | len(data) + 4, 0x81, relative, 0x80 if key else 0))
+        self._blocks.append(data)
         step = round(duration * 1000 / self._format.rate) if duration else _FRAME_MS[self._format.kind]
         self._last = max(self._last, stamp + step)
 
     @property
     def waiting(self) -> int:
-        return len(self._blocks)
+        return len(self._blocks) // 2
 
     @property
     def pending(self) -> int:

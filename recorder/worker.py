@@ -71,6 +71,9 @@ class Worker:
             except (OSError, HubError, PeerError, TimeoutError) as error:
                 if (suppressed := logs.limited(("worker", self.name), 60)) is not None:
                     log.info("worker not there", worker=self.name, error=str(error), suppressed=suppressed)
+            except Exception:
+                # A fact that nobody foresaw costs this link, not the recordings of the worker.
+                log.exception("link to worker failed", worker=self.name)
             finally:
                 if reading is not None:
                     reading.cancel()
@@ -97,7 +100,8 @@ class Worker:
 
     async def _open(self, link: Link, session: Session) -> None:
         """Ask until the worker has the room."""
-        session.linked(self.name, asyncio.get_running_loop().time())
+        if session.running:
+            session.linked(self.name, asyncio.get_running_loop().time())
         while session.running and self.sessions.get(session.id) is session and not link.closed.is_set():
             try:
                 await link.ask(messages.OpenSink(room=session.manifest.room, sink=session.id), _ANSWER)

@@ -13,6 +13,7 @@ from livekit.protocol.models import DataPacket, DataStream
 from commhub.errors import HubError
 from commhub.media import messages
 from commhub.media.messages import Codec
+from recorder.session import Session
 from tests.support import sink_feed
 from tests.support.hub_of_recorder import Hub, recorder, until
 from tests.support.media_files import Media, read
@@ -429,3 +430,36 @@ async def test_two_rooms_of_one_worker(data_dir: Path, feed: SinkFeed) -> None:
         await feed.play("S2", [second], 1.0, now + 2 * SECOND)
         await hub.stop("S2")
         assert [[len(one.times) for one in files] for files in media_of(hub, "S1") + media_of(hub, "S2")] == [[100], [150]]
+
+
+async def test_one_recordings_trouble_is_its_own(data_dir: Path, feed: SinkFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Session.tick
+
+    def tick(session: Session, now: float) -> None:
+        if session.id == "S1":
+            raise RuntimeError("unforeseen")
+        real(session, now)
+
+    monkeypatch.setattr(Session, "tick", tick)
+    async with recorder(data_dir, data_dir / "recordings") as hub:
+        for name in ("S1", "S2"):
+            await hub.record(name, f"R{name}")
+            await feed.opened(name)
+        sender = feed.track("S2", "a", sink_feed.opus())
+        await feed.play("S2", [sender], 2.3, time.time_ns())
+        await until(lambda: any(track["segments"][0]["duration_ms"] > 2200 for track in hub.manifest("S2")["tracks"]))
+        for name in ("S1", "S2"):
+            assert (await hub.stop(name)).state == "complete"
+
+
+async def test_an_order_while_it_ends_begins_it_again_when_it_may(data_dir: Path, feed: SinkFeed) -> None:
+    async with recorder(data_dir, data_dir / "recordings") as hub:
+        await started(hub, feed)
+        assert hub.link is not None
+        hub.link.tell(messages.StopRecord("S1", "shutdown"))
+        hub.link.tell(messages.Record("S1", "R1", "media-0"))
+        await until(
+            lambda: [state.state for state in hub.said] == ["recording", "recording", "complete", "recording", "recording"]
+        )
+        await hub.stop()
+        assert [one["type"] for one in hub.manifest()["events"]] == ["continued"]

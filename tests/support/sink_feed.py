@@ -51,8 +51,10 @@ class Clip:
         return rounds * len(self.frames) + sum(stamp < rest for stamp, _ in self.frames)
 
 
-def _picture(number: int, width: int, height: int) -> av.VideoFrame:
+def _picture(number: int, width: int, height: int, noise: bool) -> av.VideoFrame:
     pixels = np.full((height, width, 3), 40, np.uint8)
+    if noise:
+        pixels[:] = np.random.default_rng(number).integers(0, 120, pixels.shape, np.uint8)
     left = number * 7 % (width - 24)
     pixels[height // 4 : height // 2, left : left + 24] = (200, 180, 20 * (number % 10))
     frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
@@ -61,13 +63,15 @@ def _picture(number: int, width: int, height: int) -> av.VideoFrame:
 
 
 @functools.cache
-def video(codec: Codec, width: int = 320, height: int = 180, seconds: float = 2.0, fps: int = 15) -> Clip:
-    """Encoded once per test run."""
-    pictures = [_picture(number, width, height) for number in range(round(seconds * fps))]
+def video(codec: Codec, width: int = 320, height: int = 180, seconds: float = 2.0, fps: int = 15, bitrate: int = 0) -> Clip:
+    """Encoded once per test run. With ``bitrate`` (VP8, H.264) the pictures are hard enough to need it."""
+    pictures = [_picture(number, width, height, bitrate > 0) for number in range(round(seconds * fps))]
     step = 90000 // fps
     name = codec.mime.lower()
     if name in ("video/vp8", "video/h264"):
         encoder = Vp8Encoder() if name == "video/vp8" else H264Encoder()
+        if bitrate:
+            encoder.target_bitrate = bitrate
         payloads = [encoder.encode(picture, force_keyframe=number == 0)[0] for number, picture in enumerate(pictures)]
     elif name == "video/vp9":
         options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
