@@ -20,7 +20,7 @@ from commhub.wire import nal, rtp
 if TYPE_CHECKING:
     from commhub.media.peer import Peer
 
-SEGMENTS = 8  # remembered for repair
+SEGMENTS = 32  # remembered for repair
 RESEND_INTERVAL = 0.080  # s; a packet is resent at most once per this time or round trip
 
 
@@ -124,6 +124,15 @@ class Outlet:
         return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, vp8=vp8)
 
     # ------------------------------------------------------------------------------------------------- switching
+
+    def may_start(self, packet: Packet) -> bool:
+        """Not with a key frame that came so late that what follows it was sent before."""
+        following = self.highest + 1
+        for segment in reversed(self.segments):
+            if segment.layer is self.target and segment.epoch == segment.layer.epoch:
+                return packet.place >= following - segment.sequence
+            following = segment.floor
+        return True
 
     def start(self, packet: Packet) -> None:
         """Begin a segment of the awaited layer with ``packet``."""

@@ -241,9 +241,11 @@ class PacketPath:
             layer.key_wanted = False
             layer.key_tries = 0
             if layer.waiting and layer.receiver.open:
-                started = list(layer.waiting)
+                started = [outlet for outlet in layer.waiting if outlet.may_start(packet)]
                 for outlet in started:
                     outlet.start(packet)
+                if layer.waiting:
+                    self._want_key(layer)
         if layer.receiver.open:
             if layer.routes:
                 self._routes(layer.routes, packet)

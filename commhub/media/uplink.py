@@ -146,7 +146,7 @@ class Layer:
         self.cache: list[Packet | None] = [None] * CACHE
         self.shift = 0  # place - packet index
         self._shifts: deque[tuple[int, int]] = deque(maxlen=64)  # (first index, shift before it), newest last
-        self._top = -1  # highest packet index
+        self._top = self._base = -1  # highest and lowest packet index
         self.missing: dict[int, tuple[int, float]] = {}  # packet index → tries, when next (0 = not yet scheduled)
         self.routes: list[Route] = []  # being sent this layer
         self.taps: list[TapOutlet] = []  # likewise
@@ -174,7 +174,7 @@ class Layer:
         """Number of a packet that has just come in the clean stream, -1 for one too late to be told. Notes what is missing."""
         top = self._top
         if top < 0:
-            self._top = index
+            self._top = self._base = index
             self.shift = self.highest + 1 - index if self.highest >= 0 else 0
             return index + self.shift
         ahead = index - top
@@ -183,6 +183,10 @@ class Layer:
             return index + self.shift
         if ahead <= 0:
             self.missing.pop(index, None)
+            if index < self._base:  # the very first ones were overtaken
+                if self.receiver.nack and self._base - index < NACK_MOST:
+                    self.missing.update(dict.fromkeys(range(index + 1, self._base), (0, 0.0)))
+                self._base = index
             shift = self.shift
             for first, before in reversed(self._shifts):
                 if index >= first:

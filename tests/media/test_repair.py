@@ -125,6 +125,29 @@ async def test_a_key_frame_whose_first_packet_comes_late_still_begins(stage: Sta
     assert [body_of(p) for p in subscriber.received] == [body_of(p) for p in packets]
 
 
+async def test_a_key_frame_that_comes_too_late_is_not_begun_with(stage: Stage) -> None:
+    """What follows it was sent before: it would come twice."""
+    publisher, subscriber = stage.client(), stage.client()
+    stage.video(1, publisher)
+    stage.route(5, 1, subscriber)
+    track = Vp8Track(5555)
+    for packet in track.frame(2, key=True):
+        publisher.send(packet)
+    late = track.frame(2, key=True)
+    for packet in (late[1], *track.frame(2)):
+        publisher.send(packet)
+    await until(lambda: len(subscriber.received) == 5)
+    stage.plane.set_paused(5, True)
+    stage.plane.set_paused(5, False)
+    publisher.send(late[0])
+    await until(lambda: stage.statistic("packets_in") == 6)
+    for packet in track.frame(2, key=True):
+        publisher.send(packet)
+    await until(lambda: len(subscriber.received) == 7)
+    assert len({body_of(packet) for packet in subscriber.received}) == 7
+    assert sequences(subscriber.received) == [0, 1, 3, 4, 5, 6, 7]
+
+
 async def test_asking_has_an_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commhub.media.uplink.NACK_RETRY", 0.02)
     publisher = stage.client()

@@ -93,6 +93,14 @@ def test_asking_waits_repeats_and_ends() -> None:
     assert layer.counters.lost == 1
 
 
+def test_what_is_missing_before_the_first_that_came_is_asked_for_too() -> None:
+    layer = layer_of()
+    take(layer, 102)
+    take(layer, 100)
+    layer.due(1.0)
+    assert layer.due(2.0) == [101]
+
+
 def test_a_slow_path_is_asked_less_often() -> None:
     layer = layer_of()
     take(layer, 10)
