@@ -1,10 +1,12 @@
 import type { Track } from 'livekit-client'
-import { useEffect, useRef, useState } from 'react'
+import { type RefObject, useEffect, useRef, useState } from 'react'
 
 interface Props {
   track: Track
   fit: 'cover' | 'contain'
   mirrored?: boolean
+  /** The source is gone: the last frame that was kept is shown. */
+  stale?: boolean
   /** ms without a frame until it is told. */
   patience?: number
   /** The first frame is there. */
@@ -14,7 +16,7 @@ interface Props {
 }
 
 /** A video element the track is attached to. The library watches its size and asks for the layer that fits. */
-export function Picture({ track, fit, mirrored, patience = 5000, onFrame, onFrozen }: Props) {
+export function Picture({ track, fit, mirrored, stale = false, patience = 5000, onFrame, onFrozen }: Props) {
   const [element, setElement] = useState<HTMLVideoElement | null>(null)
   useEffect(() => {
     if (!element) return
@@ -23,17 +25,41 @@ export function Picture({ track, fit, mirrored, patience = 5000, onFrame, onFroz
       track.detach(element)
     }
   }, [track, element])
+  const last = useRef<HTMLCanvasElement>(null)
   useFrozen(element, onFrozen, patience)
+  useLastFrame(element, last, onFrozen !== undefined && !stale)
   return (
-    <video
-      ref={setElement}
-      className={`${fit}${mirrored ? ' mirrored' : ''}`}
-      onLoadedData={onFrame}
-      autoPlay
-      playsInline
-      muted
-    />
+    <>
+      <video
+        ref={setElement}
+        className={`${fit}${mirrored ? ' mirrored' : ''}`}
+        onLoadedData={onFrame}
+        autoPlay
+        playsInline
+        muted
+      />
+      <canvas ref={last} className={fit} hidden={!stale} />
+    </>
   )
+}
+
+/** Keeps a small copy of the picture: when the connection goes, the source goes with it and the element turns black. */
+function useLastFrame(
+  element: HTMLVideoElement | null,
+  canvas: RefObject<HTMLCanvasElement | null>,
+  on: boolean,
+): void {
+  useEffect(() => {
+    if (!element || !on) return
+    const timer = setInterval(() => {
+      const copy = canvas.current
+      if (!copy || document.hidden || !element.videoWidth || element.readyState < 2) return
+      copy.width = Math.min(640, element.videoWidth)
+      copy.height = Math.round((copy.width * element.videoHeight) / element.videoWidth)
+      copy.getContext('2d')?.drawImage(element, 0, 0, copy.width, copy.height)
+    }, 2000)
+    return () => clearInterval(timer)
+  }, [element, canvas, on])
 }
 
 /** Watches that frames come. Nothing is said while the page is hidden: then the browser itself stops them. */

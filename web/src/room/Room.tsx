@@ -251,7 +251,11 @@ function InRoom({
         connected={connected}
         quality={own?.quality ?? 'unknown'}
       />
-      <LostBanner phase={view.phase} stopped={Object.values(stopped)} onRetry={() => connection.retryNow()} />
+      <LostBanner
+        phase={view.phase}
+        stopped={[...Object.values(stopped), ...view.members.map(m => m.staleSince)]}
+        onRetry={() => connection.retryNow()}
+      />
       {!view.canPlay && connected && <SoundBar onStart={() => void connection.startAudio()} />}
       <div className="room-middle">
         <Stage
@@ -362,8 +366,8 @@ function LostBanner({ phase, stopped, onRetry }: LostProps) {
   const t = useT()
   useTick(500, phase.at === 'lost')
   const now = Date.now()
-  const since = stopped.filter(at => at !== undefined)
   if (phase.at !== 'lost' || now - phase.since < 1000) return null
+  const since = stopped.filter(at => at !== undefined)
   const seconds = phase.nextAt === undefined ? 0 : Math.ceil((phase.nextAt - now) / 1000)
   return (
     <div className="banner" role="alert" data-testid="lost-banner">

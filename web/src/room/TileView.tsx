@@ -24,7 +24,7 @@ export function TileView({ tile, style, pinned, lost, onFrozen, onPin, index }: 
   const t = useT()
   const [frozen, setFrozen] = useState<number>()
   const [drawn, setDrawn] = useState<Track>()
-  const since = tile.local ? undefined : frozen
+  const since = tile.local ? undefined : (tile.staleSince ?? frozen)
   const speaking = tile.speakingSince !== undefined && since === undefined
   const marks = [speaking && 'speaking', pinned && 'pinned', since !== undefined && 'frozen', tile.picture]
   const name = tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name
@@ -64,6 +64,7 @@ export function TileView({ tile, style, pinned, lost, onFrozen, onPin, index }: 
           fit={tile.fit}
           mirrored={tile.local && tile.kind === 'person'}
           onFrame={() => setDrawn(tile.track)}
+          stale={tile.staleSince !== undefined}
           patience={lost ? 1500 : 5000}
           {...(watch && { onFrozen: tell })}
         />

@@ -83,7 +83,9 @@ export class RoomConnection {
   private speechTimer: ReturnType<typeof setTimeout> | undefined
   private retryTimer: ReturnType<typeof setTimeout> | undefined
   private closed = false
+  /** Joining anew, until it worked; `trying` while an attempt is under way. */
   private rejoining = false
+  private trying = false
   /** Who was there when the connection went: the page goes on showing them, with their last picture. */
   private before: Member<Track>[] = []
   private backAt = 0
@@ -211,7 +213,7 @@ export class RoomConnection {
 
   /** The library asks how long to wait; its number is what people see. Null = it gives up, then we join anew. */
   private retrying(count: number, elapsed: number): number | null {
-    const delay = retryDelay(count, elapsed)
+    const delay = retryDelay(count, elapsed, Math.random())
     this.lost()
     if (this.phase.at === 'lost') {
       const nextAt = delay === null ? undefined : Date.now() + delay
@@ -260,7 +262,9 @@ export class RoomConnection {
 
   private async rejoin(): Promise<void> {
     clearTimeout(this.retryTimer)
+    if (this.trying || this.closed) return
     this.rejoining = true
+    this.trying = true
     const attempt = this.phase.at === 'lost' ? this.phase.attempt : 1
     try {
       await this.join()
@@ -278,6 +282,8 @@ export class RoomConnection {
       if (this.phase.at === 'lost') this.phase = { ...this.phase, attempt: attempt + 1, nextAt: Date.now() + delay }
       this.retryTimer = setTimeout(() => void this.rejoin(), delay)
       this.draw()
+    } finally {
+      this.trying = false
     }
   }
 
@@ -387,28 +393,28 @@ export class RoomConnection {
     const here = [...(connected && local.identity ? [local] : []), ...remote].map(who => memberOf(who, rings))
     return {
       phase: this.phase,
-      members: this.phase.at === 'lost' ? withKept(here, this.before) : here,
+      members: this.phase.at === 'lost' ? withKept(here, this.before, this.phase.since) : here,
       sounds: remote.flatMap(who => [...who.audioTrackPublications.values()].flatMap(p => (p.track ? [p.track] : []))),
       isRecording: this.room.isRecording,
       canPlay: this.room.canPlaybackAudio,
       lastSpeaker: this.lastSpeaker,
       chat: this.log.entries,
-      micOn: local.isMicrophoneEnabled,
-      cameraOn: local.isCameraEnabled,
+      // Published again when the connection is back.
+      micOn: local.isMicrophoneEnabled || (this.phase.at === 'lost' && this.wanted.mic),
+      cameraOn: local.isCameraEnabled || (this.phase.at === 'lost' && this.wanted.camera),
       sharing: local.isScreenShareEnabled,
     }
   }
 }
 
 /** Those here, and those who were here before the break and whose track is gone with it. */
-function withKept(here: Member<Track>[], before: Member<Track>[]): Member<Track>[] {
+function withKept(here: Member<Track>[], before: Member<Track>[], since: number): Member<Track>[] {
   const now = new Map(here.map(member => [member.identity, member]))
   const kept = before.map(old => {
     const member = now.get(old.identity)
     now.delete(old.identity)
-    if (!member || member.local) return member ?? { ...old, speakingSince: undefined, quality: 'lost' as const }
-    const camera = member.camera?.track ? member.camera : old.camera
-    return { ...member, camera, screen: member.screen ?? old.screen }
+    const whole = member && (member.local || member.camera?.track || !old.camera?.track)
+    return whole ? member : { ...old, speakingSince: undefined, quality: 'lost' as const, staleSince: since }
   })
   return [...kept, ...now.values()]
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { ChatLog, isNote } from './chat.model'
 import { capacity, layout, neighbour, pages, steps } from './grid.model'
 import { arrange, nextChange, type Place } from './places.model'
+import { retryDelay } from './retry.model'
 import { SpeakingGate } from './speaking.model'
 import { buildTiles, chooseMain, currentSpeaker, initial, type Member, type RoomCamera } from './tiles.model'
 
@@ -126,6 +127,15 @@ const camera = (id: string, state: RoomCamera['state'], reason: string | null = 
   state,
   identity: `${id}:bridge`,
   reason,
+})
+
+describe('coming back', () => {
+  it('tries soon, then every few seconds, and gives up after a minute', () => {
+    expect([0, 1, 2, 5].map(count => retryDelay(count, 100, 1))).toEqual([0, 200, 500, 2000])
+    expect([6, 7, 20].map(count => retryDelay(count, 9000, 0))).toEqual([2500, 3000, 4000])
+    expect(retryDelay(20, 9000, 1)).toBe(5000)
+    expect(retryDelay(20, 61_000, 0)).toBeNull()
+  })
 })
 
 describe('tiles', () => {

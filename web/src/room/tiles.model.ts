@@ -26,6 +26,8 @@ export interface Member<V> {
   quality: Quality
   /** Since when the ring is shown. */
   speakingSince: number | undefined
+  /** Gone with the connection since then (ms): shown with the last picture until the connection is back. */
+  staleSince?: number
 }
 
 export interface RoomCamera {
@@ -54,6 +56,7 @@ export interface Tile<V> {
   reason: string | null
   track: V | undefined
   fit: 'cover' | 'contain'
+  staleSince: number | undefined
 }
 
 export function buildTiles<V>(members: readonly Member<V>[], cameras: readonly RoomCamera[]): Tile<V>[] {
@@ -90,6 +93,7 @@ function pictureTile<V>(member: Member<V>, camera: RoomCamera | undefined): Tile
     reason: failed ? camera.reason : null,
     track: video && !video.muted ? video.track : undefined,
     fit: isCamera ? 'contain' : 'cover',
+    staleSince: member.staleSince,
   }
 }
 
@@ -108,6 +112,7 @@ function screenTile<V>(member: Member<V>, screen: Video<V>): Tile<V> {
     reason: null,
     track: screen.track,
     fit: 'contain',
+    staleSince: member.staleSince,
   }
 }
 
@@ -127,6 +132,7 @@ function awaitedTile<V>(camera: RoomCamera): Tile<V> {
     reason: camera.reason,
     track: undefined,
     fit: 'contain',
+    staleSince: undefined,
   }
 }
 
