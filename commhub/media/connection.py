@@ -131,6 +131,9 @@ class Connection:
     def offer(self, message: messages.Offer) -> Answer:
         """ValueError with one sentence when the offer cannot be answered; nothing has changed then."""
         offer = sdp.parse(message.sdp)
+        for section in offer.sections:
+            if section.mid not in offer.bundle:
+                section.port = 0  # it would need a transport of its own
         transport = self.publisher
         if transport is None:
             transport = self._home.transports.add(self._peer, "publish" if self._peer.dual else "both")
@@ -244,6 +247,8 @@ class Connection:
                 slot = self._slots[mid] = Slot(mid, section.kind)
                 self._asked[section.kind] = max(0, self._asked[section.kind] - 1)
             slot.section = section
+            if slot.subscription is not None and slot.subscription.track.takes(section) is None:
+                self._release(slot)  # the client has struck its codec out
 
     def _assign(self) -> None:
         """Put waiting subscriptions into free slots that can carry them. This description tells the peer of every slot
@@ -279,6 +284,8 @@ class Connection:
             return None
         track = subscription.track
         taken = track.takes(slot.section) if slot.section is not None else None
+        if slot.section is not None and taken is None:
+            return None
         encoding = taken[0] if taken else track.primary
         if encoding is None:
             return None

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 
 import pytest
 
@@ -10,6 +12,7 @@ from commhub.media.plane import AUDIO_LEVEL, MID, ReceiverSpec
 from commhub.wire import sdp
 from tests.support.client import Offer, answer
 from tests.support.engine import Bench, settled
+from tests.support.recorded import CLIENTS, conversation
 
 # ---- publishing
 
@@ -359,3 +362,34 @@ async def test_an_unreadable_answer_loses_that_peer_only(bench: Bench) -> None:
     await settled()
     bench.tell(m.ClientAnswer("r", "PA_d", "garbage", 1))
     assert bench.of(m.PeerLost) == [m.PeerLost("r", "PA_d", "A session description begins with v=0.")]
+
+
+# ---- hostile offers
+
+OFFERS = [entry.sdp.split("\r\n") for client in CLIENTS for entry in conversation(client) if entry.kind == "offer"]
+LINES = [line for offer in OFFERS[:6] for line in offer]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_no_offer_raises_anything_but_its_sentence(seed: int) -> None:
+    chance = random.Random(seed)
+    bench = Bench()
+    bench.join("PA_a", "PA_b")
+    bench.publish("PA_b")
+    bench.announce("PA_a", "TR_1", "video", "0d150539-3496-4306-93a4-164a3d782237")
+    bench.tell(m.Subscribe("r", "PA_a", ["TR_audio_PA_b", "TR_video_PA_b"]))
+    for _ in range(6):
+        lines = list(chance.choice(OFFERS))
+        for _ in range(chance.randrange(7)):
+            at = chance.randrange(1, len(lines))
+            lines[at : at + 1] = chance.choice([[], [lines[at]] * 2, [chance.choice(LINES)], [lines[at][: chance.randrange(20)]]])
+        with contextlib.suppress(HubError):
+            answered = bench.engine.command(m.Offer("r", "PA_a", "\r\n".join(lines)))
+            assert isinstance(answered, m.Answer)
+            described = sdp.parse(answered.sdp)
+            sending = {section.mid for section in described.sections if section.msid}
+            assert sending == set(answered.mids) == {route.mid for route in bench.plane.routes.values()}
+            assert len(bench.plane.receivers) == 2 + len(bench.track("TR_1").encodings)
+    bench.tell(m.RemovePeer("r", "PA_a"))
+    assert bench.plane.routes == {}
+    assert len(bench.plane.receivers) == 2
