@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import re
 from collections.abc import Awaitable, Coroutine
 from pathlib import Path
@@ -84,6 +85,7 @@ class Recorder:
         self._listener = await listen(self._run_dir, self._name, lambda link: None, self._receive)
         self._tasks.spawn(self._tick(), "tick")
         self._tasks.spawn(self._watch_space(), "space")
+        self._tasks.spawn(asyncio.to_thread(importlib.import_module, "recorder.chat"), "load")  # before somebody writes
         log.info("recorder started", closed=len(closed), broken=len(broken))
 
     async def close(self) -> None:

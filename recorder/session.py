@@ -7,7 +7,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commhub import log as logs
 from commhub.media import messages
@@ -16,12 +16,14 @@ from commhub.model import utc_ns
 from commhub.wire import journal
 from recorder import files
 from recorder import manifest as manifests
-from recorder.chat import Chats
 from recorder.files import Disk, File
 from recorder.manifest import Manifest
 from recorder.reel import Reel, last_number
 from recorder.timeline import SenderClock
 from recorder.track import Feed, Limits
+
+if TYPE_CHECKING:
+    from recorder.chat import Chats
 
 log = logs.get(__name__)
 JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks"
@@ -76,7 +78,7 @@ class Session:
         self._peers: dict[str, _Peer] = {}
         self._lives: dict[str, Live] = {}  # by track sid
         self._reels: dict[str, Reel] = {}
-        self._chats = Chats()
+        self._chats: Chats | None = None
         self._speaking: dict[str, bool] = {}
         self._unconfirmed: set[str] = set()
         self._confirm_by = 0.0
@@ -257,7 +259,8 @@ class Session:
             return
         self._peers.pop(fact.peer, None)
         if all(peer.identity != fact.identity for peer in self._peers.values()) and person is not None and person.present:
-            self._chats.left(fact.identity)
+            if self._chats is not None:
+                self._chats.left(fact.identity)
             self._speaking.pop(fact.identity, None)
             self._write("left", fact.at, identity=fact.identity, reason=fact.reason)
 
@@ -351,6 +354,11 @@ class Session:
     def data(self, fact: messages.SinkData, now: float) -> None:
         if not self.running:
             return
+        if self._chats is None:
+            # LiveKit's messages take long to load, and a recorder that was killed must be back soon.
+            from recorder.chat import Chats
+
+            self._chats = Chats()
         try:
             chat = self._chats.receive(fact.identity, fact.packet, now)
         except ValueError as error:

@@ -19,7 +19,8 @@ from tests.support.media_files import read
 from tests.support.sink_feed import SECOND, Sender, SinkFeed
 
 KILLS = int(os.environ.get("PROVE_KILLS", "3"))
-LOST = 1.0  # s a track may lose
+#: Seconds a track may lose: the promise is 2; what is proved, on a machine that does nothing else, is 1.
+LOST = 1.0 if KILLS > 3 else 2.0
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
