@@ -65,8 +65,9 @@ pages-test: .venv/.tests
 	@$(BIN)/python hatch_build.py --silent run test
 
 .PHONY: bench
-bench: .venv/.tests build ## forwarded packets per CPU-second of all processes
-	@$(BIN)/python -m bench.cost
+bench: .venv/.tests build ## forwarded packets per CPU-second of all processes, beside LiveKit in the same run
+	@mkdir -p .cache
+	@$(BIN)/python -m bench.cost --livekit "$$(tools/livekit.sh)"
 
 .PHONY: clean
 clean: ## removes what was built and cached; data/ stays
