@@ -42,13 +42,23 @@ export function joinSpans(spans: readonly [number, number][], nearer: number, le
 
 export type LaneKind = 'chat' | 'camera' | 'people' | 'recording' | 'other'
 
+/**
+ * The type without where it came from. A camera joins and leaves the room like a person; to people it is brought in
+ * and taken out.
+ */
+export function plainType(event: RecordedEvent): string {
+  const type = event.type.replace(/^consultation\./, '')
+  const camera = (event.data as { kind?: unknown } | null)?.kind === 'camera' || event.identity?.endsWith(':bridge')
+  if (camera && type === 'joined') return 'camera_added'
+  return camera && type === 'left' ? 'camera_removed' : type
+}
+
 export function laneOf(event: RecordedEvent): LaneKind {
-  const type = event.type.replace(/^(consultation|recording|track)\./, '')
+  const type = plainType(event)
   if (type === 'chat') return 'chat'
   if (type.startsWith('camera')) return 'camera'
-  if (['joined', 'left', 'join', 'leave', 'participant_joined', 'participant_left'].includes(type)) return 'people'
-  if (type.startsWith('recording') || type === 'started' || type === 'stopped' || event.type.startsWith('recording.'))
-    return 'recording'
+  if (type === 'joined' || type === 'left') return 'people'
+  if (type.startsWith('recording') || type === 'continued' || type === 'recovered') return 'recording'
   return 'other'
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RecordedEvent, RecordedTrack, RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock, nextRate } from './clock.model'
-import { currentEvent, eventLanes, joinSpans, jumpEvent, laneOf, searchEvents, ticks } from './lanes.model'
+import { currentEvent, eventLanes, joinSpans, jumpEvent, laneOf, plainType, searchEvents, ticks } from './lanes.model'
 import { playerLayout } from './stage.model'
 import { defaultMain, gapAt, lengthOf, neededParts, playable, playerTiles, segmentAt } from './tracks.model'
 
@@ -205,6 +205,13 @@ describe('lanes', () => {
       ['chat', 2],
       ['people', 1],
     ])
+  })
+
+  it('calls a camera that joins brought in', () => {
+    const joined = { ...event(0, 'joined'), data: { kind: 'camera' } }
+    expect(laneOf(joined)).toBe('camera')
+    expect(plainType({ ...event(0, 'left'), identity: 'C1:bridge' })).toBe('camera_removed')
+    expect(laneOf({ ...event(0, 'left'), identity: 'P1:T1' })).toBe('people')
   })
 
   it('marks round times of day', () => {

@@ -1,5 +1,6 @@
 import type { RecordedEvent } from '../hub/types'
 import type { Key, Translate } from '../i18n'
+import { plainType } from './lanes.model'
 
 const said: Record<string, Key> = {
   joined: 'event.joined',
@@ -25,7 +26,7 @@ const said: Record<string, Key> = {
 /** What a recorded event is called in a sentence. */
 export function eventText(event: RecordedEvent, t: Translate): string {
   if (event.type === 'chat') return event.text ?? ''
-  const key = said[event.type.replace(/^consultation\./, '')]
+  const key = said[plainType(event)]
   const data = record(event.data)
   const camera = record(data.camera)
   const name = text(camera.name) || text(data.name) || event.name || ''
