@@ -11,7 +11,7 @@ import type { PlayerEngine, PlayerView } from './engine'
 import type { SpeakerLane } from './lanes.model'
 import { Media } from './Media'
 import { playerLayout, type Rect } from './stage.model'
-import { endOf, gapAt, type PlayerTile } from './tracks.model'
+import { endOf, gapAt, type Part, type PlayerTile } from './tracks.model'
 import '../ui/tile.css'
 
 interface Props {
@@ -82,6 +82,12 @@ function speaks(lanes: SpeakerLane[], identity: string, at: number): boolean {
   return lanes.some(lane => lane.identity === identity && lane.spans.some(span => span.start <= at && at < span.end))
 }
 
+/** At the very start everybody's first picture is shown already, though tracks begin within a second or two. */
+function soon(part: Part, tile: PlayerTile, at: number): boolean {
+  const first = tile.track.segments[0]
+  return part.segment.url === first?.url && at < first.start_ms && first.start_ms < 3000
+}
+
 interface TileProps {
   tile: PlayerTile
   rect: Rect
@@ -97,7 +103,7 @@ interface TileProps {
 function PictureTile({ tile, rect, recording, engine, view, speaking, pattern, main, onMain }: TileProps) {
   const t = useT()
   const own = view.parts.filter(part => part.track.id === tile.track.id && part.track.kind === 'video')
-  const shown = own.find(part => view.onAir.has(part.key))
+  const shown = own.find(part => view.onAir.has(part.key)) ?? own.find(part => soon(part, tile, view.position))
   const name = tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name
   const style = { left: rect.x, top: rect.y, width: rect.width, height: rect.height }
   return (

@@ -45,7 +45,14 @@ export function SideList({ ref, recording, position, onSeek }: Props) {
   }
   useImperativeHandle(ref, () => ({ hit: go, search: () => box.current?.focus() }))
   useEffect(() => {
-    list.current?.children[current]?.scrollIntoView({ block: 'nearest' })
+    // Only the list moves, not the page around it.
+    const box = list.current
+    const line = box?.children[current]
+    if (!box || !(line instanceof HTMLElement)) return
+    const top = line.offsetTop - box.offsetTop
+    if (top < box.scrollTop) box.scrollTop = top
+    else if (top + line.offsetHeight > box.scrollTop + box.clientHeight)
+      box.scrollTop = top + line.offsetHeight - box.clientHeight
   }, [current])
 
   return (

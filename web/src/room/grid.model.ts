@@ -19,7 +19,8 @@ export function capacity(count: number): number {
 /** `width` and `height` are what the tiles and the gaps between them may fill, px. */
 export function layout(width: number, height: number, count: number, gap = 8): Grid {
   const places = capacity(count)
-  const widths = places === 2 ? [2] : Array.from({ length: places }, (_, i) => i + 1)
+  // Two stand side by side; one above the other only where the stage is upright, as on a phone.
+  const widths = places === 2 && width >= height ? [2] : Array.from({ length: places }, (_, i) => i + 1)
   let best: Grid = { columns: 1, rows: 1, tileWidth: 0, tileHeight: 0 }
   for (const columns of widths) {
     const rows = Math.ceil(places / columns)

@@ -42,6 +42,10 @@ describe('grid', () => {
       }
   })
 
+  it('stands two one above the other on an upright stage', () => {
+    expect(layout(366, 700, 2)).toMatchObject({ columns: 1, rows: 2 })
+  })
+
   it('goes up in steps and turns pages above 25', () => {
     expect([1, 2, 3, 5, 7, 10, 13, 17, 26].map(capacity)).toEqual([1, 2, 4, 6, 9, 12, 16, 25, 25])
     expect([0, 25, 26, 51].map(pages)).toEqual([1, 1, 2, 3])
