@@ -76,7 +76,10 @@ class Recorder:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def start(self) -> None:
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:  # orders are answered all the same: with what is wrong
+            log.error("folder of recordings not usable", error=error.strerror)
         closed, broken = await asyncio.to_thread(repair.survey, self._folder)
         self._known = {state.session: state for state in closed}
         turn = asyncio.Lock()

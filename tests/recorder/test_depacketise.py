@@ -101,6 +101,16 @@ def test_padding_packets_are_no_frames_and_no_loss() -> None:
     assert len(frames(VP8, mixed)) == len(clip.frames)
 
 
+@pytest.mark.parametrize("codec", [VP8, H264], ids=lambda codec: codec.mime)
+def test_a_sender_without_markers_is_understood_by_its_times(codec: Codec) -> None:
+    sent = packets(sink_feed.video(codec))
+    for packet in sent:
+        packet.marker = False
+    assert [frame.data for frame in frames(codec, sent)] == [
+        frame.data for frame in frames(codec, packets(sink_feed.video(codec)))
+    ][:-1]
+
+
 def test_parameter_sets_may_come_with_the_description() -> None:
     clip = sink_feed.video(H264)
     first = clip.frames[0][1][0]

@@ -249,6 +249,16 @@ async def test_what_hits_one_recording_leaves_the_others_alone(data_dir: Path) -
         assert readable(hub, "S2") > 3.8
 
 
+async def test_a_folder_that_cannot_be_is_said_and_the_process_lives(data_dir: Path) -> None:
+    (data_dir / "file").write_text("in the way")
+    async with recorder(data_dir, data_dir / "file" / "recordings") as hub:
+        for session in ("S1", "S2"):
+            await hub.record(session)
+            state = await hub.state(session, "failed")
+            assert (state.code, state.tracks) == ("disk_error", 0)
+            assert state.text_zh == "录制文件无法写入，录制已停止；此前的内容可以回放。"
+
+
 async def test_a_limit_of_file_sizes_ends_the_recording_readable(data_dir: Path) -> None:
     folder = data_dir / "recordings"
     limit = 300 << 10  # the reserve fits
