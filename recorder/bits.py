@@ -97,3 +97,41 @@ def av1_sequence(payload: bytes) -> Av1Sequence:
                 level, tier = this_level, this_tier
     width_bits, height_bits = bits.read(4) + 1, bits.read(4) + 1
     return Av1Sequence(profile, level, tier, bits.read(width_bits) + 1, bits.read(height_bits) + 1)
+
+
+class Bytes:
+    """Octets of ``data`` from ``offset`` on. ValueError behind the end."""
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self._data, self.offset = data, offset
+
+    def next(self) -> int:
+        if self.offset >= len(self._data):
+            raise ValueError("A payload descriptor is torn.")
+        self.offset += 1
+        return self._data[self.offset - 1]
+
+    def leb128(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.next()
+            value |= (byte & 0x7F) << shift
+            if not byte & 0x80:
+                return value
+        raise ValueError("A LEB128 number is too long.")
+
+    def take(self, size: int) -> bytes:
+        if self.offset + size > len(self._data):
+            raise ValueError("An element is longer than its packet.")
+        self.offset += size
+        return self._data[self.offset - size : self.offset]
+
+
+def leb128(value: int) -> bytes:
+    """AV1 §4.10.5."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

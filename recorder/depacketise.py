@@ -257,7 +257,7 @@ class Vp9(_Pictures):
 
     def _add(self, payload: bytes) -> None:
         first, spatial = payload[0], 0
-        reader = _Bytes(payload, 1)
+        reader = bits.Bytes(payload, 1)
         if first & 0x80 and reader.next() & 0x80:
             reader.next()
         if first & 0x20:
@@ -280,7 +280,7 @@ class Vp9(_Pictures):
             raise ValueError("The first packet of a VP9 frame is missing.")
         self._layers[-1].append(payload[reader.offset :])
 
-    def _structure(self, reader: _Bytes) -> None:
+    def _structure(self, reader: bits.Bytes) -> None:
         head = reader.next()
         if head & 0x10:
             for _ in range((head >> 5) + 1):
@@ -302,32 +302,6 @@ class Vp9(_Pictures):
             return Frame(self._time, self._at, data, False)
         width, height = self._size_told if len(frames) > 1 and self._size_told[0] else bits.vp9_size(frames[0])
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp9", "vp9", self._rate, width=width, height=height))
-
-
-class _Bytes:
-    def __init__(self, data: bytes, offset: int) -> None:
-        self._data, self.offset = data, offset
-
-    def next(self) -> int:
-        if self.offset >= len(self._data):
-            raise ValueError("A payload descriptor is torn.")
-        self.offset += 1
-        return self._data[self.offset - 1]
-
-    def leb128(self) -> int:
-        value = 0
-        for shift in range(0, 35, 7):
-            byte = self.next()
-            value |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                return value
-        raise ValueError("A LEB128 number is too long.")
-
-    def take(self, size: int) -> bytes:
-        if self.offset + size > len(self._data):
-            raise ValueError("An element is longer than its packet.")
-        self.offset += size
-        return self._data[self.offset - size : self.offset]
 
 
 class H264(_Pictures):
@@ -356,7 +330,7 @@ class H264(_Pictures):
         if kind == 28:
             self._unit_part(payload)
         elif kind == 24:
-            reader = _Bytes(payload, 1)
+            reader = bits.Bytes(payload, 1)
             while reader.offset < len(payload):
                 self._unit(reader.take(reader.next() << 8 | reader.next()))
         elif 1 <= kind <= 23:
@@ -445,7 +419,7 @@ class Av1(_Pictures):
         self._sequence = False
 
     def _add(self, payload: bytes) -> None:
-        flags, reader = payload[0], _Bytes(payload, 1)
+        flags, reader = payload[0], bits.Bytes(payload, 1)
         count, number = (flags >> 4) & 3, 0
         while reader.offset < len(payload):
             number += 1
@@ -469,9 +443,9 @@ class Av1(_Pictures):
         kind, extended, sized = (obu[0] >> 3) & 15, bool(obu[0] & 4), bool(obu[0] & 2)
         if kind in (2, 8, 15):  # temporal delimiter, tile list, padding
             return
-        reader = _Bytes(obu, 2 if extended else 1)
+        reader = bits.Bytes(obu, 2 if extended else 1)
         body = reader.take(reader.leb128()) if sized else obu[reader.offset :]
-        whole = bytes([obu[0] | 2]) + obu[1 : 2 if extended else 1] + _leb128(len(body)) + body
+        whole = bytes([obu[0] | 2]) + obu[1 : 2 if extended else 1] + bits.leb128(len(body)) + body
         if kind == 1:
             self._sequence = True
             self._head = whole
@@ -492,12 +466,3 @@ class Av1(_Pictures):
         string = f"av01.{told.profile}.{told.level:02d}{'H' if told.tier else 'M'}.08"
         form = Format("video", "av1", string, self._rate, width=told.width, height=told.height, private=private)
         return Frame(self._time, self._at, data, True, 0, form)
-
-
-def _leb128(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
