@@ -84,7 +84,9 @@ class Client:
         outbound = policy(key=ours, ssrc_type=policy.SSRC_ANY_OUTBOUND, srtp_profile=kind)
         outbound.allow_repeat_tx = True
         self.outbound = pylibsrtp.Session(outbound)
-        self.inbound = pylibsrtp.Session(policy(key=theirs, ssrc_type=policy.SSRC_ANY_INBOUND, srtp_profile=kind))
+        inbound = policy(key=theirs, ssrc_type=policy.SSRC_ANY_INBOUND, srtp_profile=kind)
+        inbound.window_size = 1024  # as browsers have it: repairs come late
+        self.inbound = pylibsrtp.Session(inbound)
         self.received: list[bytes] = []
         self.reports: list[rtcp.Packet] = []
         self.raw: list[bytes] = []  # SRTP as it came
