@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 REPORTS = 3  # in a row until we believe that too much is sent
+HOLD = 1.0  # s they span at least: receivers report five times a second while their estimate falls
 TOO_LOW = 0.85  # of what is sent
 MARGIN = 0.95  # of an estimate that is given away
 WATCH = 6.0  # s a try must hold
 FIRST_TRY, LAST_TRY = 8.0, 120.0  # s until the next try: after the first failure, at most
+BLACK_TRY = 3.0  # s instead of FIRST_TRY while somebody sees nothing at all
 CALM = 3.0  # s after going down during which reports still speak of the time before
 GUESS = 3  # a layer nobody has measured yet is taken as this many times the one below it
 FLOOR = 30_000  # bit/s; an estimate below this says "almost nothing", not a number
@@ -48,6 +50,7 @@ class Allocator:
 
     budget: int | None = None
     _low: int = 0
+    _low_since: float = 0.0
     _estimate: int = 0
     _wait: float = FIRST_TRY
     _next_try: float = 0.0
@@ -69,8 +72,10 @@ class Allocator:
                 self._wait = FIRST_TRY
                 self._next_try = now + CALM
             return
+        if not self._low:
+            self._low_since = now
         self._low += 1
-        if self._low < REPORTS:
+        if self._low < REPORTS or now - self._low_since < HOLD:
             return
         self._low = 0
         if self._trying_since:
@@ -92,6 +97,8 @@ class Allocator:
         if self._stale:
             self._stale = False
             self._given = share(demands, self.budget)
+            if self._wait == FIRST_TRY and not self._trying_since and min(self._given.values(), default=0) < 0:
+                self._next_try = min(self._next_try, now + BLACK_TRY)
         return self._given
 
     def _try(self, demands: list[Demand], now: float) -> None:

@@ -58,6 +58,25 @@ def test_two_low_reports_are_not_enough() -> None:
     assert allocator.decide(demands, 3.5) == {1: 0}
 
 
+def test_a_hiccup_with_many_reports_is_one_hiccup() -> None:
+    allocator = Allocator()
+    demands = [Demand(1, list(SIMULCAST), 2)]
+    for number in range(5):
+        allocator.report(100_000, 1_740_000, AUDIO, 1.0 + number * 0.2)
+    allocator.report(3_000_000, 1_740_000, AUDIO, 2.0)
+    assert allocator.decide(demands, 2.0) == {1: 2}
+
+
+def test_who_sees_nothing_is_tried_first_and_soon() -> None:
+    allocator = Allocator()
+    demands = [Demand(1, [500_000], 0), Demand(2, [500_000], 0)]
+    for number in range(4):
+        allocator.report(500_000, 1_040_000, AUDIO, 1.0 + number * 0.5)
+    assert allocator.decide(demands, 2.5) == {1: 0, 2: -1}
+    assert allocator.decide(demands, 5.4) == {1: 0, 2: -1}
+    assert allocator.decide(demands, 5.6) == {1: 0, 2: 0}
+
+
 def test_tries_back_off() -> None:
     link = Link(400_000)
     link.run(300)

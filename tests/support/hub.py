@@ -29,7 +29,8 @@ from tests.support.livekit import HUB_KEY, KEYS, OpenHost
 REPOSITORY = Path(__file__).resolve().parents[2]
 LIVEKIT_CLIENT = REPOSITORY / "web" / "node_modules" / "livekit-client" / "dist" / "livekit-client.umd.js"
 WORKER = """
-import asyncio, sys
+import asyncio, ctypes, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a test that is killed leaves nothing running
 from pathlib import Path
 from commhub.media import worker
 asyncio.run(worker.run(pairs=[("127.0.0.1", "127.0.0.1")], port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=0))
