@@ -209,10 +209,10 @@ async def measure(server: Server, subscribers: int, seconds: float) -> dict[str,
                 pipe.send("end")
             except OSError:
                 pass
-        for process, _ in clients:
-            process.join(5)
-            if process.is_alive():
-                process.kill()
+        for client, _ in clients:
+            client.join(5)
+            if client.is_alive():
+                client.kill()
         await server.stop()
 
 

@@ -15,10 +15,10 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
-from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceTransport
 from livekit.protocol import models, rtc
 from pylibsrtp import Error as SrtpError
 
@@ -145,7 +145,9 @@ class Subscriber:
         self._socket.sendto(data, self._target)
 
     async def _connect(self) -> None:
-        wire = _Wire(lambda data: self._socket.sendto(data, self._target))
+        target = self._target
+        assert target is not None
+        wire = _Wire(lambda data: self._socket.sendto(data, target))
         self._wire = wire
         self._checked = asyncio.Event()
         while not self._checked.is_set():
@@ -154,7 +156,7 @@ class Subscriber:
                 await asyncio.wait_for(self._checked.wait(), 0.05)
             except TimeoutError:
                 continue
-        dtls = RTCDtlsTransport(wire, [self._certificate])
+        dtls = RTCDtlsTransport(cast(RTCIceTransport, wire), [self._certificate])
         dtls._set_role("client")
         self._dtls = dtls
         algorithm, value = self._fingerprint
@@ -207,7 +209,9 @@ class Subscriber:
             await asyncio.sleep(1)
             for ssrc, highest in self.counters.highest.items():
                 report = struct.pack("!BBHIIIIIII", 0x81, 201, 7, 1, ssrc, 0, highest, 0, 0, 0)
-                self._socket.sendto(self._dtls._tx_srtp.protect_rtcp(report), self._target)  # type: ignore[union-attr]
+                assert self._dtls is not None
+                assert self._target is not None
+                self._socket.sendto(self._dtls._tx_srtp.protect_rtcp(report), self._target)
 
     async def close(self) -> None:
         leave = rtc.SignalRequest(leave=rtc.LeaveRequest(reason=models.DisconnectReason.CLIENT_INITIATED))
