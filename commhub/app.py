@@ -6,7 +6,8 @@ A setting becomes a constructor argument here and, for the processes beside the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from aiohttp import web
 
-from commhub import certificates
+from commhub import certificates, machine
 from commhub import log as logs
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.auth import Auth
@@ -116,8 +117,8 @@ def _shown(one: NewSignIn) -> dict[str, str]:
 # ---- hub
 
 
-async def hub(settings: Settings) -> None:
-    """``commhub hub``: people and records."""
+async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> None:
+    """``commhub hub``: people and records. Without ``listeners`` it opens ``settings.http`` itself."""
     names = [f"media-{index}" for index in range(settings.media.workers)]
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(records(settings))
@@ -162,12 +163,21 @@ async def hub(settings: Settings) -> None:
         stack.push_async_callback(workers.close)
 
         parts = Parts(base.store, base.auth, events, base.directory, feeds, rooms, recordings, review)
-        await _serve(settings, stack, parts, conference, lambda: {**workers.health(), **{link.name: link.up for link in links}})
+        await _serve(
+            settings, stack, parts, conference, listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
+        )
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
 
 
-async def _serve(settings: Settings, stack: AsyncExitStack, parts: Parts, conference: live.Rooms, health: Any) -> None:
+async def _serve(
+    settings: Settings,
+    stack: AsyncExitStack,
+    parts: Parts,
+    conference: live.Rooms,
+    listeners: Sequence[socket.socket],
+    health: Any,
+) -> None:
     """The one HTTP port: API, pages, signalling, Twirp."""
     now = datetime.now(UTC)
     tls = await asyncio.to_thread(certificates.prepare, settings.http, settings.data_dir, now)
@@ -184,7 +194,8 @@ async def _serve(settings: Settings, stack: AsyncExitStack, parts: Parts, confer
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     stack.push_async_callback(signalling.close)
-    await web.TCPSite(runner, settings.http.host, settings.http.port, ssl_context=tls.context if tls else None).start()
+    for listener in listeners or machine.listen(settings.http.host, settings.http.port):
+        await web.SockSite(runner, listener, ssl_context=tls.context if tls else None).start()
     if tls is not None:
         tasks = await stack.enter_async_context(Tasks("certificates"))
         tasks.spawn(_renew(tls), "renew")

@@ -13,9 +13,10 @@ import ipaddress
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -131,13 +132,13 @@ def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @app.command(show=False)
-def hub(*, options: Options = PLAIN) -> None:
-    """People and records (a child of `serve`)."""
+def hub(*, listening: tuple[int, ...] = (), options: Options = PLAIN) -> None:
+    """People and records (a child of `serve`). `--listening`: descriptors of sockets to accept at, inherited."""
     settings = _begin(options, "hub")
     from commhub import app as parts
 
     machine.wait_turn(settings.run_dir / "hub.turn")
-    _run(lambda: parts.hub(settings))
+    _run(lambda: parts.hub(settings, [socket.socket(fileno=number) for number in listening]))
 
 
 @app.command(show=False)
@@ -169,13 +170,14 @@ def record(*, options: Options = PLAIN) -> None:
     _run(lambda: parts.record(settings))
 
 
-def processes(settings: Settings) -> list[Child]:
-    """The processes of a hub."""
+def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> list[Child]:
+    """The processes of a hub; ``listeners`` are where browsers and LiveKit clients connect to."""
+    listening = [word for one in listeners for word in ("--listening", str(one.fileno()))]
     program = (sys.executable, "-m", "commhub")
     workers = [("media", "--index", str(index)) for index in range(settings.media.workers)]
     return [
         *(Child(f"media-{words[-1]}", (*program, *words), spare=True) for words in workers),
-        Child("hub", (*program, "hub"), NICE, spare=True),
+        Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
         *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in BRIDGES),
         Child("record-0", (*program, "record"), NICE),
     ]
@@ -183,8 +185,13 @@ def processes(settings: Settings) -> list[Child]:
 
 def _supervise(settings: Settings, more: list[Child], ready: Callable[[], bool] | None = None) -> NoReturn:
     try:
+        # They outlive the hub: who connects while it is being started again waits.
+        listeners = machine.listen(settings.http.host, settings.http.port)
+    except OSError as error:
+        _fail(MISCONFIGURED, f"http: 地址或端口不可用 / address or port not available: {error}")
+    try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = Supervisor([*processes(settings), *more], settings.run_dir, ready=ready).run()
+        status = Supervisor([*processes(settings, listeners), *more], settings.run_dir, ready=ready).run()
     except AlreadyRunning as error:
         _fail(1, str(error))
     except OSError as error:

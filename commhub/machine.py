@@ -1,10 +1,11 @@
-"""What this machine is called in a network, and whose turn it is on it."""
+"""What this machine is called in a network, where it listens, and whose turn it is on it."""
 
 from __future__ import annotations
 
 import fcntl
 import ipaddress
 import os
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,30 @@ def arranged(given: Iterable[Address]) -> list[Address]:
     """The usable ones of `addresses`, each once: IPv4 before IPv6, loopback last."""
     usable = {each for each in given if not (each.is_link_local or each.is_multicast or each.is_unspecified)}
     return sorted(usable, key=lambda each: (each.is_loopback, each.version, int(each)))
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listening TCP sockets, one for each address of ``host``. OSError when one cannot be had.
+
+    Opened by who outlives the process that accepts: who dials while that one is being started again waits a moment
+    instead of being refused, which some LiveKit clients take as the end of their connections.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            sockets.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+            one.listen(1024)
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
 
 
 def wait_turn(file: Path) -> None:

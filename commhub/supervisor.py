@@ -60,6 +60,7 @@ class Child:
     command: Sequence[str]
     nice: int = 0
     spare: bool = False  # keep a second one that has loaded everything and waits for its turn (`machine.wait_turn`)
+    sockets: Sequence[socket.socket] = ()  # inherited under the same numbers; they outlive every life of the child
 
 
 @dataclass
@@ -143,7 +144,13 @@ class Supervisor:
 
         # A process group of its own: Ctrl-C in a terminal reaches the supervisor alone, and what a child has
         # started itself can be ended with it.
-        life.process = subprocess.Popen(life.child.command, stdin=subprocess.DEVNULL, preexec_fn=prepare, process_group=0)
+        life.process = subprocess.Popen(
+            life.child.command,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=prepare,
+            process_group=0,
+            pass_fds=[one.fileno() for one in life.child.sockets],
+        )
         life.started_at = now
         log.info("process started", extra={"child": life.child.name, "pid": life.process.pid})
 

@@ -111,6 +111,14 @@ def test_children_of_a_hub() -> None:
     assert found[1].command[1:] == ("-m", "commhub", "media", "--index", "1")
 
 
+def test_the_hub_inherits_where_it_listens() -> None:
+    (listener,) = machine.listen("127.0.0.1", 0)
+    with listener:
+        (child,) = [each for each in cli.processes(Settings(), [listener]) if each.name == "hub"]
+    assert child.command[-2] == "--listening"
+    assert child.sockets == [listener]
+
+
 def test_a_child_runs_its_part_with_the_settings(parts: types.ModuleType) -> None:
     seen = []
 
@@ -125,7 +133,7 @@ def test_a_child_runs_its_part_with_the_settings(parts: types.ModuleType) -> Non
 def test_sigterm_cancels_a_child_and_is_a_good_end(parts: types.ModuleType) -> None:
     ended = []
 
-    async def hub(settings: Settings) -> None:
+    async def hub(settings: Settings, listeners: list[socket.socket]) -> None:
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
         try:
             await asyncio.sleep(30)
@@ -245,13 +253,13 @@ async def test_ready_is_what_healthz_says(tmp_path: Path, tls: Literal["on", "of
 FAKE_APP = """
 import asyncio
 
-async def hub(settings):
+async def hub(settings, listeners):
     async def answer(reader, writer):
         await reader.readuntil(b"\\r\\n\\r\\n")
         writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
         await writer.drain()
         writer.close()
-    server = await asyncio.start_server(answer, settings.http.host, settings.http.port)
+    server = await asyncio.start_server(answer, sock=listeners[0])
     await server.serve_forever()
 
 async def media(settings, index):

@@ -1,4 +1,7 @@
+import socket
 from ipaddress import ip_address
+
+import pytest
 
 from commhub import machine
 
@@ -11,3 +14,14 @@ def test_usable_addresses_once_each_with_loopback_last() -> None:
 
 def test_this_machine_has_loopback() -> None:
     assert ip_address("127.0.0.1") in machine.addresses()
+
+
+def test_listening_sockets_of_a_name_and_of_a_taken_port() -> None:
+    sockets = machine.listen("localhost", 0)
+    try:
+        assert {one.getsockname()[0] for one in sockets} <= {"127.0.0.1", "::1"}
+        with pytest.raises(OSError, match="in use"):
+            machine.listen("127.0.0.1", next(one for one in sockets if one.family == socket.AF_INET).getsockname()[1])
+    finally:
+        for one in sockets:
+            one.close()

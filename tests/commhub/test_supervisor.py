@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -251,3 +252,25 @@ def test_a_spare_takes_over_and_is_replaced(start: Start, tmp_path: Path) -> Non
     wait_until(lambda: run.pids().get("hub-spare", spare) != spare, what="the next spare waits")
     assert mark.read_text() == str(spare)
     assert run.end()[0] == 0
+
+
+def test_a_socket_outlives_the_child_that_accepts(tmp_path: Path) -> None:
+    """Who dials while the child is dead waits in the socket's queue for the next one."""
+    program = f"""
+import logging, socket, sys
+from pathlib import Path
+from commhub.supervisor import Child, Supervisor
+listener = socket.create_server(("127.0.0.1", 0))
+Path({str(tmp_path / "port")!r}).write_text(str(listener.getsockname()[1]))
+once = "import socket; s = socket.socket(fileno=%d); c, _ = s.accept(); c.send(b'served'); c.close()" % listener.fileno()
+Supervisor([Child("hub", (sys.executable, "-c", once), sockets=[listener])], Path({str(tmp_path / "run")!r})).run()
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        try:
+            wait_until(lambda: (tmp_path / "port").exists() and (tmp_path / "port").read_text())
+            address = ("127.0.0.1", int((tmp_path / "port").read_text()))
+            for _ in range(3):  # each life of the child serves one
+                with socket.create_connection(address, 10) as connection:
+                    assert connection.recv(100) == b"served"
+        finally:
+            process.terminate()
