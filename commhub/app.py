@@ -29,7 +29,7 @@ from commhub.feeds import Feeds
 from commhub.links import ChildLink
 from commhub.log import Secret
 from commhub.media.workers import Workers
-from commhub.recordings import Recordings, Review
+from commhub.recordings import Recordings, Review, Vacancy
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
@@ -138,6 +138,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         door = Door(base.store, base.auth, rooms)
         conference.host = door
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
+        vacancy = Vacancy(base.store, rooms, recordings, conference)
         review = Review(base.store, settings.recordings_dir)
 
         await recordings.open()
@@ -161,6 +162,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             stack.push_async_callback(link.close)
         await workers.start()
         stack.push_async_callback(workers.close)
+        vacancy.start()
+        stack.push_async_callback(vacancy.close)
 
         parts = Parts(base.store, base.auth, events, base.directory, feeds, rooms, recordings, review)
         await _serve(

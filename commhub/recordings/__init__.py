@@ -1,6 +1,7 @@
-"""Recordings: the running ones (``sessions``) and the finished ones (``review``)."""
+"""Recordings: the running ones (``sessions``), the finished ones (``review``), and what stops by itself (``vacancy``)."""
 
 from commhub.recordings.review import Review
 from commhub.recordings.sessions import Recordings
+from commhub.recordings.vacancy import Vacancy
 
-__all__ = ["Recordings", "Review"]
+__all__ = ["Recordings", "Review", "Vacancy"]

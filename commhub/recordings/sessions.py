@@ -115,7 +115,7 @@ class Recordings:
     async def stop(self, consultation: str, actor: Actor) -> ConsultationView:
         async with self._store.transaction() as transaction:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
-            if record.recording_state == "off":
+            if record.recording_state == "off" and not record.recording_wanted:
                 return self._rooms.view(record, actor)
             off = {"recording_state": "off", "recording_since": None, "recording_reason": None, "recording_wanted": False}
             await self._rooms.edit(transaction, consultation, **off)
@@ -124,6 +124,18 @@ class Recordings:
             record = await self._rooms.announce(transaction, "consultation.recording_stopped", consultation, actor, data)
         self._conference.set_recording(consultation, False)
         return self._rooms.view(record, actor)
+
+    async def stop_empty(self, consultation: str, empty: Callable[[], bool]) -> None:
+        """The hub itself stops recording an empty room; who comes next starts it again, for it is still wanted."""
+        async with self._store.transaction() as transaction:
+            record = await consultations.one(transaction, consultation)
+            if record is None or not record.live or record.recording_state != "recording" or not empty():
+                return
+            await self._rooms.edit(transaction, consultation, recording_state="off", recording_since=None)
+            await audit.record(transaction, HUB, "recording.stop", consultation, object=record.title)
+            data = {"recording_id": record.recording_id, "reason": "empty"}
+            await self._rooms.announce(transaction, "consultation.recording_stopped", consultation, HUB, data)
+        self._conference.set_recording(consultation, False)
 
     async def _begin(self, transaction: Transaction, record: Consultation, by: Actor | By) -> Consultation:
         session, at = new_id(), utc_ns()
@@ -333,9 +345,10 @@ class Recordings:
                 if session.room == event.subject:
                     self._mark(session.id, event.type, published.at, data)
         if event.type in ("consultation.ended", "consultation.recording_stopped"):
-            self._end(event.subject, "ended" if event.type == "consultation.ended" else "stopped")
+            reason = "ended" if event.type == "consultation.ended" else "stopped"
+            self._end(event.subject, event.data.get("reason", reason))
         if event.type == "consultation.joined" and event.data["consultation"]["recording"]["state"] == "off":
-            self._first_join(event.subject)
+            self.begin_wanted(event.subject)
 
     def _mark(self, session: str, event: str, at: int, data: dict[str, object]) -> None:
         if self._tell is not None:
@@ -347,18 +360,20 @@ class Recordings:
             if self._tell is not None:
                 self._tell(StopRecord(session=session.id, reason=reason))
 
-    def _first_join(self, room: str) -> None:
+    def begin_wanted(self, room: str) -> None:
+        """Somebody is there: it is recorded from now on if it should be (asked once more before it begins)."""
         if room not in self._beginning:
             self._beginning.add(room)
             self._tasks.spawn(self._begin_wanted(room), "begin")
 
     async def _begin_wanted(self, room: str) -> None:
-        """It was created with recording: the first who joins starts it."""
+        """It was created with recording: the first who joins starts it. So does who finds it empty and stopped for that."""
         try:
             async with self._store.transaction() as transaction:
                 record = await consultations.one(transaction, room)
                 if record is None or not record.live or not record.recording_wanted or record.recording_state != "off":
                     return
-                await self._begin(transaction, record, By(record.host.name, record.host.id))
+                # At first by the host, who wanted it; later it is the hub that goes on.
+                await self._begin(transaction, record, HUB if record.recording_id else By(record.host.name, record.host.id))
         finally:
             self._beginning.discard(room)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from commhub.errors import Conflict, Forbidden, HubError, Invalid, NotFound
 from commhub.events import Audience, Events
 from commhub.feeds import Feeds
 from commhub.log import Secret
-from commhub.model import Actor, By, Label, new_id, utc_ns
+from commhub.model import HUB, Actor, By, Label, new_id, utc_ns
 from commhub.rooms import picture, rules
 from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
@@ -209,14 +209,31 @@ class Rooms:
     async def end(self, consultation: str, actor: Actor) -> ConsultationView:
         async with self._store.transaction() as transaction:
             record = await self.controllable(transaction, consultation, actor, "end")
-            values = {"state": "ended", "ended_at": utc_ns(), "recording_state": "off", "recording_since": None}
-            await self.edit(transaction, consultation, **values)
-            await audit.record(transaction, actor, "consultation.end", consultation, object=record.title)
-            ended = await self.announce(transaction, "consultation.ended", consultation, actor)
-        for camera in record.cameras:
-            self._feeds.detach(camera.id, consultation)
-        await self._conference.close(consultation)
+            ended = await self._end(transaction, record, actor)
+        await self._close(record)
         return self.view(ended, actor)
+
+    async def end_empty(self, consultation: str, empty: Callable[[], bool]) -> None:
+        """The hub itself ends what everybody has left; unless it is over, or not ``empty`` any more."""
+        async with self._store.transaction() as transaction:
+            record = await consultations.one(transaction, consultation)
+            if record is None or not record.live or not empty():
+                return
+            await self._end(transaction, record, HUB, {"reason": "empty"})
+        await self._close(record)
+
+    async def _end(
+        self, transaction: Transaction, record: Consultation, by: Actor | By, data: dict[str, Any] | None = None
+    ) -> Consultation:
+        values = {"state": "ended", "ended_at": utc_ns(), "recording_state": "off", "recording_since": None}
+        await self.edit(transaction, record.id, **values)
+        await audit.record(transaction, by, "consultation.end", record.id, object=record.title)
+        return await self.announce(transaction, "consultation.ended", record.id, by, data)
+
+    async def _close(self, record: Consultation) -> None:
+        for camera in record.cameras:
+            self._feeds.detach(camera.id, record.id)
+        await self._conference.close(record.id)
 
     async def join(self, consultation: str, actor: Actor, terminal: str, origin: str) -> Joining:
         """A ticket into the room; ``origin`` is the WebSocket origin the page reaches the hub by."""
