@@ -240,6 +240,19 @@ class TapOutlet(Outlet):
         super().__init__(number, receiver)
         self.sink = sink
         self.ssrc = secrets.randbits(32)
+        self._clock: tuple[int, int] | None = None  # as told last
+
+    def clock(self) -> tuple[int, int] | None:
+        """``(RTP time, UTC ns)`` of the sender's last report in the tap's own RTP time; None when that was told already."""
+        layer = self.layer
+        if layer is None or layer.clock is None:
+            return None
+        rtp_time, ntp = layer.clock
+        clock = (rtp_time + self.timestamp & 0xFFFFFFFF, ntp)
+        if clock == self._clock:
+            return None
+        self._clock = clock
+        return clock
 
     def among(self, layer: Layer) -> list[Any]:
         return layer.taps

@@ -331,6 +331,9 @@ class Engine:
     def connection_closed(self, path: Path) -> None:
         self.transports.connection_closed(path)
 
+    def sender_report(self, tap: int, rtp_time: int, ntp: int) -> None:
+        self.sinks.clock(tap, rtp_time, ntp)
+
     # ---- links of bridges and recorders
 
     def link_closed(self, link: Link) -> None:
@@ -344,9 +347,7 @@ class Engine:
         elif isinstance(message, messages.EndSource):
             self.sources.end(message.source, link)
         elif isinstance(message, messages.SourceClock):
-            receiver = self.sources.clock(link, message)
-            if receiver:
-                self.sinks.clock(receiver, message.rtp_time, message.ntp)
+            self.sources.clock(link, message)
         else:
             raise Invalid("A bridge does not say this.", code="unexpected")
 

@@ -64,6 +64,11 @@ def ntp_time(ns: int) -> int:
     return ((ns + _NTP_EPOCH * 1_000_000_000) << 32) // 1_000_000_000
 
 
+def utc_ns(ntp: int) -> int | None:
+    """UTC nanoseconds of a 64-bit NTP time, None for zero: the sender has no clock (RFC 3550 §6.4.1)."""
+    return (ntp * 1_000_000_000 + (1 << 31) >> 32) - _NTP_EPOCH * 1_000_000_000 if ntp else None
+
+
 def absolute_send_time(ns: int) -> bytes:
     """UTC nanoseconds as the 24 bits of the abs-send-time extension: seconds in 6.18 fixed point."""
     return (ns * 262144 // 1_000_000_000 & 0xFFFFFF).to_bytes(3, "big")

@@ -186,7 +186,7 @@ class Forwarder(PacketPath):
     def feed_clock(self, receiver: int, rtp_time: int, ntp: int) -> None:
         known = self._receivers.get(receiver)
         if known is not None and known.fed:
-            known.layers[0].sr = (feedback.ntp_time(ntp), rtp_time, self._clock())
+            self._report(known.layers[0], feedback.ntp_time(ntp), rtp_time, self._clock())
 
     def set_open(self, receiver: int, open: bool) -> None:
         known = self._receivers.get(receiver)

@@ -23,6 +23,7 @@ from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
 from commhub.wire import nal, rtcp, rtp
 
 CHECKS_PER_PATH, CHECKS_PER_HOST, PATHS = 50, 500, 20_000  # STUN per second before anybody is authenticated
+CLOCK_INTERVAL = 0.25  # s; reports that come faster are not told: nobody may fill a recorder's link with them
 COUNTERS = (
     "packets_in",
     "octets_in",
@@ -244,6 +245,8 @@ class PacketPath:
                 started = [outlet for outlet in layer.waiting if outlet.may_start(packet)]
                 for outlet in started:
                     outlet.start(packet)
+                    if isinstance(outlet, TapOutlet):
+                        self._tell_clock(outlet)
                 if layer.waiting:
                     self._want_key(layer)
         if layer.receiver.open:
@@ -330,6 +333,23 @@ class PacketPath:
             except Exception:  # a receiver's fault is its own
                 self._failed("tap")
 
+    def _report(self, layer: Layer, ntp: int, rtp_time: int, now: float) -> None:
+        """A layer's sender told its clock."""
+        layer.sr = (ntp, rtp_time, now)
+        utc = feedback.utc_ns(ntp)
+        if utc is None:
+            return
+        layer.clock = (rtp_time, utc)
+        if not 0 <= now - layer.clock_at < CLOCK_INTERVAL:
+            layer.clock_at = now
+            for tap in layer.taps:
+                self._tell_clock(tap)
+
+    def _tell_clock(self, tap: TapOutlet) -> None:
+        clock = tap.clock()
+        if clock is not None:
+            self._tell(self._events.sender_report, tap.number, *clock)
+
     def _enqueue(self, peer: Peer, data: bytes) -> None:
         if not peer.out:
             self._dirty.append(peer)
@@ -376,7 +396,7 @@ class PacketPath:
                 if stream is not None:
                     stream.sr_middle, stream.sr_at = packet.ntp >> 16 & 0xFFFFFFFF, now
                     if not stream.rtx:
-                        stream.layer.sr = (packet.ntp, packet.rtp_time, now)
+                        self._report(stream.layer, packet.ntp, packet.rtp_time, now)
                 self._reports(peer, packet.reports, now)
             elif isinstance(packet, rtcp.ReceiverReport):
                 self._reports(peer, packet.reports, now)

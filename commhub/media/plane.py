@@ -128,6 +128,10 @@ class PlaneEvents(Protocol):
     def connection_closed(self, path: Path) -> None:
         """A TCP connection ended."""
 
+    def sender_report(self, tap: int, rtp_time: int, ntp: int) -> None:
+        """The sender's own clock, for a tap that is being fed: RTP time as the tap's packets have it, and the sender's UTC ns
+        (which may be far from ours). At most once for every report and a few times a second; also when the tap begins anew."""
+
 
 class Tap(Protocol):
     """Plain RTP of one receiver, continuous over layer switches, with the ingress time (UTC ns)."""

@@ -239,11 +239,11 @@ class Sinks:
         for sink in self.of(room):
             sink.tell(SinkData(sink.id, identity, reliable, packet, self._home.now_ns()))
 
-    def clock(self, receiver: int, rtp_time: int, ntp: int) -> None:
-        """A Source's sender report."""
+    def clock(self, tap: int, rtp_time: int, ntp: int) -> None:
+        """A sender report, in the RTP time of this tap."""
         for sink in self._sinks.values():
             for tapped in sink.tapped.values():
-                if tapped.encoding.receiver == receiver:
+                if tapped.tap == tap:
                     sink.tell(messages.SinkClock(tapped.handle, rtp_time, ntp, self._home.now_ns()))
 
     def key_frame(self, link: Link, handle: int) -> None:

@@ -131,13 +131,11 @@ class Sources:
                 plane.feed(stream.receiver, packet, at)
         plane.flush()
 
-    def clock(self, link: Link, message: SourceClock) -> int:
-        """The receiver it is about, 0 when unknown."""
+    def clock(self, link: Link, message: SourceClock) -> None:
+        """A device's sender report. The plane hands it on to routes and taps, in the RTP time they have."""
         stream = self._handles.get((link, message.handle))
-        if stream is None:
-            return 0
-        self._home.plane.feed_clock(stream.receiver, message.rtp_time, message.ntp)
-        return stream.receiver
+        if stream is not None:
+            self._home.plane.feed_clock(stream.receiver, message.rtp_time, message.ntp)
 
     def key_frame_wanted(self, receiver: int) -> None:
         stream = self._receivers.get(receiver)

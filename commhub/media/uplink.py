@@ -155,6 +155,8 @@ class Layer:
         self.key_asked = 0.0  # monotonic; last request that left
         self.key_tries = 0
         self.sr: tuple[int, int, float] | None = None  # NTP time, RTP time, when it came (monotonic)
+        self.clock: tuple[int, int] | None = None  # RTP time, UTC ns: what the sender itself said last
+        self.clock_at = -1.0  # when taps were told of it (monotonic)
         self.counters = LayerCounters()
         self._octets = 0
         self.last_ns = 0  # arrival of the newest packet, UTC
@@ -168,7 +170,7 @@ class Layer:
         self._top = -1
         self._shifts.clear()
         self.missing.clear()
-        self.sr = None
+        self.sr = self.clock = None
 
     def place(self, index: int) -> int:
         """Number of a packet that has just come in the clean stream, -1 for one too late to be told. Notes what is missing."""

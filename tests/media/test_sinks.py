@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -93,6 +94,17 @@ async def test_a_sink_wants_the_best_layer_and_key_frames(bench: Bench, recorder
     bench.engine.recorder(cast(Any, recorder), m.KeyFrameWanted(2))
     bench.engine.recorder(cast(Any, recorder), m.KeyFrameWanted(77))
     assert bench.plane.of("request_key_frame") == [(bench.receiver("TR_video_PA_a"),)]
+
+
+async def test_a_publishers_clock_is_told_of_its_track(bench: Bench, recorder: FakeLink) -> None:
+    audio, video = bench.plane.taps
+    before = time.time_ns()
+    bench.engine.sender_report(video, 90_000, 77)
+    bench.engine.sender_report(audio, 48_000, -5)
+    bench.engine.sender_report(4711, 1, 1)
+    clocks = recorder.of(m.SinkClock)
+    assert [(one.handle, one.rtp_time, one.ntp) for one in clocks] == [(2, 90_000, 77), (1, 48_000, -5)]
+    assert all(before <= one.at <= time.time_ns() for one in clocks)
 
 
 async def test_gate_two_holds_for_sinks(bench: Bench, recorder: FakeLink) -> None:

@@ -117,4 +117,6 @@ async def test_the_cameras_clock_reaches_plane_and_recorder(bench: Bench) -> Non
     bench.engine.bridge(cast(Any, link), m.SourceClock(1, 90_000, 77))
     bench.engine.bridge(cast(Any, link), m.SourceClock(9, 90_000, 77))
     assert bench.plane.of("feed_clock") == [(bench.receiver("TR_PA_cam"), 90_000, 77)]
-    assert [(one.rtp_time, one.ntp) for one in recorder.of(m.SinkClock)] == [(90_000, 77)]
+    ((tap, _),) = bench.plane.taps.items()
+    bench.engine.sender_report(tap, 91_000, 77)  # the plane knows the time stamps that the tap has
+    assert [(one.handle, one.rtp_time, one.ntp) for one in recorder.of(m.SinkClock)] == [(1, 91_000, 77)]

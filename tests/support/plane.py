@@ -67,6 +67,9 @@ class Events:
     def connection_closed(self, path: plane.Path) -> None:
         self.said.append(("connection_closed", path))
 
+    def sender_report(self, tap: int, rtp_time: int, ntp: int) -> None:
+        self.said.append(("sender_report", tap, rtp_time, ntp))
+
 
 class Client:
     """One transport's far end. ``received`` are plain RTP packets, ``reports`` parsed RTCP."""
