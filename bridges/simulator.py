@@ -1,6 +1,6 @@
 """A simulated camera: an RTSP server (RFC 2326) that shows a street with a clock, as real ones do it.
 
-    python -m bridges.simulator --port 8554 --user admin --password …
+    CAMERA_PASSWORD=… python -m bridges.simulator --port 8554 --user admin
 
 Digest or no authentication, RTP over the connection itself or over UDP, H.264 Baseline, optionally a G.711 beep each second.
 It encodes only while somebody watches. For demonstrations and tests; it listens on loopback unless told otherwise.
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import os
 import re
 import secrets
 import socket
@@ -378,7 +379,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8554)
     parser.add_argument("--user", default="")
-    parser.add_argument("--password", default="")
+    # The command line is everybody's to read (ps), the environment is not.
+    parser.add_argument("--password", default=os.environ.get("CAMERA_PASSWORD", ""), help="better: CAMERA_PASSWORD")
     parser.add_argument("--name", default="CAM-01")
     parser.add_argument("--size", default="1280x720", help="width x height")
     parser.add_argument("--fps", type=Fraction, default=Fraction(25, 2))

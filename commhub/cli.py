@@ -269,8 +269,8 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
     print("正在准备示例城市… / preparing the sample city…", flush=True)
     made = _sample(settings, camera_port)
     camera = made["camera"]
-    simulator = [sys.executable, "-m", "bridges.simulator", "--port", str(camera_port)]
-    simulator += ["--user", camera["user"], "--password", camera["password"]]
+    simulator = [sys.executable, "-m", "bridges.simulator", "--port", str(camera_port), "--user", camera["user"]]
+    secret = {"CAMERA_PASSWORD": camera["password"]}
 
     def ready() -> bool:
         if not _healthy(settings):
@@ -283,7 +283,7 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
         print("按 Ctrl-C 停止 / Ctrl-C stops it.", flush=True)
         return True
 
-    _supervise(settings, [Child("camera", simulator, NICE)], ready)
+    _supervise(settings, [Child("camera", simulator, NICE, environment=secret)], ready)
 
 
 def urls(settings: Settings) -> list[str]:

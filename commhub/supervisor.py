@@ -18,7 +18,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class Child:
     nice: int = 0
     spare: bool = False  # keep a second one that has loaded everything and waits for its turn (`machine.wait_turn`)
     sockets: Sequence[socket.socket] = ()  # inherited under the same numbers; they outlive every life of the child
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # besides ours; secrets come this way
 
 
 @dataclass
@@ -150,6 +151,7 @@ class Supervisor:
             preexec_fn=prepare,
             process_group=0,
             pass_fds=[one.fileno() for one in life.child.sockets],
+            env=os.environ | life.child.environment,
         )
         life.started_at = now
         log.info("process started", extra={"child": life.child.name, "pid": life.process.pid})

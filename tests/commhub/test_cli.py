@@ -274,7 +274,7 @@ async def record(settings):
 async def sample(settings, camera_port):
     assert f"127.0.0.1:{camera_port}" in settings.bridges.allow
     one = {"account": "lin", "password": "p4ss", "name": "林越", "role": "dispatcher"}
-    return {"sign_ins": [one], "camera": {"name": "东口", "user": "cam", "password": "x"}}
+    return {"sign_ins": [one], "camera": {"name": "东口", "user": "cam", "password": "s3cret"}}
 """
 
 
@@ -333,6 +333,10 @@ def test_run_prints_url_and_sign_ins_when_the_hub_is_ready(start: Start, data_di
         assert "p4ss" in text
         names = json.loads((data_dir / "data" / "run" / "pids.json").read_text())
         assert sorted(names) == ["bridge-rtsp", "camera", "hub", "media-0", "record-0", "supervisor"]
+        told = {what: Path(f"/proc/{names['camera']}/{what}").read_bytes() for what in ("cmdline", "environ")}
+        assert b"\0CAMERA_PASSWORD=s3cret\0" in b"\0" + told["environ"]
+        assert b"s3cret" not in told["cmdline"]  # which everybody on the machine may read
+        assert b"s3cret" not in Path(f"/proc/{names['media-0']}/environ").read_bytes()
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
