@@ -11,6 +11,7 @@ SECOND = 1_000_000_000
 _WINDOW = 10 * SECOND
 _TRUST = 1 * SECOND  # a report may move a track by no more
 _STEP = SECOND // 10  # a sender whose clock jumped
+_REPORTS = 8  # are averaged: a busy sender's stamps are some 10 ms wrong now and then
 
 
 class _Lowest:
@@ -54,6 +55,7 @@ class Timeline:
         self._own = _Lowest()
         self._last_time = self._last_at = 0
         self._report: tuple[int, int] | None = None
+        self._reports = 0
         self._early: tuple[int, int] | None = None
 
     @property
@@ -88,8 +90,14 @@ class Timeline:
             return
         step = (rtp_time - self._last_time) & 0xFFFFFFFF
         time = self._last_time + (step if step < 0x80000000 else step - 0x100000000)
-        if self._report is not None and abs(self._ntp(time) - ntp) > _STEP:
-            self._sender.reset()
+        off = ntp - self._ntp(time) if self._report is not None else 0
+        if self._report is None or abs(off) > _STEP:
+            self._reports = 1
+            if self._report is not None:
+                self._sender.reset()
+        else:
+            self._reports = min(self._reports + 1, _REPORTS)
+            ntp += off // self._reports - off
         self._report = (time, ntp)
         self._sender.offset.see(self._last_at - self._ntp(self._last_time), self._last_at)
 

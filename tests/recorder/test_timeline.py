@@ -69,6 +69,39 @@ def test_a_report_that_lies_moves_nothing() -> None:
     assert picture.place(0) == pytest.approx(START + 4 * MS, abs=MS)
 
 
+@pytest.mark.parametrize("ahead", [3600 * SECOND, -7200 * SECOND])
+def test_a_clock_that_is_hours_off_on_one_track_only_moves_nothing(ahead: int) -> None:
+    """In either direction: the tracks then stand as they came."""
+    peer = SenderClock()
+    sound, picture = Timeline(48000, peer), Timeline(90000, peer)
+    for second in range(12):
+        for line, rate, ntp in ((sound, 48000, START), (picture, 90000, START + ahead)):
+            for number in range(50):
+                line.arrived(second * rate + number * rate // 50, START + second * SECOND + number * SECOND // 50 + 4 * MS)
+            line.report(second * rate, ntp + second * SECOND)
+        for line, rate in ((sound, 48000), (picture, 90000)):
+            assert line.place(second * rate) == pytest.approx(START + second * SECOND + 4 * MS, abs=MS)
+
+
+def test_reports_that_tremble_are_averaged() -> None:
+    """A busy sender notes its time up to 20 ms late or early. Nothing jumps by as much, or a new file would begin."""
+    dice = random.Random(5)
+    peer = SenderClock()
+    sound, picture = Timeline(48000, peer), Timeline(90000, peer)
+    places: list[int] = []
+    for second in range(120):
+        for line, rate, delay in ((sound, 48000, 4 * MS), (picture, 90000, 60 * MS)):
+            for number in range(50):
+                line.arrived(second * rate + number * rate // 50, START + second * SECOND + number * SECOND // 50 + delay)
+        picture.report(second * 90000 & 0xFFFFFFFF, 7 * START + second * SECOND)
+        if second % 5 == 0:
+            sound.report(second * 48000, 7 * START + second * SECOND + dice.randrange(-20 * MS, 21 * MS))
+        if second >= 30:
+            places.append(sound.place(0))
+            assert abs(sound.place(second * 48000) - picture.place(second * 90000)) <= 12 * MS
+    assert max(places) - min(places) <= 20 * MS
+
+
 def test_a_sender_that_sets_its_clock_is_followed() -> None:
     peer = SenderClock()
     line = Timeline(48000, peer)
