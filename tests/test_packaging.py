@@ -3,12 +3,15 @@
 import importlib
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import hatch_build
+from commhub.app import sample_city
+from commhub.directory import read_city
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ["commhub", "signaling", "bridges", "recorder"]
@@ -37,6 +40,22 @@ def test_locks_hold_every_dependency_and_name_no_registry() -> None:
     assert {name(each) for each in project["dependencies"] + extras["build"]} <= set(locked(run))
     assert {name(each) for each in extras["test"]} <= set(locked(tests))
     assert locked(run).items() <= locked(tests).items()
+
+
+def test_a_wheel_carries_the_sample_city_and_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hatch_build, "build_web", lambda root: None)
+    hook = hatch_build.CustomBuildHook(str(REPOSITORY), {}, None, None, str(tmp_path), "wheel")  # type: ignore[arg-type]
+    editable: dict[str, dict[str, str]] = {}
+    hook.initialize("editable", editable)
+    assert editable == {}
+    wheel: dict[str, dict[str, str]] = {}
+    hook.initialize("standard", wheel)
+    ((source, target),) = wheel["force_include"].items()
+    assert sample_city() == Path(source)  # the tests run in a checkout
+    shutil.copytree(source, tmp_path / target)
+    found = sample_city(tmp_path / "commhub")
+    assert found == tmp_path / target
+    assert read_city(found).person
 
 
 @pytest.fixture
