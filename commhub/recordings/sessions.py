@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +35,8 @@ log = logs.get(__name__)
 
 TICK = 0.5  # seconds
 PATIENCE = 15.0  # seconds without the recorder's word after which people are told that nothing is recorded
+NO_REASON: Final = {"recording_reason": None, "recording_reason_en": None}
+LATE = ("录制进程未应答，恢复后将继续录制。", "The recorder does not answer; recording goes on once it is back.")
 _c, _r = tables.consultations.c, tables.recordings.c
 #: Facts the recorder sees for itself in the room are not marked again.
 _UNMARKED = {"consultation.joined", "consultation.left"}
@@ -117,8 +120,8 @@ class Recordings:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
             if record.recording_state == "off" and not record.recording_wanted:
                 return self._rooms.view(record, actor)
-            off = {"recording_state": "off", "recording_since": None, "recording_reason": None, "recording_wanted": False}
-            await self._rooms.edit(transaction, consultation, **off)
+            off = {"recording_state": "off", "recording_since": None, "recording_wanted": False}
+            await self._rooms.edit(transaction, consultation, **off, **NO_REASON)
             await audit.record(transaction, actor, "recording.stop", consultation, object=record.title)
             data = {"recording_id": record.recording_id}
             record = await self._rooms.announce(transaction, "consultation.recording_stopped", consultation, actor, data)
@@ -143,7 +146,7 @@ class Recordings:
         on = {
             "recording_state": "recording",
             "recording_since": at,
-            "recording_reason": None,
+            **NO_REASON,
             "recording_id": session,
             "recording_wanted": True,
         }
@@ -244,8 +247,8 @@ class Recordings:
                 record = await self._resumed(transaction, session, record)
             elif state.state == "failed":
                 self._sessions.pop(session.id, None)
-                reason = state.text_zh or state.text or state.code
-                record = await self._failed(transaction, session, record, reason, give_up=True)
+                reasons = (state.text_zh or state.text or state.code, state.text or state.code)
+                record = await self._failed(transaction, session, record, reasons, give_up=True)
             elif _over(state):
                 self._sessions.pop(session.id, None)
                 if record.live and record.recording_id == session.id:
@@ -257,20 +260,22 @@ class Recordings:
     async def _resumed(self, transaction: Transaction, session: _Session, record: Consultation) -> Consultation:
         if record.recording_id != session.id or record.recording_state != "failed":
             return record
-        await self._rooms.edit(transaction, record.id, recording_state="recording", recording_reason=None)
+        await self._rooms.edit(transaction, record.id, recording_state="recording", **NO_REASON)
         data = {"recording_id": session.id}
         return await self._rooms.announce(transaction, "consultation.recording_started", record.id, None, data)
 
     async def _failed(
-        self, transaction: Transaction, session: _Session, record: Consultation, reason: str, *, give_up: bool
+        self, transaction: Transaction, session: _Session, record: Consultation, reasons: tuple[str, str], *, give_up: bool
     ) -> Consultation:
+        """``reasons``: Chinese and English."""
         if not record.live or record.recording_id != session.id or record.recording_state != "recording":
             return record
-        values: dict[str, object] = {"recording_state": "failed", "recording_reason": reason}
+        reason, english = reasons
+        values: dict[str, object] = {"recording_state": "failed", "recording_reason": reason, "recording_reason_en": english}
         if give_up:
             values |= {"recording_wanted": False, "recording_since": None}
         await self._rooms.edit(transaction, record.id, **values)
-        data = {"recording_id": session.id, "reason": reason}
+        data = {"recording_id": session.id, "reason": reason, "reason_en": english}
         return await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
 
     # ---- rooms and workers
@@ -319,8 +324,7 @@ class Recordings:
                 record = await consultations.one(transaction, session.room)
                 if record is None:
                     return
-                reason = "录制进程未应答，恢复后将继续录制。"
-                record = await self._failed(transaction, session, record, reason, give_up=False)
+                record = await self._failed(transaction, session, record, LATE, give_up=False)
             self._light(record)
         except SQLAlchemyError:
             log.exception("recording failure not written", session=session.id)

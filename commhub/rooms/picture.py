@@ -26,7 +26,8 @@ def member_of(identity: str) -> str:
 
 def light(record: Consultation) -> RecordingLight:
     since = iso(record.recording_since) if record.recording_since else None
-    return RecordingLight.model_validate({"state": record.recording_state, "since": since, "reason": record.recording_reason})
+    why = {"reason": record.recording_reason, "reason_en": record.recording_reason_en}
+    return RecordingLight.model_validate({"state": record.recording_state, "since": since, **why})
 
 
 def news(record: Consultation, present: Sequence[Presence], feeds: Feeds) -> ConsultationNews:

@@ -58,6 +58,7 @@ class Consultation:
     recording_state: str
     recording_since: int | None
     recording_reason: str | None
+    recording_reason_en: str | None
     recording_id: str | None
     organisations: tuple[OrgRef, ...] = ()
     people: tuple[PersonRef, ...] = ()
@@ -138,6 +139,7 @@ async def find(reading: Reading, *conditions: sa.ColumnElement[bool], limit: int
             recording_state=row.recording_state,
             recording_since=row.recording_since,
             recording_reason=row.recording_reason,
+            recording_reason_en=row.recording_reason_en,
             recording_id=row.recording_id,
             organisations=tuple(OrgRef(*one) for one in orgs[row.id]),
             people=tuple(PersonRef(*one) for one in people[row.id]),

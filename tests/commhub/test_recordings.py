@@ -265,14 +265,16 @@ async def test_a_full_disk_ends_the_recording_and_says_so(bench: Bench) -> None:
     bench.say(order.session, "failed", code="disk_full", text="The disk is full.", text_zh="磁盘已满。", duration_ms=900)
     await settled(bench)
     now = await bench.look(made.id)
-    assert (now.recording.state, now.recording.reason) == ("failed", "磁盘已满。")
+    assert (now.recording.state, now.recording.reason, now.recording.reason_en) == ("failed", "磁盘已满。", "The disk is full.")
+    (told,) = [one.event.data for one in bench.heard if one.event.type == "consultation.recording_failed"]
+    assert told["consultation"]["recording"]["reason_en"] == told["reason_en"] == "The disk is full."
     assert now.state == "live"
     assert bench.hub.conference.lights[made.id] is False
     assert bench.events("consultation.recording_failed") == ["consultation.recording_failed"]
     bench.recordings._reconcile()
     assert len(bench.orders(Record)) == 1  # not by itself again
     again = await bench.recordings.start(made.id, bench.zhou)  # but when somebody asks
-    assert again.recording.state == "recording"
+    assert (again.recording.state, again.recording.reason, again.recording.reason_en) == ("recording", None, None)
     assert len(again.recordings) == 2
 
 
@@ -296,6 +298,7 @@ async def test_a_silent_recorder_is_not_taken_for_recording(bench: Bench) -> Non
     now = await bench.look(made.id)
     assert now.recording.state == "failed"
     assert "未应答" in str(now.recording.reason)
+    assert "does not answer" in str(now.recording.reason_en)
     await until(lambda: bench.hub.conference.lights[made.id] is False)
     bench.say(order.session, "recording")  # late, but there
     await settled(bench)

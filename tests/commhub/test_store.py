@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -43,6 +45,24 @@ def test_migrations_are_one_line() -> None:
     scripts = ScriptDirectory(str(Path(commhub.store.__file__).parent / "migrations"))
     assert scripts.get_heads() == [commhub.store.HEAD]
     assert all(isinstance(script.down_revision, str | None) for script in scripts.walk_revisions())
+
+
+async def test_a_database_of_the_first_tables_is_brought_up_to_date(tmp_path: Path) -> None:
+    store = Store(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(commhub.store.__file__).parent / "migrations"))
+
+    def first(connection: sa.Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with store._engine.connect() as connection:
+        await connection.run_sync(first)
+    assert await store.next("epoch") == 1
+    await store.open()
+    assert await store.next("epoch") == 2
+    assert await value(store, sa.text("SELECT version_num FROM alembic_version")) == commhub.store.HEAD
+    await store.close()
 
 
 async def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ export function sentence(error: unknown): string {
   return error.message || t('error.unknown')
 }
 
-/** A camera's reason in the language of the page. */
-export function reasonText(reason: Reason | null | undefined): string | null {
+/** A reason in the language of the page. */
+export function reasonText(reason: Omit<Reason, 'code'> | null | undefined): string | null {
   return (language() === 'en' ? reason?.text_en : undefined) ?? reason?.text ?? null
 }
 

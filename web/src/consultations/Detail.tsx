@@ -1,5 +1,6 @@
 import { Cctv, Play, Video } from 'lucide-react'
 import { useEffect } from 'react'
+import { reasonText } from '../app/command'
 import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Consultation } from '../hub/types'
@@ -41,10 +42,11 @@ export function Detail({ consultation: c }: { consultation: Consultation | undef
 function Facts({ consultation: c }: { consultation: Consultation }) {
   const t = useT()
   const began = Date.parse(c.created_at)
+  const reason = c.recording.reason ? { text: c.recording.reason, text_en: c.recording.reason_en } : null
   const recording = {
     off: c.state === 'ended' && c.recordings.length ? t('list.recordThere') : t('list.recordOff'),
     recording: t('list.recordOn'),
-    failed: t('list.recordFailed', { reason: c.recording.reason ?? t('common.none') }),
+    failed: t('list.recordFailed', { reason: reasonText(reason) ?? t('common.none') }),
   }
   const started =
     c.state === 'live'

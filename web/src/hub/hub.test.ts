@@ -22,7 +22,7 @@ function consultation(id: string, rev: number, more: Partial<Consultation> = {})
     label: 'internal',
     host: { id: 'P9', name: '王', org_name: '市防汛指挥部' },
     locked: false,
-    recording: { state: 'off', since: null, reason: null },
+    recording: { state: 'off', since: null, reason: null, reason_en: null },
     created_at: '2026-07-13T15:00:00Z',
     ended_at: null,
     rev,

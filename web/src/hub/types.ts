@@ -53,7 +53,7 @@ export interface Camera {
 export interface Reason {
   code: string
   text: string
-  text_en?: string
+  text_en?: string | null
 }
 
 export type Label = 'public' | 'internal' | 'sensitive'
@@ -76,7 +76,12 @@ export interface Consultation {
   label: Label
   host: { id: string; name: string; org_name: string }
   locked: boolean
-  recording: { state: 'off' | 'recording' | 'failed'; since: Time | null; reason: string | null }
+  recording: {
+    state: 'off' | 'recording' | 'failed'
+    since: Time | null
+    reason: string | null
+    reason_en: string | null
+  }
   created_at: Time
   ended_at: Time | null
   rev: number

@@ -419,6 +419,7 @@ export const en: Words = {
     camera_removed: 'Camera taken out: {{name}}',
     recording_started: 'Recording started',
     recording_stopped: 'Recording stopped',
+    recording_empty: 'Recording stopped: nobody in the consultation',
     recording_failed: 'Recording failed',
     camera_state: 'Camera {{name}}: {{state}}',
     continued: 'Recording continued',

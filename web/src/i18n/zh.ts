@@ -416,6 +416,7 @@ export const zh = {
     camera_removed: '撤出摄像机 {{name}}',
     recording_started: '开始录制',
     recording_stopped: '停止录制',
+    recording_empty: '会商中无人，停止录制',
     recording_failed: '录制失败',
     camera_state: '摄像机 {{name}}：{{state}}',
     continued: '录制继续',

@@ -30,6 +30,7 @@ export function eventText(event: RecordedEvent, t: Translate): string {
   const data = record(event.data)
   const camera = record(data.camera)
   const name = text(camera.name) || text(data.name) || event.name || ''
+  if (key === 'event.recording_stopped' && data.reason === 'empty') return t('event.recording_empty')
   if (key === 'event.camera_state') return t(key, { name, state: cameraState(text(camera.state), t) })
   if (key) return t(key, { name }).trim()
   return [event.type, event.name, event.text].filter(Boolean).join(' ')
