@@ -62,6 +62,7 @@ class Allocator:
 
     def report(self, estimate: int, sent: int, reserved: int, now: float) -> None:
         """The subscriber's estimate and what is sent to it right now, in bit/s of all media; ``reserved`` is the sound in it."""
+        rising = self._estimate and estimate > self._estimate
         self._estimate = estimate
         if now < self._calm_until:
             return
@@ -72,6 +73,8 @@ class Allocator:
                 self._wait = FIRST_TRY
                 self._next_try = now + CALM
             return
+        if rising:
+            return  # it lags behind a stream that has grown; congestion makes it fall
         if not self._low:
             self._low_since = now
         self._low += 1

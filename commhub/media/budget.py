@@ -40,23 +40,23 @@ class Budgets:
         self._accounts.pop(peer, None)
 
     def report(self, peer: Peer, estimate: int) -> None:
-        """The subscriber's own estimate in bit/s (REMB)."""
+        """The subscriber's own estimate in bit/s (REMB). libwebrtc's, and with it every browser's, is of video alone: sound
+        without transport-wide sequence numbers is not looked at (ReceiveSideCongestionController::OnReceivedPacket)."""
         account = self._accounts.setdefault(peer, _Account())
         now = self._home.now()
         passed = now - account.at
         if passed < SHORTEST:
             return
-        sent = reserved = 0
+        sent = 0
         octets: dict[int, int] = {}
         for subscription in peer.subscriptions.values():
-            if subscription.route:
+            if subscription.route and subscription.track.kind == "video":
                 total = octets[subscription.route] = self._home.plane.counters(subscription.route).octets
                 fresh = total - account.octets.get(subscription.route, total)
                 sent += fresh
-                reserved += fresh if subscription.track.kind == "audio" else 0
         first, account.octets, account.at = not account.at, octets, now
         if not first:
-            account.allocator.report(estimate, int(sent * 8 / passed), int(reserved * 8 / passed), now)
+            account.allocator.report(estimate, int(sent * 8 / passed), 0, now)
             self._decide(peer, account, now)
 
     def tick(self) -> None:

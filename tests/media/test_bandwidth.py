@@ -67,6 +67,15 @@ def test_a_hiccup_with_many_reports_is_one_hiccup() -> None:
     assert allocator.decide(demands, 2.0) == {1: 2}
 
 
+def test_an_estimate_that_grows_is_no_congestion() -> None:
+    """libwebrtc's grows by 8 % a second, a stream that begins much faster."""
+    allocator = Allocator()
+    demands = [Demand(1, list(SIMULCAST), 2)]
+    for number in range(20):
+        allocator.report(int(300_000 * 1.08 ** (number / 5)), 1_740_000, 0, 1.0 + number * 0.2)
+    assert allocator.decide(demands, 5.0) == {1: 2}
+
+
 def test_who_sees_nothing_is_tried_first_and_soon() -> None:
     allocator = Allocator()
     demands = [Demand(1, [500_000], 0), Demand(2, [500_000], 0)]
