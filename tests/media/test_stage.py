@@ -107,7 +107,7 @@ async def test_a_narrow_subscriber_gets_a_lower_layer_and_then_nothing(bench: Be
     assert [bench.plane.state[route]["layer"] for route in (first, second)] == [2, 2]
     report(1_200_000)
     assert [bench.plane.state[route]["layer"] for route in (first, second)] == [1, 1]
-    report(200_000, 7)
+    report(200_000, 5)
     assert bench.plane.state[first] == {"allowed": True, "layer": 0, "paused": False}
     assert bench.plane.state[second]["paused"]
     assert bench.of(m.Paused) == [m.Paused("r", "PA_b", "TR_video_PA_c", True)]

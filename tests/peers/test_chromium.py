@@ -106,12 +106,14 @@ async def test_a_small_view_gets_the_small_layer_and_the_others_are_switched_off
 
 
 async def test_the_worker_is_killed_and_pictures_are_back(hub: Hub) -> None:
+    # A browser for each: two pages that reopen one invented camera at the same moment may both get no pictures from it.
     async with (
-        chromium() as browser,
+        chromium() as one_browser,
+        chromium() as other_browser,
         Caller(hub.url, hub.token("carol")) as carol,
         Caller(hub.url, hub.token("dave"), single=False) as dave,
     ):
-        alice, bob = await tab(browser, hub, "alice"), await tab(browser, hub, "bob")
+        alice, bob = await tab(one_browser, hub, "alice"), await tab(other_browser, hub, "bob")
         await alice.join(singlePeerConnection=True)
         await bob.join(singlePeerConnection=False)
         await asyncio.gather(alice.publish(**SMALL), bob.publish(**SMALL))
