@@ -13,7 +13,7 @@ import pytest
 from commhub.media import plane, sockets
 from commhub.media.forward import Forwarder
 from commhub.wire import rtcp, rtp, stun
-from tests.support.plane import EXTENSIONS, GCM, Client, Events, Vp8Track, until
+from tests.support.plane import EXTENSIONS, GCM, Client, Events, Vp8Track, quiet, until
 from tests.support.stage import Stage, sequences
 
 
@@ -86,7 +86,7 @@ async def test_other_peoples_packets_do_nothing(stage: Stage) -> None:
     publisher.socket.sendto(enemy.outbound.protect_rtcp(rtcp.build_bye([5555])), publisher.target)
     await until(lambda: stage.statistic("unauthentic") == 2)
     enemy.send_rtcp(rtcp.build_nack(1, 0xABCDEF01, [1]) + rtcp.build_pli(1, 0xABCDEF01))
-    await asyncio.sleep(0.02)
+    await quiet(0.02)
     assert subscriber.received == []
     assert stage.statistic("plis_in") == stage.statistic("nacks_in") == 0
 
@@ -128,7 +128,7 @@ async def test_noise_of_every_kind_stops_nothing(stage: Stage) -> None:
         publisher.send_rtcp(bytes((0x80 | rng.randrange(32), kinds)) + words.to_bytes(2, "big") + rng.randbytes(4 * words))
         if number % 50 == 0:
             await asyncio.sleep(0)
-    await asyncio.sleep(0.05)
+    await quiet(0.05)
     subscriber.received.clear()
     fresh = Vp8Track(4444, mid="v")
     for packet in fresh.frame(2, key=True):

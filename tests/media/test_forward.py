@@ -13,7 +13,7 @@ import pytest
 from commhub.media import plane
 from commhub.media.forward import Forwarder
 from commhub.wire import rtcp, rtp
-from tests.support.plane import CM, EXTENSIONS, GCM, Events, Vp8Track, until
+from tests.support.plane import CM, EXTENSIONS, GCM, Events, Vp8Track, quiet, until
 from tests.support.stage import OUT, Stage, body_of, sequence_of, sequences, timestamp_of, vp8_of
 
 MID, TIME, LEVEL = 11, 12, 13
@@ -29,11 +29,6 @@ async def stage() -> AsyncIterator[Stage]:
     assert failed == 0
 
 
-async def quiet(seconds: float = 0.03) -> None:
-    """Time for something that must not happen."""
-    await asyncio.sleep(seconds)
-
-
 def opus(sequence: int, *, ssrc: int = 600, level: int | None = 30, size: int = 40) -> bytes:
     values = [(EXTENSIONS[plane.MID], b"a")]
     if level is not None:
@@ -45,6 +40,7 @@ def opus(sequence: int, *, ssrc: int = 600, level: int | None = 30, size: int = 
 @pytest.mark.parametrize("profile", [GCM, CM])
 async def test_video_is_forwarded_from_a_key_frame_on(stage: Stage, profile: str) -> None:
     publisher, subscriber = stage.client(profile), stage.client(profile)
+    began = time.monotonic()
     stage.video(7, publisher)
     stage.route(9, 7, subscriber, mid="3", extensions=THEIRS)
     track = Vp8Track(5555, sequence=65530)
@@ -70,7 +66,7 @@ async def test_video_is_forwarded_from_a_key_frame_on(stage: Stage, profile: str
     assert stage.plane.counters(9).layer == 0
     layer = stage.plane.layers(7)[0]
     assert (layer.width, layer.height, layer.packets) == (640, 480, 33)
-    assert time.monotonic() - layer.last_at < 2
+    assert began - 0.1 < layer.last_at < time.monotonic() + 0.1
 
 
 async def test_absolute_send_time_is_the_time(stage: Stage) -> None:
@@ -82,7 +78,7 @@ async def test_absolute_send_time_is_the_time(stage: Stage) -> None:
     await until(lambda: subscriber.received)
     data = subscriber.received[0]
     sent = int.from_bytes(rtp.extensions(data, rtp.header_size(data, len(data)))[TIME], "big") / 262144
-    assert (sent - before % 64 + 1) % 64 < 2
+    assert (sent - before % 64 + 1) % 64 < 2 + time.time() - before
 
 
 @pytest.mark.parametrize(
@@ -155,6 +151,7 @@ class Simulcast:
 async def test_layers_switch_at_key_frames_into_one_continuous_stream(stage: Stage, with_reports: bool) -> None:
     simulcast, subscriber = Simulcast(stage), stage.client()
     stage.route(5, 1, subscriber, extensions=THEIRS)
+    start = time.monotonic()
     simulcast.frame(key=(0, 1, 2))
     await until(lambda: len(stage.events.of("first_packet")) == 3)
     await quiet(0.02)
@@ -194,7 +191,7 @@ async def test_layers_switch_at_key_frames_into_one_continuous_stream(stage: Sta
         known = [tick for tick, step in zip(ticks[begun:], steps[begun:], strict=True) if step]
         assert all(abs(tick - 3000) <= 1 or tick == 1 for tick in known)
     else:
-        assert all(0 < tick < 90000 for tick in moving)
+        assert all(0 < tick < 90000 * max(1, time.monotonic() - start) for tick in moving)
     sizes = {len(body_of(packet)) for packet in received}
     assert len(sizes) >= 3  # pictures of all three layers
 
@@ -220,7 +217,7 @@ async def test_silent_layer_is_left_while_another_lives(stage: Stage) -> None:
     stage.route(5, 1, subscriber)
     simulcast.frame(key=(0, 1, 2))
     await until(lambda: stage.plane.counters(5).layer == 2)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while stage.plane.counters(5).layer != 1:
         assert time.monotonic() < deadline
         simulcast.frame((0, 1), key=(0, 1))

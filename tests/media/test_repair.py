@@ -11,7 +11,7 @@ import pytest
 
 from commhub.media import plane
 from commhub.wire import rtcp, rtp
-from tests.support.plane import EXTENSIONS, Client, Vp8Track, until
+from tests.support.plane import EXTENSIONS, Client, Vp8Track, quiet, until
 from tests.support.stage import OUT, Stage, body_of, sequence_of, sequences, timestamp_of
 
 RTX = 0x51515151
@@ -96,6 +96,26 @@ async def test_uplink_loss_is_repaired_by_rtx(stage: Stage, seed: int) -> None:
     assert stage.plane.layers(1)[0].lost == 0
 
 
+async def test_a_repair_that_comes_late_still_reaches_the_viewer(stage: Stage) -> None:
+    """Repairs that are lost too, or a sender that is busy: hundreds of packets may have passed meanwhile."""
+    publisher, subscriber = stage.client(), stage.client()
+    stage.video(1, publisher)
+    stage.route(5, 1, subscriber)
+    track = Vp8Track(5555, sequence=65400)
+    sent = [packet for number in range(100) for packet in track.frame(key=number == 0)]
+    for place, packet in enumerate(sent):
+        if place != 4:
+            publisher.send(packet)
+        if place % 60 == 0:
+            await until(lambda: stage.statistic("packets_in") >= place)  # noqa: B023
+    await until(lambda: len(subscriber.received) == 299)
+    publisher.send(as_rtx(sent[4], 0))
+    await until(lambda: len(subscriber.received) == 300)
+    assert subscriber.refused == 0
+    assert body_of(subscriber.received[-1]) == body_of(sent[4])
+    assert sequence_of(subscriber.received[-1]) == sequence_of(subscriber.received[0]) + 4 & 0xFFFF
+
+
 async def test_reordering_is_not_loss(stage: Stage) -> None:
     publisher, subscriber = stage.client(), stage.client()
     stage.video(1, publisher)
@@ -105,7 +125,7 @@ async def test_reordering_is_not_loss(stage: Stage) -> None:
     for place in (0, 2, 1, 4, 3, 6, 5, 7):
         publisher.send(packets[place])
     await until(lambda: len(subscriber.received) == 8)
-    await asyncio.sleep(0.06)
+    await quiet(0.06)
     assert stage.statistic("nacks_out") == 0
     assert sequences(subscriber.received) == [0, 2, 1, 4, 3, 6, 5, 7]
 
@@ -339,18 +359,35 @@ async def test_nacks_for_what_was_never_sent_are_ignored(stage: Stage) -> None:
 async def test_key_frame_requests_are_throttled_and_repeated(stage: Stage) -> None:
     publisher, subscriber, _ = await call(stage)
     publisher.reports.clear()
+    clock = [time.monotonic() + 5]
+    stage.plane._clock = lambda: clock[0]
+    stage.plane._timer.cancel()
+
+    def asked() -> int:
+        return publisher.reports.count(rtcp.KeyFrameRequest(5555))
+
+    async def passes(seconds: float) -> None:
+        for _ in range(round(seconds / 0.05)):
+            clock[0] += 0.05
+            stage.plane.tick(clock[0])
+            await asyncio.sleep(0)
+        await quiet()
+
     for _ in range(20):
         subscriber.send_rtcp(rtcp.build_pli(1, OUT))
         subscriber.send_rtcp(rtcp.build_fir(1, OUT, 3))
     await until(lambda: stage.statistic("plis_in") == 40)
-    start = time.monotonic()
-    await until(lambda: publisher.reports.count(rtcp.KeyFrameRequest(5555)) == 2)  # again while none comes
-    assert time.monotonic() - start > 0.4
+    await until(lambda: asked() == 1)
+    await passes(0.4)
+    assert asked() == 1
+    await passes(0.15)
+    assert asked() == 2  # again while none comes
     track = Vp8Track(5555, sequence=30, timestamp=30000)
     for packet in track.frame(key=True):
         publisher.send(packet)
-    await asyncio.sleep(0.6)
-    assert publisher.reports.count(rtcp.KeyFrameRequest(5555)) == 2
+    await until(lambda: len(subscriber.received) == 33)
+    await passes(3)
+    assert asked() == 2
 
 
 async def test_bandwidth_estimates_are_told(stage: Stage) -> None:
@@ -361,7 +398,7 @@ async def test_bandwidth_estimates_are_told(stage: Stage) -> None:
 
 async def test_sender_reports_carry_the_publishers_clock(stage: Stage) -> None:
     publisher, subscriber, before = await call(stage)
-    ntp = 0xE0000000_00000000
+    ntp, began = 0xE0000000_00000000, time.monotonic()
     publisher.send_rtcp(rtcp.build_sender_report(rtcp.SenderReport(5555, ntp, 123_000, 30, 3000)))
 
     def sent() -> list[rtcp.SenderReport]:
@@ -370,7 +407,7 @@ async def test_sender_reports_carry_the_publishers_clock(stage: Stage) -> None:
     await until(sent)
     report = sent()[0]
     elapsed = (report.ntp - ntp) / (1 << 32)
-    assert 0 <= elapsed < 1
+    assert 0 <= elapsed <= time.monotonic() - began
     offset = timestamp_of(before[0]) - 0  # the publisher's first time stamp was 0
     assert abs((report.rtp_time - 123_000 - offset) - elapsed * 90000) < 10
     assert (report.ssrc, report.packets) == (OUT, 30)
@@ -378,7 +415,7 @@ async def test_sender_reports_carry_the_publishers_clock(stage: Stage) -> None:
     await until(lambda: stage.plane.counters(5).fraction_lost == 0.25)
     counters = stage.plane.counters(5)
     assert counters.jitter_ms == 10
-    assert 0 < counters.rtt_ms < 1000
+    assert 0 < counters.rtt_ms < (time.monotonic() - began) * 1000
     await until(lambda: len(sent()) >= 2)  # every second or so
 
 
@@ -412,14 +449,15 @@ async def test_receiver_reports_tell_the_publisher_its_loss(stage: Stage) -> Non
 async def test_transport_feedback_says_when_packets_came(stage: Stage) -> None:
     publisher = stage.client()
     stage.audio(1, publisher)
-    arrivals: dict[int, float] = {}
+    arrivals: dict[int, tuple[float, float]] = {}  # before and after the call
     for number in range(40):
         if number in (7, 8, 9):
             continue
         values = [(EXTENSIONS[plane.MID], b"a"), (EXTENSIONS[plane.TRANSPORT_CC], (65520 + number & 0xFFFF).to_bytes(2, "big"))]
+        before = time.time()
         publisher.send(rtp.build(b"x", ssrc=6, sequence=number, timestamp=number, payload_type=111, values=values))
-        arrivals[65520 + number & 0xFFFF] = time.time()
-        await asyncio.sleep(0.005)
+        arrivals[65520 + number & 0xFFFF] = before, time.time()
+        time.sleep(0.002)  # noqa: ASYNC251  the plane cannot look meanwhile: only the kernel knows when they came
     said: dict[int, int] = {}
     counts: list[int] = []
 
@@ -435,5 +473,6 @@ async def test_transport_feedback_says_when_packets_came(stage: Stage) -> None:
     assert set(said) == set(arrivals)
     first = 65520
     for number, at in said.items():
-        expected = (arrivals[number] - arrivals[first]) * 1e6
-        assert abs((at - said[first]) - expected) < 3000  # kernel times: not when the loop got round to it
+        earliest = (arrivals[number][0] - arrivals[first][1]) * 1e6
+        latest = (arrivals[number][1] - arrivals[first][0]) * 1e6
+        assert earliest - 1000 < at - said[first] < latest + 1000

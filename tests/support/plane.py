@@ -171,8 +171,18 @@ class Vp8Track:
 
 
 async def until(condition: Callable[[], object], seconds: float = 3.0) -> None:
-    """Let the loop run until the condition holds; AssertionError after ``seconds``."""
-    deadline = asyncio.get_running_loop().time() + seconds
+    """Let the loop run until the condition holds; AssertionError after ``seconds``. Where a busy machine gives this process no
+    time, seconds say nothing about the plane: it also gets the turns that so many seconds mean, in at most ten times as long."""
+    loop = asyncio.get_running_loop()
+    began, turns = loop.time(), 0
     while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "the condition did not come true in time"
+        waited = loop.time() - began
+        assert waited < seconds or (turns < seconds * 100 and waited < 10 * seconds), "the condition did not come true in time"
+        turns += 1
         await asyncio.sleep(0.002)
+
+
+async def quiet(seconds: float = 0.03) -> None:
+    """Time for something that must not happen, or that needs some turns of the loop: it gets them however slow the machine is."""
+    for _ in range(10):
+        await asyncio.sleep(seconds / 10)
