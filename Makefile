@@ -68,6 +68,7 @@ pages-test: .venv/.tests
 bench: .venv/.tests build ## forwarded packets per CPU-second of all processes, beside LiveKit in the same run
 	@mkdir -p .cache
 	@$(BIN)/python -m bench.cost --livekit "$$(tools/livekit.sh)"
+	@$(BIN)/python -m bench.minute
 
 .PHONY: clean
 clean: ## removes what was built and cached; data/ stays

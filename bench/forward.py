@@ -52,7 +52,7 @@ class Answering:
     def nothing(self, *_: Any) -> None:
         """Not of interest here."""
 
-    dtls = first_packet = bandwidth = path_silent = audio_levels = key_frame_wanted = connection_closed = nothing
+    dtls = first_packet = bandwidth = path_silent = audio_levels = key_frame_wanted = connection_closed = sender_report = nothing
 
 
 async def forward(setup: dict[str, Any]) -> None:
