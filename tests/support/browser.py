@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
@@ -19,13 +21,27 @@ QUIET = [
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(home: Path | None = None) -> AsyncIterator[Browser]:
+    """``home`` is its home directory when it is not the tests' own: see :func:`trusting`."""
+    environment: dict[str, str | float | bool] = {**os.environ}
+    if home is not None:
+        environment |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "XDG_DATA_HOME": str(home / ".local/share")}
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, env=environment)
         try:
             yield browser
         finally:
             await browser.close()
+
+
+async def trusting(home: Path, ca: Path) -> Path:
+    """``home``, in which this CA is installed as a person does it: in the user's NSS database (certutil of libnss3-tools)."""
+    for database in (home / ".pki/nssdb", home / ".local/share/pki/nssdb"):  # where Chromium looked, and looks
+        database.mkdir(parents=True)
+        for words in (("-N", "--empty-password"), ("-A", "-n", "hub", "-t", "C,,", "-i", str(ca))):
+            process = await asyncio.create_subprocess_exec("certutil", "-d", f"sql:{database}", *words)
+            assert await asyncio.wait_for(process.wait(), 30) == 0
+    return home
 
 
 async def visitor(browser: Browser, base: str, *, width: int = 1920, height: int = 1080) -> tuple[BrowserContext, Page]:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ class Installation:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.port, self.media_port, self.camera_port = free_port(), free_port(), free_port()
-        self.base = f"http://localhost:{self.port}"
         self.settings = settings
+        self.secure = settings.get("COMMHUB_HTTP__TLS") == "on"
+        self.base = f"http{'s' if self.secure else ''}://localhost:{self.port}"
         self.sign_ins: list[SignIn] = []
         self._serve: asyncio.subprocess.Process | None = None
         self._camera: asyncio.subprocess.Process | None = None
@@ -85,6 +87,15 @@ class Installation:
             "COMMHUB_BRIDGES__ALLOW": json.dumps([f"127.0.0.1:{self.camera_port}"]),
             **self.settings,
         }
+
+    @property
+    def ca(self) -> Path:
+        """The certificate of the hub's own CA; there when it has started with ``COMMHUB_HTTP__TLS=on``."""
+        return self.folder / "data" / "tls" / "ca.crt"
+
+    def _connector(self) -> aiohttp.TCPConnector:
+        """Trusts this hub's CA, and nobody else's."""
+        return aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self.ca) if self.secure else True)
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "commhub", *words]
@@ -129,16 +140,24 @@ class Installation:
     async def ready(self, within: float = 90) -> None:
         """Until /healthz is 200."""
         until = time.monotonic() + within
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            while time.monotonic() < until:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(f"{self.base}/healthz") as answer:
-                        if answer.status == 200:
-                            return
-                if self._serve is not None and self._serve.returncode is not None:
-                    break
-                await asyncio.sleep(0.1)
+        while time.monotonic() < until:
+            if await self._healthy():
+                return
+            if self._serve is not None and self._serve.returncode is not None:
+                break
+            await asyncio.sleep(0.1)
         raise AssertionError(f"The hub is not ready.\n{self.log.read_text()[-4000:]}")
+
+    async def _healthy(self) -> bool:
+        if self.secure and not self.ca.exists():
+            return False
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with (
+                aiohttp.ClientSession(connector=self._connector(), timeout=aiohttp.ClientTimeout(total=2)) as session,
+                session.get(f"{self.base}/healthz") as answer,
+            ):
+                return answer.status == 200
+        return False
 
     def pids(self) -> dict[str, int]:
         found: dict[str, int] = json.loads((self.folder / "data" / "run" / "pids.json").read_text())
@@ -153,7 +172,7 @@ class Installation:
 
     async def sign_in(self, who: SignIn) -> Person:
         jar = aiohttp.CookieJar(treat_as_secure_origin=[self.base])  # the cookie is Secure, as browsers accept on loopback
-        session = aiohttp.ClientSession(cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=20))
+        session = aiohttp.ClientSession(connector=self._connector(), cookie_jar=jar, timeout=aiohttp.ClientTimeout(total=20))
         self._sessions.append(session)
         body = {"account": who.account, "password": who.password}
         async with session.post(f"{self.base}/api/v1/session", json=body, headers={"Origin": self.base}) as answer:
