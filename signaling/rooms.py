@@ -116,7 +116,9 @@ class Rooms:
 
     async def remove(self, room: str, identity: str) -> None:
         known = self.find(room)
-        person = known.of_identity(identity)
+        if (sid := known.by_identity.get(identity)) is None:
+            raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
+        person = known.people[sid]  # also one who is on the way back from a dead worker
         if person.kind == "client":
             until = max(person.ticket.expires_at, self.now() + self.terms.refresh_ttl)
             await self.host.revoke(person.ticket.token_id, room, identity, until)
@@ -400,7 +402,11 @@ class Rooms:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             for room in list(self.rooms.values()):
-                self._run(room, room.tick(self.now()))
+                try:
+                    self._run(room, room.tick(self.now()))
+                except Exception:  # the clock of all other rooms goes on
+                    if (suppressed := logs.limited(("tick", room.name), 60)) is not None:
+                        log.exception("room's clock failed", room=room.name, suppressed=suppressed)
 
     async def _tell_host(self) -> None:
         while True:

@@ -29,7 +29,7 @@ HEARTBEAT_SECONDS = 20.0
 MAX_QUEUE_BYTES = 8 * 1024 * 1024
 MAX_QUEUE_FRAMES = 4000
 RATE_WINDOW_SECONDS = 10.0
-MAX_REQUESTS_PER_WINDOW = 2000
+MAX_REQUESTS_PER_WINDOW = 1000
 CLOSE_SECONDS = 5.0
 
 CORS = {
@@ -43,8 +43,8 @@ CORS = {
 class PeerSocket:
     """One WebSocket: a queue and the task that empties it. A client that does not read is cut; it may resume."""
 
-    def __init__(self, ws: web.WebSocketResponse) -> None:
-        self._ws = ws
+    def __init__(self, ws: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
+        self._ws, self._transport = ws, transport
         self._queue: deque[bytes | str] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -59,8 +59,14 @@ class PeerSocket:
         self._bytes += len(frame)
         if self._bytes > MAX_QUEUE_BYTES or len(self._queue) > MAX_QUEUE_FRAMES:
             self._queue.clear()
-            self._closing = True
+            self.abort()
         self._wake.set()
+
+    def abort(self) -> None:
+        """Now, whatever is still to be sent."""
+        self._closing = True
+        if isinstance(self._transport, asyncio.WriteTransport):
+            self._transport.abort()
 
     def close(self) -> None:
         self._closing = True
@@ -107,8 +113,8 @@ class Signalling:
 
     async def close(self) -> None:
         """The hub stops: every WebSocket ends, clients come back by themselves."""
-        for ws in list(self._open):
-            await ws.close(code=WSCloseCode.SERVICE_RESTART)
+        ending = (ws.close(code=WSCloseCode.SERVICE_RESTART) for ws in list(self._open))
+        await asyncio.gather(*ending, return_exceptions=True)
 
     # ------------------------------------------------------------------------------------------ before the WebSocket
 
@@ -152,7 +158,7 @@ class Signalling:
         await ws.prepare(request)
         self._open.add(ws)
         try:
-            await self._serve(ws, room, ticket, join, resuming=resuming, dual=dual)
+            await self._serve(ws, request.transport, room, ticket, join, resuming=resuming, dual=dual)
         finally:
             self._open.discard(ws)
         return ws
@@ -160,9 +166,17 @@ class Signalling:
     # ------------------------------------------------------------------------------------------ the WebSocket
 
     async def _serve(
-        self, ws: web.WebSocketResponse, room: str, ticket: Ticket, join: rtc.JoinRequest, *, resuming: bool, dual: bool
+        self,
+        ws: web.WebSocketResponse,
+        transport: asyncio.BaseTransport | None,
+        room: str,
+        ticket: Ticket,
+        join: rtc.JoinRequest,
+        *,
+        resuming: bool,
+        dual: bool,
     ) -> None:
-        socket = PeerSocket(ws)
+        socket = PeerSocket(ws, transport)
         sid = join.participant_sid
         try:
             if not resuming:
@@ -179,7 +193,10 @@ class Signalling:
         finally:
             self.rooms.disconnected(room, sid, socket)
             socket.close()
-            await writer
+            _, late = await asyncio.wait([writer], timeout=CLOSE_SECONDS)
+            if late:
+                socket.abort()
+                await writer
 
     async def _read(self, ws: web.WebSocketResponse, room: str, sid: str, socket: PeerSocket) -> None:
         loop = asyncio.get_running_loop()

@@ -346,7 +346,9 @@ class Room:
 
     def remove(self, identity: str, now: float) -> list[Out]:
         """The hub or an admin removes somebody. NotFound."""
-        person = self.of_identity(identity)
+        if (sid := self.by_identity.get(identity)) is None:
+            raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
+        person = self.people[sid]
         if person.kind == "client":
             self.expel(person, Reason.PARTICIPANT_REMOVED, now)
         else:

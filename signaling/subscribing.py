@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from signaling.session import Room
 
 MAX_WISHES = 2000
+MAX_NAMED = 500  # tracks or people one message may name; the rest of it is not read
 
 
 def arrived(room: Room, viewer: Participant) -> None:
@@ -80,7 +82,7 @@ def settle_viewer(room: Room, viewer: Participant) -> None:
 
 def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> None:
     """``subscription``: unknown tracks are answered by ``subscription_response``, and remembered for when they come."""
-    for sid in tracks:
+    for sid in islice(tracks, MAX_NAMED):
         if len(viewer.wants) < MAX_WISHES or sid in viewer.wants:
             viewer.wants[sid] = on
             viewer.dirty = True
@@ -95,7 +97,10 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> No
 def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermission) -> None:
     """``subscription_permission``: the publisher says who may see which of their tracks."""
     before = {(viewer.sid, sid): publisher.may_be_seen_by(viewer, sid) for viewer in room.clients() for sid in publisher.tracks}
-    publisher.viewers = word
+    publisher.viewers = rtc.SubscriptionPermission(all_participants=word.all_participants)
+    for entry in word.track_permissions[:MAX_NAMED]:
+        del entry.track_sids[MAX_NAMED:]
+        publisher.viewers.track_permissions.append(entry)
     publisher.dirty = True
     for viewer in room.clients():
         if viewer is publisher:
@@ -108,7 +113,7 @@ def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermiss
 
 def shape(room: Room, viewer: Participant, settings: rtc.UpdateTrackSettings) -> None:
     """``track_setting``: what the view needs. A size is translated into the smallest layer that fills it."""
-    for sid in settings.track_sids:
+    for sid in settings.track_sids[:MAX_NAMED]:
         found = room.find_track(sid)
         if found is None:
             continue

@@ -1,106 +1,24 @@
-"""WebSocket, validate and RoomService over real sockets on loopback; the engine is scripted."""
+"""WebSocket and validate over real sockets on loopback; the engine is scripted."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import gzip
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
-from livekit import api
 from livekit.protocol import models, rtc
 
 from commhub.conference import CameraSeat
 from commhub.errors import Conflict, Forbidden, HubError, NotFound, Unavailable
 from commhub.media import messages as media
-from signaling import tokens
+from signaling import server, tokens
 from signaling.outs import Terms
 from signaling.rooms import Rooms
-from signaling.server import HTTP_LIMITS, Signalling
-from signaling.twirp import RoomService
+from signaling.server import HTTP_LIMITS
 from tests.support import until
-from tests.support.livekit import HUB_KEY, KEYS, OpenHost, ScriptedEngine, request
-
-
-@dataclass
-class Peer:
-    """A client's WebSocket, by hand."""
-
-    ws: aiohttp.ClientWebSocketResponse
-    heard: list[rtc.SignalResponse] = field(default_factory=list)
-
-    async def hear(self, kind: str, seconds: float = 5.0) -> Any:
-        """The next response of this kind; the others are kept in ``heard``."""
-        async with asyncio.timeout(seconds):
-            while True:
-                frame = await self.ws.receive()
-                assert frame.type == aiohttp.WSMsgType.BINARY, f"{frame.type} while waiting for {kind}"
-                response = rtc.SignalResponse.FromString(frame.data)
-                self.heard.append(response)
-                if response.WhichOneof("message") == kind:
-                    return getattr(response, kind)
-
-    async def say(self, **message: Any) -> None:
-        await self.ws.send_bytes(rtc.SignalRequest(**message).SerializeToString())
-
-    async def closed(self, seconds: float = 5.0) -> int | None:
-        async with asyncio.timeout(seconds):
-            while not self.ws.closed:
-                await self.ws.receive()
-        return self.ws.close_code
-
-
-class House:
-    """The signalling of a hub, with an open host and a scripted engine that is ready."""
-
-    def __init__(self, client: TestClient[web.Request, web.Application], rooms: Rooms, signalling: Signalling) -> None:
-        self.client, self.rooms, self.signalling = client, rooms, signalling
-        assert isinstance(rooms.engine, ScriptedEngine)
-        assert isinstance(rooms.host, OpenHost)
-        self.engine, self.host = rooms.engine, rooms.host
-        self.url = str(client.make_url("/")).rstrip("/")
-
-    def token(self, identity: str = "alice", key: str = "own", ttl: float = 60, room: str = "r", **grants: object) -> str:
-        grants = {"roomJoin": True, "room": room, **grants}
-        return tokens.mint(key, KEYS, now=time.time(), ttl=ttl, identity=identity, grants=grants)
-
-    async def join(self, identity: str = "alice", *, path: str = "/rtc/v1", token: str = "", **query: str) -> Peer:
-        query = {"access_token": token or self.token(identity), **query}
-        if path == "/rtc/v1" and "join_request" not in query:
-            query["join_request"] = join_parameter(request())
-        ws = await self.client.ws_connect(path, params=query)
-        return Peer(ws)
-
-
-def join_parameter(join: rtc.JoinRequest) -> str:
-    wrapped = rtc.WrappedJoinRequest(
-        compression=rtc.WrappedJoinRequest.GZIP, join_request=gzip.compress(join.SerializeToString())
-    )
-    return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    engine = ScriptedEngine()
-    rooms = Rooms(engine, OpenHost(), KEYS, Terms(hub_key=HUB_KEY, away=0.6), patience=0.3, settle=0.2)
-    signalling = Signalling(rooms)
-    app = web.Application()
-    app.add_routes([*signalling.routes(), *RoomService(rooms).routes()])
-    server = TestServer(app)
-    async with TestClient(server) as client:
-        await rooms.start()
-        engine.ready("media-0")
-        yield House(client, rooms, signalling)
-        await rooms.close_all()
-        await signalling.close()
-
+from tests.support.house import House, Peer, join_parameter
+from tests.support.livekit import HUB_KEY, KEYS, OpenHost, ScriptedEngine
 
 # ---------------------------------------------------------------------------------------------- entering
 
@@ -425,6 +343,38 @@ async def test_removed_people_do_not_come_back_with_their_token(house: House) ->
         await house.rooms.remove("r", "nobody")
 
 
+async def test_who_is_on_the_way_back_can_be_removed(house: House) -> None:
+    token = house.token()
+    peer = await house.join(token=token)
+    await peer.hear("join")
+    house.engine.lost("media-0", ["r"])
+    await peer.hear("leave")
+    await house.rooms.remove("r", "alice")
+    house.engine.ready("media-0")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as failed:
+        await house.join(token=token)
+    assert failed.value.status == 401
+
+
+async def test_a_client_that_does_not_read_is_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_QUEUE_FRAMES", 20)
+    deaf, good = await house.join("deaf"), await house.join("good")
+    sid = (await deaf.hear("join")).participant.sid
+    await good.hear("join")
+    assert deaf.ws._conn is not None
+    assert deaf.ws._conn.transport is not None
+    deaf.ws._conn.transport.pause_reading()
+    room = house.rooms.rooms["r"]
+    for _ in range(600):
+        house.rooms.act("r", room.set_metadata("x" * 20_000))
+        await asyncio.sleep(0)
+        if not room.people[sid].present:
+            break
+    assert not room.people[sid].present
+    await good.say(ping=1)
+    await good.hear("pong", 10)
+
+
 async def test_mute_from_the_hub(house: House) -> None:
     peer = await house.join()
     await peer.say(add_track=rtc.AddTrackRequest(cid="m", source=models.TrackSource.MICROPHONE))
@@ -444,121 +394,6 @@ async def test_closing_a_consultation(house: House) -> None:
     assert (await peer.hear("leave")).reason == models.DisconnectReason.ROOM_DELETED
     assert house.rooms.present("r") == []
     assert isinstance(house.engine.told[-1], media.CloseRoom)
-
-
-# ---------------------------------------------------------------------------------------------- RoomService
-
-
-@pytest.fixture
-async def admin(house: House) -> AsyncIterator[api.LiveKitAPI]:
-    """LiveKit's own client."""
-    async with api.LiveKitAPI(house.url, "own", "o" * 40) as client:
-        yield client
-
-
-async def test_room_service_with_livekits_client(house: House, admin: api.LiveKitAPI) -> None:
-    made = await admin.room.create_room(api.CreateRoomRequest(name="r", empty_timeout=9, metadata="m"))
-    assert (made.name, made.empty_timeout, made.metadata, made.turn_password) == ("r", 9, "m", "")
-    peer = await house.join()
-    await peer.say(add_track=rtc.AddTrackRequest(cid="m", source=models.TrackSource.MICROPHONE))
-    track = (await peer.hear("track_published")).track.sid
-    sid = next(iter(house.rooms.rooms["r"].people))
-    house.engine.listener(media.TrackBound("r", sid, track, "0", "audio/opus"))
-
-    rooms = (await admin.room.list_rooms(api.ListRoomsRequest())).rooms
-    assert [(room.name, room.num_participants, room.num_publishers) for room in rooms] == [("r", 1, 1)]
-    assert not (await admin.room.list_rooms(api.ListRoomsRequest(names=["other"]))).rooms
-    people = (await admin.room.list_participants(api.ListParticipantsRequest(room="r"))).participants
-    assert [(one.identity, one.tracks[0].sid) for one in people] == [("alice", track)]
-    who = api.RoomParticipantIdentity(room="r", identity="alice")
-    assert (await admin.room.get_participant(who)).sid == sid
-    muted = await admin.room.mute_published_track(
-        api.MuteRoomTrackRequest(room="r", identity="alice", track_sid=track, muted=True)
-    )
-    assert muted.track.muted
-    assert (await peer.hear("mute")).muted
-    changed = await admin.room.update_participant(
-        api.UpdateParticipantRequest(room="r", identity="alice", metadata="new", attributes={"a": "1"})
-    )
-    assert (changed.metadata, dict(changed.attributes)) == ("new", {"a": "1"})
-    await admin.room.update_room_metadata(api.UpdateRoomMetadataRequest(room="r", metadata="mm"))
-    assert (await peer.hear("room_update")).room.metadata == "mm"
-    await admin.room.send_data(api.SendDataRequest(room="r", data=b"x", topic="t", destination_identities=["alice"]))
-    sent = house.engine.told[-1]
-    assert isinstance(sent, media.SendData)
-    packet = models.DataPacket.FromString(sent.packet)
-    assert (sent.to, sent.reliable, packet.user.payload, packet.user.topic) == ([sid], True, b"x", "t")
-    await admin.room.update_subscriptions(
-        api.UpdateSubscriptionsRequest(room="r", identity="alice", track_sids=[track], subscribe=False)
-    )
-    await admin.room.remove_participant(who)
-    assert (await peer.hear("leave")).reason == models.DisconnectReason.PARTICIPANT_REMOVED
-    await admin.room.delete_room(api.DeleteRoomRequest(room="r"))
-    assert not (await admin.room.list_rooms(api.ListRoomsRequest())).rooms
-
-
-async def test_what_room_service_refuses(house: House, admin: api.LiveKitAPI) -> None:
-    async def code(call: Any) -> tuple[str, int]:
-        with pytest.raises(api.TwirpError) as failed:
-            await call
-        return failed.value.code, failed.value.status
-
-    await house.rooms.open("c", key=HUB_KEY)
-    room = admin.room
-    assert await code(room.list_participants(api.ListParticipantsRequest(room="none"))) == ("not_found", 404)
-    assert await code(room.list_participants(api.ListParticipantsRequest(room="c"))) == ("not_found", 404)
-    assert await code(room.delete_room(api.DeleteRoomRequest(room="c"))) == ("not_found", 404)
-    assert await code(room.create_room(api.CreateRoomRequest(name="c"))) == ("permission_denied", 403)
-    assert await code(room.create_room(api.CreateRoomRequest(name=""))) == ("invalid_argument", 400)
-    await room.create_room(api.CreateRoomRequest(name="r"))
-    missing = api.RoomParticipantIdentity(room="r", identity="nobody")
-    assert await code(room.get_participant(missing)) == ("not_found", 404)
-    assert await code(room.remove_participant(missing)) == ("not_found", 404)
-    unmute = api.MuteRoomTrackRequest(room="r", identity="x", track_sid="TR", muted=False)
-    assert await code(room.mute_published_track(unmute)) == ("failed_precondition", 412)
-    move = api.MoveParticipantRequest(room="r", identity="x", destination_room="s")
-    assert await code(room.move_participant(move)) == ("unimplemented", 501)
-    assert not [one for one in (await room.list_rooms(api.ListRoomsRequest())).rooms if one.name == "c"]
-
-
-async def test_a_wide_key_on_a_consultation_is_audited(house: House) -> None:
-    await house.rooms.open("c", key=HUB_KEY)
-    async with api.LiveKitAPI(house.url, "wide", "w" * 40) as wide:
-        assert [one.name for one in (await wide.room.list_rooms(api.ListRoomsRequest())).rooms] == ["c"]
-        await wide.room.list_participants(api.ListParticipantsRequest(room="c"))
-        await wide.room.delete_room(api.DeleteRoomRequest(room="c"))
-    assert house.host.used == [("wide", "c", "ListParticipants"), ("wide", "c", "DeleteRoom")]
-    assert "c" in house.rooms.rooms  # only the hub ends a consultation
-
-
-async def test_twirp_in_json_and_its_errors(house: House) -> None:
-    base = "/twirp/livekit.RoomService/"
-    may = {"Authorization": f"Bearer {house.token(roomCreate=True, roomList=True, roomAdmin=True)}"}
-
-    async def post(method: str, status: int, **kwargs: Any) -> Any:
-        async with house.client.post(base + method, **kwargs) as answer:
-            assert answer.status == status, await answer.text()
-            return await answer.json()
-
-    made = await post("CreateRoom", 200, json={"name": "r", "emptyTimeout": 5, "unknown": 1}, headers=may)
-    assert (made["name"], made["empty_timeout"], made["num_participants"]) == ("r", 5, 0)
-    assert (await post("ListRooms", 200, json={}, headers=may))["rooms"][0]["name"] == "r"
-    assert (await post("ListRooms", 401, json={}))["code"] == "unauthenticated"
-    expired = {"Authorization": f"Bearer {house.token(ttl=-1)}"}
-    assert (await post("ListRooms", 401, json={}, headers=expired))["msg"] == "The token has expired."
-    none = {"Authorization": f"Bearer {house.token()}"}
-    for method, body in (("ListRooms", {}), ("CreateRoom", {"name": "x"}), ("ListParticipants", {"room": "r"})):
-        assert (await post(method, 403, json=body, headers=none))["code"] == "permission_denied"
-    other = {"Authorization": f"Bearer {house.token(room='s', roomAdmin=True)}"}
-    assert (await post("ListParticipants", 403, json={"room": "r"}, headers=other))["code"] == "permission_denied"
-    assert (await post("Nonsense", 404, json={}, headers=may))["code"] == "bad_route"
-    assert (await post("ListRooms", 404, data=b"x", headers=may))["code"] == "bad_route"
-    assert (await post("ListRooms", 400, json=5, headers=may))["code"] == "invalid_argument"
-    proto = {**may, "Content-Type": "application/protobuf"}
-    assert (await post("ListRooms", 400, data=b"\xff\xff", headers=proto))["code"] == "invalid_argument"
-    big = await post("ListRooms", 413, data=b"\0" * 1_100_000, headers=proto)
-    assert (big["code"], big["meta"]) == ("resource_exhausted", {})
-    assert (await post("PerformRpc", 501, json={}, headers=may))["code"] == "unimplemented"
 
 
 def test_the_request_line_holds_a_join_request() -> None:

@@ -6,8 +6,7 @@ from livekit.protocol import models, rtc
 from commhub.conference import CameraSeat
 from commhub.errors import Busy, NotFound
 from commhub.media import messages as media
-from signaling import participant, session
-from signaling.outs import Joined, Left, Terms
+from signaling.outs import Left, Terms
 from signaling.tokens import permission
 from tests.support.livekit import HUB_KEY, Stage, request, ticket
 
@@ -453,158 +452,6 @@ def test_tokens_are_refreshed() -> None:
     assert stage.kinds(alice).count("refresh_token") == 2
 
 
-def test_a_camera_is_a_participant() -> None:
-    stage = Stage(kept=True)
-    alice = stage.join("alice")
-    stage.forget()
-    stage.run(stage.room.add_camera(SEAT, stage.now))
-    stage.run(stage.room.add_camera(SEAT, stage.now))
-    add, attach, video, audio = stage.commands[:4]
-    assert isinstance(add, media.AddPeer)
-    assert (add.kind, add.about["kind"], add.about["org"]) == ("bridge", "camera", "Harbour")
-    assert attach == media.AttachSource("r", add.peer, "cam-1")
-    assert isinstance(video, media.Announce)
-    assert isinstance(audio, media.Announce)
-    assert (video.kind, audio.kind) == ("video", "audio")
-    shown = stage.last(alice, "update").participants[0]
-    assert shown.kind == models.ParticipantInfo.Kind.BRIDGE
-    assert list(shown.kind_details) == [models.ParticipantInfo.KindDetail.BRIDGE_RTSP]
-    assert not shown.tracks
-    assert [type(fact) for fact in stage.facts] == [Joined]
-    stage.event(media.TrackBound("r", add.peer, video.track, "", "video/H264"))
-    assert stage.last(alice, "update").participants[0].tracks[0].mime_type == "video/H264"
-    assert stage.told(media.Subscribe) == [media.Subscribe("r", alice, [video.track])]
-    stage.forget()
-    stage.event(media.TrackEnded("r", add.peer, video.track))
-    assert not stage.last(alice, "update").participants[0].tracks
-    stage.tick(60)
-    stage.event(media.TrackBound("r", add.peer, video.track, "", "video/H264"))
-    assert stage.last(alice, "update").participants[0].tracks[0].sid == video.track
-    assert not stage.told(media.Withdraw)
-    stage.run(stage.room.remove(SEAT.identity, stage.now))
-    assert stage.last(alice, "update").participants[0].state == State.DISCONNECTED
-
-
-def test_a_lost_worker_sends_everybody_back_at_once_and_cameras_to_the_next() -> None:
-    stage = Stage(kept=True)
-    alice, bob = stage.join("alice"), stage.join("bob")
-    stage.publish(alice)
-    stage.run(stage.room.add_camera(SEAT, stage.now))
-    stage.run(stage.room.set_recording(True))
-    stage.forget()
-    stage.run(stage.room.lost(stage.now))
-    assert stage.last(alice, "leave").action == rtc.LeaveRequest.RECONNECT
-    assert {alice, bob} <= set(stage.closed)
-    assert stage.commands == []
-    assert stage.facts == []  # they are coming back
-    assert {presence.identity for presence in (p.presence() for p in stage.room.people.values())} == {
-        "alice", "bob", SEAT.identity,
-    }  # fmt: skip
-    stage.run(stage.room.place(stage.now))
-    kinds = [type(command) for command in stage.commands]
-    assert kinds == [media.OpenRoom, media.AddPeer, media.AttachSource, media.Announce, media.Announce]
-    stage.forget()
-    again = stage.join("alice")
-    assert stage.facts == []
-    join = stage.sent[again][0].join
-    assert join.room.active_recording
-    assert {other.identity for other in join.other_participants} == {SEAT.identity}
-    assert not stage.told(media.RemovePeer)
-    stage.tick(21)
-    assert [fact.presence.identity for fact in stage.facts] == ["bob"]
-
-
-def snapshot_of(stage: Stage) -> media.RoomState:
-    """What the worker would tell: the last record of everybody."""
-    records: dict[str, media.PeerState] = {}
-    for command in stage.commands:
-        if isinstance(command, media.AddPeer):
-            records[command.peer] = media.PeerState(
-                command.peer, command.identity, command.kind, command.dual, True, command.about, command.record
-            )
-        elif isinstance(command, media.UpdatePeer) and command.record is not None:
-            old = records[command.peer]
-            records[command.peer] = media.PeerState(old.peer, old.identity, old.kind, old.dual, True, old.about, command.record)
-    return media.RoomState("r", list(records.values()))
-
-
-def with_tracks(state: media.RoomState, stage: Stage) -> media.RoomState:
-    peers = []
-    for peer in state.peers:
-        person = stage.room.people[peer.peer]
-        tracks = [
-            media.TrackState(track.sid, track.kind, "camera", track.info.mime_type, track.info.mid)
-            for track in person.tracks.values()
-        ]
-        peers.append(
-            media.PeerState(
-                peer.peer, peer.identity, peer.kind, peer.dual, True, peer.about, peer.record, tracks, sorted(person.subscribed)
-            )
-        )
-    return media.RoomState("r", peers)
-
-
-def test_a_restarted_hub_finds_the_room_again() -> None:
-    stage = Stage(kept=True)
-    alice, bob = stage.join("alice"), stage.join("bob")
-    track = stage.publish(alice)
-    stage.event(media.PeerConnected("r", alice))
-    stage.run(stage.room.add_camera(SEAT, stage.now))
-    stage.run(stage.room.set_recording(True))
-    only_bob = rtc.TrackPermission(participant_identity="bob", all_tracks=True)
-    stage.receive(alice, subscription_permission=rtc.SubscriptionPermission(track_permissions=[only_bob]))
-    state = with_tracks(snapshot_of(stage), stage)
-
-    fresh = Stage(placed=False)
-    room = session.room_of(state, stage.terms, stage.now)
-    assert room is not None
-    fresh.room = room
-    fresh.run(room.restore(state, stage.now))
-    assert fresh.commands == []  # media goes on untouched
-    assert room.info.sid == stage.room.info.sid
-    assert room.info.active_recording
-    assert room.kept
-    for sid, person in stage.room.people.items():
-        assert room.people[sid].shown().tracks == person.shown().tracks
-        assert room.people[sid].identity == person.identity
-    assert room.people[bob].subscribed == {track}
-    assert not room.people[alice].may_be_seen_by(fresh.room.people[alice], track)
-    outs = room.resume(bob, ticket("bob"), request(offer=0), stage.now)
-    assert outs is not None
-    fresh.run(outs)
-    assert fresh.kinds(bob)[0] == "reconnect"
-    fresh.now = stage.now
-    fresh.tick(25)
-    assert alice not in room.people  # did not come back in time
-    assert {bob} < set(room.people)
-
-
-def test_a_link_that_was_cut_is_caught_up() -> None:
-    stage = Stage()
-    alice, bob = stage.join("alice"), stage.join("bob")
-    first = stage.publish(alice)
-    state = with_tracks(snapshot_of(stage), stage)
-    second = stage.publish(alice, "b", mid="9")  # the worker never heard of it
-    stage.receive(alice, mute=rtc.MuteTrackRequest(sid=first, muted=True))
-    stage.forget()
-    stage.run(stage.room.restore(state, stage.now))
-    assert [one.track for one in stage.told(media.Announce)] == [second]
-    assert stage.told(media.Mute) == [media.Mute("r", first, True)]
-    assert stage.told(media.Subscribe) == [media.Subscribe("r", bob, [second])]
-    assert not stage.told(media.RemovePeer)
-    assert "leave" not in stage.kinds(alice)
-
-
-def test_a_record_nobody_wrote_is_removed() -> None:
-    with pytest.raises(ValueError, match="cannot be read"):
-        participant.unpack(b"\xff\x00")
-    state = media.RoomState("r", [media.PeerState("PA_x", "x", "client", False, True, record=b"junk")])
-    assert session.room_of(state, Terms(), 0.0) is None
-    stage = Stage()
-    stage.run(stage.room.restore(state, stage.now))
-    assert stage.told(media.RemovePeer) == [media.RemovePeer("r", "PA_x", "unreadable record")]
-
-
 def test_rooms_end_when_empty_unless_kept() -> None:
     stage = Stage()
     stage.tick(299)
@@ -669,11 +516,3 @@ def test_the_hubs_people_and_the_services_of_keys() -> None:
     stage.run(outs)
     stage.join("bot")
     assert [(fact.presence.identity, fact.presence.kind) for fact in stage.facts] == [("p:t", "person"), ("bot", "service")]
-
-
-def test_nothing_is_told_to_a_worker_that_is_not_there() -> None:
-    stage = Stage(placed=False)
-    stage.run(stage.room.add_camera(SEAT, stage.now))
-    assert stage.commands == []
-    stage.run(stage.room.place(stage.now))
-    assert [type(command) for command in stage.commands][:2] == [media.OpenRoom, media.AddPeer]
