@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.support.browser import chromium, screenshot, visitor
+from tests.support.face import film
 from tests.support.installation import Installation, SignIn
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
@@ -52,10 +53,11 @@ async def moves(page: Page, selector: str, within: float = 20, least: int = 3, i
 
 
 async def test_two_people_a_camera_a_recording_and_its_review(tmp_path: Path) -> None:
-    async with Installation(tmp_path) as hub, chromium() as browser:
+    faces = [film(tmp_path / f"{look}.y4m", look) for look in (0, 1)]
+    async with Installation(tmp_path) as hub, chromium(film=faces[0]) as browser, chromium(film=faces[1]) as other:
         dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
         _, first = await visitor(browser, hub.base)
-        _, second = await visitor(browser, hub.base)
+        _, second = await visitor(other, hub.base)
         await sign_in(first, dispatcher)
         await sign_in(second, participant)
 

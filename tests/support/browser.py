@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = Path(__file__).with_name("chromium.sh")
 QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio",
@@ -21,13 +21,14 @@ QUIET = [
 
 
 @asynccontextmanager
-async def chromium(home: Path | None = None) -> AsyncIterator[Browser]:
-    """``home`` is its home directory when it is not the tests' own: see :func:`trusting`."""
+async def chromium(home: Path | None = None, film: Path | None = None) -> AsyncIterator[Browser]:
+    """``home`` is its home directory when it is not the tests' own: see :func:`trusting`. ``film`` is what its camera sees."""
     environment: dict[str, str | float | bool] = {**os.environ}
     if home is not None:
         environment |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "XDG_DATA_HOME": str(home / ".local/share")}
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, env=environment)
+        arguments = [*QUIET, *([f"--use-file-for-fake-video-capture={film}"] if film is not None else [])]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments, env=environment)
         try:
             yield browser
         finally:
