@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) ->
             await page.evaluate("window.neverReloaded = true")
             await asyncio.sleep(5)
             assert (await host.call("GET", f"/consultations/{made['id']}"))["recording"]["state"] == "recording"
-            killed = time.monotonic()
+            killed, killed_at = time.monotonic(), time.time()
             hub.kill("media-0")
             await asyncio.sleep(0.3)
             await moves(page, OTHER, within=15, least=2)
@@ -76,10 +77,10 @@ async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) ->
             await moves(page, CAMERA)
             await asyncio.sleep(4)
             await host.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
-        await check_recording(hub, made["id"])
+        await check_recording(hub, made["id"], killed_at)
 
 
-async def check_recording(hub: Installation, consultation: str) -> None:
+async def check_recording(hub: Installation, consultation: str, killed_at: float) -> None:
     """Listed by itself, every file readable, and no track lost more than 2 s around the kill."""
     reviewer = await hub.sign_in(hub.who("admin"))
     for _ in range(50):
@@ -89,11 +90,15 @@ async def check_recording(hub: Installation, consultation: str) -> None:
         await asyncio.sleep(0.2)
     assert [each["state"] for each in listed] == ["complete"] or listed[0]["state"] == "repaired", listed
     detail = await reviewer.call("GET", f"/recordings/{listed[0]['id']}")
+    killed_ms = (killed_at - datetime.fromisoformat(detail["started_at"]).timestamp()) * 1000
     folder = hub.folder / "data" / "recordings" / listed[0]["id"]
     kinds = {(track["kind"], track["source"]) for track in detail["tracks"]}
     assert {("audio", "microphone"), ("video", "camera"), ("video", "camera_feed")} <= kinds
     for track in detail["tracks"]:
         assert len(track["segments"]) >= 2, track
+        ends = [each["start_ms"] + each["duration_ms"] for each in track["segments"] if each["start_ms"] < killed_ms]
+        assert max(ends) >= killed_ms - 2_000, (track["source"], killed_ms, track["segments"])
+        print(track["kind"], track["source"], f"lost before the kill: {max(0, killed_ms - max(ends)):.0f} ms")
         for segment in track["segments"]:
             seconds = await probe(_file(folder, segment["url"]))
             assert abs(seconds * 1000 - segment["duration_ms"]) < 1_000, (track["source"], segment)
