@@ -1,0 +1,170 @@
+"""Media worker → hub."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from commhub.media.messages.common import BaseMessage, Speaker
+
+
+class TrackState(Struct, frozen=True, omit_defaults=True):
+    track: str
+    kind: str
+    source: str
+    mime: str = ""
+    mid: str = ""
+    muted: bool = False
+    open: bool = True
+    live: bool = False
+    cids: dict[str, str] = {}
+
+
+class PeerState(Struct, frozen=True, omit_defaults=True):
+    peer: str
+    identity: str
+    kind: str
+    dual: bool
+    connected: bool
+    about: dict[str, str] = {}
+    record: bytes = b""
+    tracks: list[TrackState] = []
+    subscriptions: list[str] = []
+    source: str = ""
+
+
+class RoomState(Struct, frozen=True):
+    room: str
+    peers: list[PeerState]
+    sinks: list[str] = []
+
+
+class WorkerSnapshot(BaseMessage, frozen=True):
+    """Answer to the hub's Hello: all the worker knows."""
+
+    worker: str
+    rooms: list[RoomState]
+    sources: list[str]
+    engine: str = "python"
+
+
+class PeerConnected(BaseMessage, frozen=True):
+    """The (publisher, in dual mode) connection is up: ICE, DTLS."""
+
+    room: str
+    peer: str
+
+
+class PeerLost(BaseMessage, frozen=True):
+    """No packet from the peer for the ICE time-out, or it closed DTLS."""
+
+    room: str
+    peer: str
+    reason: str
+
+
+class TrackBound(BaseMessage, frozen=True):
+    """The negotiation found the announced track in the SDP: ``mid`` and codec are known from now on."""
+
+    room: str
+    peer: str
+    track: str
+    mid: str
+    mime: str
+
+
+class TrackLive(BaseMessage, frozen=True):
+    """First media packet of a track."""
+
+    room: str
+    peer: str
+    track: str
+
+
+class TrackEnded(BaseMessage, frozen=True):
+    """The publisher's newest offer no longer sends a bound track (LiveKit clients unpublish by that alone), or its
+    Source's stream ended: receivers have been cut off, the track is unbound. The hub answers with Withdraw."""
+
+    room: str
+    peer: str
+    track: str
+
+
+class TrackSubscribed(BaseMessage, frozen=True):
+    """Somebody receives the track now for the first time; its publisher is told."""
+
+    room: str
+    peer: str
+    track: str
+    subscriber: str
+
+
+class SectionsWanted(BaseMessage, frozen=True):
+    """Single connection: the client must offer again with this many more recvonly sections (0, 0 is legal)."""
+
+    room: str
+    peer: str
+    audio: int
+    video: int
+
+
+class ServerOffer(BaseMessage, frozen=True):
+    """Dual: the worker's offer for the subscriber connection."""
+
+    room: str
+    peer: str
+    sdp: str
+    id: int
+    mids: dict[str, str] = {}
+
+
+class Wanted(BaseMessage, frozen=True):
+    """Dynacast: which layers of a track anybody wants (``[(mime, [quality, …])]``)."""
+
+    room: str
+    peer: str
+    track: str
+    codecs: list[tuple[str, list[int]]]
+
+
+class Speakers(BaseMessage, frozen=True):
+    """Changes only."""
+
+    room: str
+    speakers: list[Speaker]
+
+
+class PeerQuality(Struct, frozen=True):
+    peer: str
+    quality: int  # livekit ConnectionQuality: 0 poor, 1 good, 2 excellent, 3 lost
+    score: float  # MOS-like, 1 … 5
+
+
+class Quality(BaseMessage, frozen=True):
+    """Every 5 s, changes only."""
+
+    room: str
+    peers: list[PeerQuality]
+
+
+class Paused(BaseMessage, frozen=True):
+    """The engine stopped (or resumed) sending a track to a subscriber for want of bandwidth."""
+
+    room: str
+    peer: str
+    track: str
+    paused: bool
+
+
+class Demand(BaseMessage, frozen=True):
+    """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name."""
+
+    source: str
+    wanted: bool
+    worker: str = ""
+
+
+class SinkEnded(BaseMessage, frozen=True):
+    """A sink's link died; the hub sees that the recording goes on elsewhere."""
+
+    room: str
+    sink: str

@@ -1,0 +1,53 @@
+"""Hub ↔ recorder."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from commhub.media.messages.common import BaseMessage
+
+
+class Record(BaseMessage, frozen=True):
+    """Record this room into this session from this worker. Idempotent; a new ``worker`` moves a running session."""
+
+    session: str
+    room: str
+    worker: str
+    title: str = ""
+    about: dict[str, str] = {}
+
+
+class StopRecord(BaseMessage, frozen=True):
+    session: str
+    reason: str = "stopped"
+
+
+class Mark(BaseMessage, frozen=True):
+    """A fact of the hub for the session's journal: ``event`` is a type of the event catalogue."""
+
+    session: str
+    event: str
+    at: int
+    data: dict[str, object] = {}
+
+
+class SessionState(BaseMessage, frozen=True):
+    """``state``: recording, complete, repaired, failed. Sent on every change and for every session found at start."""
+
+    session: str
+    room: str
+    state: str
+    code: str = ""
+    text: str = ""
+    text_zh: str = ""
+    started_at: int = 0
+    ended_at: int = 0
+    duration_ms: int = 0
+    tracks: int = 0
+    bytes: int = 0
+    people: list[str] = []
+    about: dict[str, str] = {}
+
+
+class RecordSnapshot(BaseMessage, frozen=True):
+    sessions: list[SessionState] = field(default_factory=list)

@@ -1,0 +1,43 @@
+"""A Source on the link: bridge → media worker, and what the worker asks of it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from commhub.media.messages.common import BaseMessage, Codec
+
+
+class SourceStream(Struct, frozen=True, omit_defaults=True):
+    """One medium of a Source. ``handle`` names it in packet batches of this link; RTP there carries payload
+    type 96, any SSRC, and sequence and time that go on over reconnects."""
+
+    handle: int
+    kind: str
+    codec: Codec
+    width: int = 0
+    height: int = 0
+
+
+class PushSource(BaseMessage, frozen=True):
+    """Begin (or change the streams of) a Source on this worker. It ends with the link or with EndSource."""
+
+    source: str
+    streams: list[SourceStream]
+
+
+class EndSource(BaseMessage, frozen=True):
+    source: str
+
+
+class SourceClock(BaseMessage, frozen=True):
+    """A sender report of the device: RTP time ↔ NTP (UTC ns)."""
+
+    handle: int
+    rtp_time: int
+    ntp: int
+
+
+class KeyFrameWanted(BaseMessage, frozen=True):
+    """Worker → bridge or recorder → worker: a key frame of this stream would help now."""
+
+    handle: int
