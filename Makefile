@@ -46,6 +46,10 @@ peers: .venv/.tests build
 test: peers ## everything that tests it, with real peers
 	@tools/test.sh
 
+.PHONY: prove
+prove: peers ## the proofs that take minutes, one after the other: docs/proofs.md (WORDS="…" go to pytest)
+	@tools/prove.sh $(WORDS)
+
 .PHONY: check lint types imports pages pages-test
 check: lint types imports pages ## lint, types, who imports whom; Python and pages
 

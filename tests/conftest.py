@@ -1,4 +1,4 @@
-"""What holds for every test: no settings from outside, short data directories, real peers last."""
+"""What holds for every test: no settings from outside, short data directories, real peers last, proofs only when asked for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.proofs import Figure, Proof, write
+
 STATUS = pytest.StashKey[int]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proofs", type=Path, metavar="FILE", help="write the figures of proofs (marker prove) into this table")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Proofs take minutes: they run when -m names them, as tools/prove.sh does.
+    if "prove" not in config.getoption("markexpr"):
+        proofs = [item for item in items if item.get_closest_marker("prove") is not None]
+        config.hook.pytest_deselected(items=proofs)
+        items[:] = [item for item in items if item not in proofs]
     # What takes milliseconds speaks first.
     items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
 
@@ -56,3 +67,18 @@ def data_dir() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="hub-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """Records a measured figure in docs/proofs.md when run by `make prove`; returns whether its goal is reached."""
+    table: Path | None = request.config.getoption("--proofs")
+
+    def record(name: str, value: float, unit: str, *, goal: str | None = None) -> bool:
+        proof = Proof(name, value, unit, goal, f"make prove WORDS={request.node.nodeid.split('[')[0]}")
+        print(f"{name}: {value:g} {unit} ({goal or 'no goal'})")
+        if table is not None:
+            write(table, proof)
+        return proof.reached
+
+    return record

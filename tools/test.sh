@@ -11,13 +11,7 @@ NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
 trap 'kill "$checks" 2>/dev/null || true' EXIT
 
-# As root, libwebrtc (in the livekit SDK) and Chromium give threads of theirs real-time priority; on two cores those starve
-# everybody, even the kernel's own work, and the machine stands still for minutes. Without the capability they cannot.
-fair=()
-if [ "$(id -u)" = 0 ]; then
-    fair=(setpriv --inh-caps=-sys_nice --bounding-set=-sys_nice)
-fi
-
+source tools/fair.sh
 failed=0
 "${fair[@]}" .venv/bin/python -m pytest "$@" || failed=$?
 wait "$checks" || {
