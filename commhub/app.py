@@ -37,9 +37,10 @@ from commhub.tasks import Tasks
 from commhub.vault import Vault
 from signaling import rooms as live
 from signaling.outs import Terms
+from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.tokens import Key, Keys
-from signaling.twirp import RoomService
+from signaling.twirp import Twirp
 
 log = logs.get(__name__)
 
@@ -194,7 +195,7 @@ async def _serve(
     signalling = Signalling(conference)
     application = web.Application(client_max_size=BODY_LIMIT)
     application.add_routes(signalling.routes())
-    application.add_routes(RoomService(conference).routes())
+    application.add_routes(Twirp(conference, [RoomService(conference).service()]).routes())
     proxies = [ip_network(network) for network in settings.http.trusted_proxies]
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     Api(parts, health, proxies=proxies, ca=ca).install(application)

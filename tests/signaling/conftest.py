@@ -7,9 +7,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from signaling.outs import Terms
+from signaling.room_service import RoomService
 from signaling.rooms import Rooms
 from signaling.server import Signalling
-from signaling.twirp import RoomService
+from signaling.twirp import Twirp
 from tests.support.house import House
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost, ScriptedEngine
 
@@ -20,7 +21,7 @@ async def house() -> AsyncIterator[House]:
     rooms = Rooms(engine, OpenHost(), KEYS, Terms(hub_key=HUB_KEY, away=0.6), patience=0.8, settle=0.2)
     signalling = Signalling(rooms)
     app = web.Application()
-    app.add_routes([*signalling.routes(), *RoomService(rooms).routes()])
+    app.add_routes([*signalling.routes(), *Twirp(rooms, [RoomService(rooms).service()]).routes()])
     server = TestServer(app)
     async with TestClient(server) as client:
         await rooms.start()

@@ -19,9 +19,10 @@ from aiohttp import web
 from commhub.media.workers import Workers
 from signaling import tokens
 from signaling.outs import Terms
+from signaling.room_service import RoomService
 from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS, Signalling
-from signaling.twirp import RoomService
+from signaling.twirp import Twirp
 from tests.support import until
 from tests.support.installation import free_port
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost
@@ -85,7 +86,7 @@ class Hub:
         self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away))
         self.signalling = Signalling(self.rooms)
         app = web.Application()
-        app.add_routes([*self.signalling.routes(), *RoomService(self.rooms).routes()])
+        app.add_routes([*self.signalling.routes(), *Twirp(self.rooms, [RoomService(self.rooms).service()]).routes()])
         app.router.add_get("/page", _page)
         app.router.add_get("/livekit-client.umd.js", _livekit_client)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **HTTP_LIMITS)
