@@ -24,8 +24,8 @@ from commhub.conference import CameraSeat, Ticket
 from commhub.errors import Busy, NotFound
 from commhub.media import messages as media
 from commhub.media.messages import Message
-from signaling import events, messages, participant, placement, publishing, requests, subscribing
-from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling import entrance, events, messages, moderation, participant, placement, publishing, requests, subscribing
+from signaling.outs import Close, Command, Ended, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant, RoomRecord, State, Track
 
 Reason = models.DisconnectReason
@@ -211,86 +211,12 @@ class Room:
 
     def join(self, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool) -> tuple[str, list[Out]]:
         """Somebody new (or somebody known who starts anew): their ``PA_`` sid, and what happens. ``join`` is sent first."""
-        known_before = False
-        if (sid := self.by_identity.get(ticket.identity)) is not None:
-            earlier = self.people[sid]
-            known_before = True
-            self.expel(earlier, Reason.DUPLICATE_IDENTITY, now, tell_host=False)
-        person = participant.client(
-            ticket, request, messages.new_sid("PA_"), now, dual=dual, person=ticket.key == self.terms.hub_key
-        )
-        person.present = True
-        others = [other.shown() for other in self.people.values() if not other.hidden and not other.replaced]
-        self.people[person.sid] = person
-        self.by_identity[person.identity] = person.sid
-        self.recount(now)
-        self.send(person, rtc.SignalResponse(join=self._join_response(person, others)))
-        self.refresh(person, now)
-        person.info.state = State.JOINED
-        if not person.hidden:
-            self.show(person, besides=person)
-        self.add_peer(person)
-        subscribing.arrived(self, person)
-        for track in request.add_track_requests[: self.terms.max_tracks]:
-            publishing.add(self, person, track)
-        if not known_before:
-            self.outs.append(Joined(person.presence()))
-        if request.HasField("publisher_offer"):
-            self.negotiate(person, request.publisher_offer)
-        return person.sid, self._flush()
-
-    def _join_response(self, person: Participant, others: list[models.ParticipantInfo]) -> rtc.JoinResponse:
-        terms = self.terms
-        return rtc.JoinResponse(
-            room=self.info,
-            participant=person.info,
-            other_participants=others,
-            server_version=messages.VERSION,
-            server_region=terms.region,
-            server_info=messages.server_info(terms.node, terms.region),
-            ice_servers=terms.ice_servers(person.identity),
-            subscriber_primary=person.dual,
-            ping_interval=terms.ping_interval,
-            ping_timeout=terms.ping_timeout,
-            sif_trailer=terms.trailer,
-            enabled_publish_codecs=[models.Codec(mime=mime) for mime in messages.PUBLISH_MIMES],
-            fast_publish=person.info.permission.can_publish,
-        )
+        sid = entrance.join(self, ticket, request, now, dual=dual)
+        return sid, self._flush()
 
     def resume(self, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: float) -> list[Out] | None:
         """The same participant on a new WebSocket; None when there is no such session. ``reconnect`` is sent first."""
-        person = self.people.get(sid)
-        if person is None or person.replaced or person.kind != "client" or person.identity != ticket.identity:
-            return None
-        person.present = True
-        if not person.media_ended:
-            person.away_until = None
-        # What an admin changed meanwhile stays; only the token is newer.
-        person.ticket = replace(ticket, grants=person.ticket.grants)
-        if person.drop_next_resume:
-            person.drop_next_resume = False
-            self.outs.append(Close(sid))
-            return self._flush()
-        reconnect = rtc.ReconnectResponse(
-            ice_servers=self.terms.ice_servers(person.identity),
-            server_info=messages.server_info(self.terms.node, self.terms.region),
-        )
-        self.send(person, rtc.SignalResponse(reconnect=reconnect))
-        self.refresh(person, now)
-        seen = [other.shown() for other in self.people.values() if other is person or not (other.hidden or other.replaced)]
-        update = rtc.ParticipantUpdate(participants=[*person.gone.values(), *seen])
-        person.gone.clear()
-        self.send(person, rtc.SignalResponse(update=update))
-        self.send(person, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=self.info)))
-        for response in person.wanted.values():
-            self.send(person, response)
-        if person.sections is not None:
-            events.ask_sections(self, person)
-        if person.dual:
-            self.command(media.Reoffer(self.name, sid, restart=True))
-        if request.HasField("publisher_offer"):
-            self.negotiate(person, request.publisher_offer)
-        return self._flush()
+        return self._flush() if entrance.resume(self, sid, ticket, request, now) else None
 
     def receive(self, sid: str, request: rtc.SignalRequest, now: float) -> list[Out]:
         """One message of a client."""
@@ -346,24 +272,12 @@ class Room:
 
     def remove(self, identity: str, now: float) -> list[Out]:
         """The hub or an admin removes somebody. NotFound."""
-        if (sid := self.by_identity.get(identity)) is None:
-            raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
-        person = self.people[sid]
-        if person.kind == "client":
-            self.expel(person, Reason.PARTICIPANT_REMOVED, now)
-        else:
-            self.drop(person, Reason.PARTICIPANT_REMOVED, now)
+        moderation.remove(self, identity, now)
         return self._flush()
 
     def mute(self, identity: str, tracks: Callable[[Track], bool], now: float) -> tuple[list[Track], list[Out]]:
         """Mute those tracks of somebody, from here. NotFound when nobody or nothing is there."""
-        person = self.of_identity(identity)
-        chosen = [track for track in person.tracks.values() if tracks(track)]
-        if not chosen:
-            raise NotFound("The participant has no such track.", "该参会者没有这一路音视频。")
-        for track in chosen:
-            publishing.mute(self, person, track, True, by_server=True)
-        return chosen, self._flush()
+        return moderation.mute(self, identity, tracks), self._flush()
 
     def update(
         self,
@@ -376,13 +290,8 @@ class Room:
         permission: models.ParticipantPermission | None = None,
     ) -> tuple[models.ParticipantInfo, list[Out]]:
         """Change what is said about somebody, or what they may. Empty leaves as it is. NotFound, Invalid."""
-        person = self.of_identity(identity)
-        requests.describe(person, name, metadata, attributes or {})
-        if permission is not None:
-            publishing.permit(self, person, permission)
-        self.show(person)
-        self.refresh(person, now)
-        return person.shown(), self._flush()
+        info = moderation.update(self, identity, now, name, metadata, attributes or {}, permission)
+        return info, self._flush()
 
     def subscribe(self, identity: str, tracks: Iterable[str], on: bool) -> list[Out]:
         """Decide for somebody what they receive. NotFound."""
@@ -391,11 +300,7 @@ class Room:
 
     def send_data(self, packet: bytes, reliable: bool, sids: Iterable[str], identities: Iterable[str]) -> list[Out]:
         """A serialised DataPacket from the server; without receivers everybody gets it."""
-        sids, identities = list(sids), list(identities)
-        to = [sid for sid in sids if sid in self.people]
-        to += [self.by_identity[identity] for identity in identities if identity in self.by_identity]
-        if to or not (sids or identities):
-            self.command(media.SendData(self.name, packet, reliable, to))
+        moderation.send_data(self, packet, reliable, list(sids), list(identities))
         return self._flush()
 
     def set_metadata(self, metadata: str) -> list[Out]:
@@ -411,18 +316,7 @@ class Room:
 
     def add_camera(self, seat: CameraSeat, now: float) -> list[Out]:
         """The camera's participant; idempotent."""
-        if (sid := self.by_identity.get(seat.identity)) is not None:
-            if self.people[sid].seat == seat:
-                return self._flush()
-            self.drop(self.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False)
-        person = participant.camera(seat, messages.new_sid("PA_"), now)
-        publishing.seat_tracks(person)
-        self.people[person.sid] = person
-        self.by_identity[person.identity] = person.sid
-        self.recount(now)
-        placement.add_bridge(self, person)
-        self.show(person)
-        self.outs.append(Joined(person.presence()))
+        entrance.camera(self, seat, now)
         return self._flush()
 
     def close(self, reason: models.DisconnectReason, now: float) -> list[Out]:
