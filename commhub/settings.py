@@ -91,6 +91,18 @@ def _target(item: str) -> str:
     return item.strip()
 
 
+_ICE_URL = re.compile(r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?")
+
+
+def _ice_url(item: str) -> str:
+    if not _ICE_URL.fullmatch(item.strip()):
+        raise mistake(
+            f"“{item}”应写作 turn:主机:端口?transport=udp 或 turns:主机:443?transport=tcp。",
+            f"{item!r} is not an address such as turns:turn.example:443?transport=tcp.",
+        )
+    return item.strip()
+
+
 def _optional_path(value: object) -> object:
     return None if value == "" else value
 
@@ -180,6 +192,24 @@ class MediaSettings(Section):
         return [(bind, announced or bind) for bind, _, announced in (item.partition("=") for item in self.address)]
 
 
+class TurnSettings(Section):
+    """A TURN server (coturn with `use-auth-secret`) for participants whose network lets neither UDP nor the media port out."""
+
+    urls: Annotated[list[str], Listed, AfterValidator(_each(_ice_url))] = []
+    secret: SecretStr = SecretStr("")
+    credential_hours: Annotated[float, Field(ge=1, le=168)] = 24
+
+    @model_validator(mode="after")
+    def _together(self) -> TurnSettings:
+        if any(url.startswith("turn") for url in self.urls) and not self.secret.get_secret_value():
+            raise mistake(
+                "TURN 服务器需要 coturn 的 static-auth-secret。",
+                "a TURN server needs coturn's static-auth-secret.",
+                "turn.secret",
+            )
+        return self
+
+
 class DatabaseSettings(Section):
     """Where records are kept."""
 
@@ -246,6 +276,7 @@ class Settings(Section):
     dev: bool = False
     http: HttpSettings = HttpSettings()
     media: MediaSettings = MediaSettings()
+    turn: TurnSettings = TurnSettings()
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     bridges: BridgesSettings = BridgesSettings()
@@ -267,6 +298,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _secrets(self) -> Settings:
+        turn = self.turn.secret.get_secret_value()
+        if turn and len(turn) < SECRET_LENGTH and not self.dev:
+            raise mistake(
+                f"密钥至少 {SECRET_LENGTH} 个字符（仅 --dev 时可以更短）。",
+                f"the secret is shorter than {SECRET_LENGTH} characters (only --dev accepts that).",
+                "turn.secret",
+            )
         short = [name for name, key in self.keys.items() if len(key.secret.get_secret_value()) < SECRET_LENGTH]
         if short and not self.dev:
             raise mistake(
@@ -438,6 +476,8 @@ def _shown(path: str, value: Any) -> str:
     if isinstance(value, dict):
         items = (f'{json.dumps(name)} = {{secret = "***", scope = "{key.scope}"}}' for name, key in value.items())
         return "{" + ", ".join(items) + "}"
+    if isinstance(value, SecretStr):
+        value = "***" if value.get_secret_value() else ""
     if path in ("database.url", "redis.url"):
         value = re.sub(r"//[^@/]*@", "//***@", value)
     if isinstance(value, Path) or value is None:
