@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from aiohttp import web
-from livekit.protocol import rtc
 
 from commhub import certificates, machine
 from commhub import log as logs
@@ -39,7 +38,7 @@ from commhub.tasks import Tasks
 from commhub.turn import Turn
 from commhub.vault import Vault
 from signaling import rooms as live
-from signaling.outs import Terms
+from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.tokens import Key, Keys
@@ -140,7 +139,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
         keys = {name: Key(Secret(key.secret.get_secret_value()), key.scope) for name, key in settings.keys.items()}
         keys[HUB_KEY] = Key(internal.secret, "own")
-        terms = Terms(hub_key=HUB_KEY, ice_servers=_ice_servers(settings))
+        secret = Secret(settings.turn.secret.get_secret_value())
+        turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
+        terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time))
         # Signalling and records know each other by two protocols; one of the two has to be told later.
         conference = live.Rooms(workers, cast(Host, None), Keys(keys), terms, workers=len(names))
         feeds = Feeds(base.store, events, base.directory, workers)
@@ -181,19 +182,6 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         )
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
-
-
-def _ice_servers(settings: Settings) -> Callable[[str], list[rtc.ICEServer]]:
-    secret = Secret(settings.turn.secret.get_secret_value())
-    turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
-
-    def of(identity: str) -> list[rtc.ICEServer]:
-        return [
-            rtc.ICEServer(urls=urls, username=who.username if who else "", credential=who.password if who else "")
-            for urls, who in turn.groups(identity, time.time())
-        ]
-
-    return of
 
 
 async def _serve(

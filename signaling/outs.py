@@ -10,6 +10,7 @@ from livekit.protocol import rtc
 from commhub.conference import Presence, Ticket
 from commhub.media import messages as media
 from commhub.media.messages import Message
+from commhub.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,18 @@ class Ended:
 
 
 Out = Send | Command | Negotiate | Close | Joined | Left | Ended
+
+
+def ice_servers(turn: Turn, clock: Callable[[], float]) -> Callable[[str], list[rtc.ICEServer]]:
+    """For :attr:`Terms.ice_servers`: TURN and STUN servers as clients take them, with credentials of the moment."""
+
+    def of(identity: str) -> list[rtc.ICEServer]:
+        return [
+            rtc.ICEServer(urls=urls, username=who.username if who else "", credential=who.password if who else "")
+            for urls, who in turn.groups(identity, clock())
+        ]
+
+    return of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,13 +21,16 @@ QUIET = [
 
 
 @asynccontextmanager
-async def chromium(home: Path | None = None, film: Path | None = None) -> AsyncIterator[Browser]:
-    """``home`` is its home directory when it is not the tests' own: see :func:`trusting`. ``film`` is what its camera sees."""
-    environment: dict[str, str | float | bool] = {**os.environ}
+async def chromium(
+    home: Path | None = None, film: Path | None = None, netns: str = "", more: Sequence[str] = ()
+) -> AsyncIterator[Browser]:
+    """``home`` is its home directory when it is not the tests' own: see :func:`trusting`. ``film`` is what its camera sees,
+    ``netns`` the network namespace it lives in, ``more`` its further arguments."""
+    environment: dict[str, str | float | bool] = {**os.environ, "CHROMIUM_NETNS": netns}
     if home is not None:
         environment |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "XDG_DATA_HOME": str(home / ".local/share")}
     async with async_playwright() as playwright:
-        arguments = [*QUIET, *([f"--use-file-for-fake-video-capture={film}"] if film is not None else [])]
+        arguments = [*QUIET, *more, *([f"--use-file-for-fake-video-capture={film}"] if film is not None else [])]
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments, env=environment)
         try:
             yield browser

@@ -16,9 +16,11 @@ from typing import Self
 
 from aiohttp import web
 
+from commhub.hidden import Secret
 from commhub.media.workers import Workers
+from commhub.turn import Turn
 from signaling import tokens
-from signaling.outs import Terms
+from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
 from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS, Signalling
@@ -34,19 +36,21 @@ import asyncio, ctypes, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a test that is killed leaves nothing running
 from pathlib import Path
 from commhub.media import worker
-asyncio.run(worker.run(pairs=[("127.0.0.1", "127.0.0.1")], port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=0))
+pairs = [tuple(pair.split("=")) for pair in sys.argv[3:]]
+asyncio.run(worker.run(pairs=pairs, port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=0))
 """
 
 
 class MediaProcess:
     """``media-0`` as a process of its own, to be killed and started again."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *pairs: str) -> None:
         self.run_dir, self.port = run_dir, free_port()
+        self.pairs = pairs or ("127.0.0.1=127.0.0.1",)  # address to bind=address to announce
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        command = (sys.executable, "-c", WORKER, str(self.run_dir), str(self.port))
+        command = (sys.executable, "-c", WORKER, str(self.run_dir), str(self.port), *self.pairs)
         self._process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -70,20 +74,25 @@ class Hub:
     :meth:`crash` and :meth:`start` are a hub that is killed and started again; the media process does not notice.
     """
 
-    def __init__(self, *, away: float = 20.0) -> None:
+    def __init__(
+        self, *, away: float = 20.0, host: str = "127.0.0.1", media: tuple[str, ...] = (), turn: Turn | None = None
+    ) -> None:
         self.run_dir = Path(tempfile.mkdtemp(prefix="hub-"))
-        self.media = MediaProcess(self.run_dir)
+        self.media = MediaProcess(self.run_dir, *media)
         # Held by the supervisor in a whole installation: it outlives the hub, and who dials meanwhile waits instead of failing.
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listening = socket.create_server((host, 0), family=family, backlog=128)
         self.port = self._listening.getsockname()[1]
-        self.url, self.base = f"ws://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.port}"
+        place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        self.url, self.base = f"ws://{place}", f"http://{place}"
+        self._ice_servers = ice_servers(turn or Turn((), Secret(""), 0), time.time)
         self.host = OpenHost()
         self._away, self._epoch = away, 0
 
     async def start(self) -> None:
         self._epoch += 1
         self.workers = Workers(self.run_dir, ["media-0"], self._epoch)
-        self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away))
+        self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away, ice_servers=self._ice_servers))
         self.signalling = Signalling(self.rooms)
         app = web.Application()
         app.add_routes([*self.signalling.routes(), *Twirp(self.rooms, [RoomService(self.rooms).service()]).routes()])
