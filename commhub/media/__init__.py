@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from commhub.media import messages
-from commhub.media.messages import Answer, Codec, Message, Offer
+from commhub.media.messages import Answer, Codec, Message, Offer, Restart
 
 
 class Source(Protocol):
@@ -52,7 +52,7 @@ class Engine(Protocol):
     def tell(self, message: Message) -> None:
         """A command about a room (it carries ``room``). Lost when the worker is down: the listener hears ``lost``."""
 
-    async def offer(self, offer: Offer) -> Answer:
+    async def offer(self, offer: Offer | Restart) -> Answer:
         """Negotiate. HubError ``bad_sdp`` for what cannot be read, Unavailable while the worker is down."""
 
     def worker_of(self, room: str) -> str:
@@ -71,4 +71,4 @@ class Engine(Protocol):
         when it died with these rooms on it, ``ready(worker)`` when it can take rooms (again)."""
 
 
-__all__ = ["Answer", "Codec", "Engine", "EngineListener", "Message", "Offer", "Sink", "Source", "messages"]
+__all__ = ["Answer", "Codec", "Engine", "EngineListener", "Message", "Offer", "Restart", "Sink", "Source", "messages"]

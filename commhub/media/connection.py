@@ -1,13 +1,14 @@
 """The peer connections of one client: one (``/rtc/v1``) or a publisher's and a subscriber's (``/rtc``).
 
 Single: the client offers, always; when a subscription finds no section the client is asked to offer again
-(``SectionsWanted``). Dual: publishing as before; for subscriptions we offer, one offer at a time.
+(``SectionsWanted``). Fixed (WHEP): it offers once; a section goes on as one stream whatever track is put into it.
+Dual: publishing as before; for subscriptions we offer, one offer at a time.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from commhub.media import messages, negotiation
@@ -61,6 +62,10 @@ class Slot:
     @property
     def free(self) -> bool:
         return self.subscription is None and not self.dirty and not self.dead
+
+
+def _ssrcs() -> tuple[int, int]:
+    return secrets.randbits(32) or 1, secrets.randbits(32) or 2
 
 
 class Connection:
@@ -134,6 +139,16 @@ class Connection:
         for section in offer.sections:
             if section.mid not in offer.bundle:
                 section.port = 0  # it would need a transport of its own
+        return self._answer(offer, message.id)
+
+    def restart(self, message: messages.Restart) -> Answer:
+        """The offer that stands, with the client's new ICE credentials. ValueError when there is none."""
+        if self._offered is None or self.publisher is None:
+            raise ValueError("There is no connection to restart.")
+        sections = [replace(section, ufrag=message.ufrag, password=message.password) for section in self._offered.sections]
+        return self._answer(replace(self._offered, sections=sections), 0)
+
+    def _answer(self, offer: sdp.Description, id: int) -> Answer:
         transport = self.publisher
         if transport is None:
             transport = self._home.transports.add(self._peer, "publish" if self._peer.dual else "both")
@@ -160,7 +175,7 @@ class Connection:
         if not self._peer.dual:
             self._route_all(transport)
             self._asked_at = None
-        return Answer(text, message.id, {mid: one.track for mid, one in sending.items()})
+        return Answer(text, id, {mid: one.track for mid, one in sending.items()})
 
     def announced(self) -> None:
         """A track was announced after the offer that has its section."""
@@ -245,6 +260,8 @@ class Connection:
             slot = self._slots.get(mid)
             if slot is None:
                 slot = self._slots[mid] = Slot(mid, section.kind)
+                if self._peer.fixed:
+                    slot.ssrc, slot.rtx_ssrc = _ssrcs()
                 self._asked[section.kind] = max(0, self._asked[section.kind] - 1)
             slot.section = section
             if slot.subscription is not None and slot.subscription.track.takes(section) is None:
@@ -266,7 +283,8 @@ class Connection:
 
     def _occupy(self, slot: Slot, subscription: Subscription) -> None:
         slot.subscription, subscription.mid = subscription, slot.mid
-        slot.ssrc, slot.rtx_ssrc = secrets.randbits(32) or 1, secrets.randbits(32) or 2
+        if not self._peer.fixed:
+            slot.ssrc, slot.rtx_ssrc = _ssrcs()
 
     def _release(self, slot: Slot) -> None:
         subscription = slot.subscription
@@ -276,9 +294,11 @@ class Connection:
             self._home.plane.remove_route(subscription.route)
         subscription.mid, subscription.route, subscription.encoding = "", 0, None
         subscription.cap, subscription.starved = None, False
-        slot.subscription, slot.spec, slot.dirty = None, None, True
+        slot.subscription, slot.spec, slot.dirty = None, None, not self._peer.fixed
 
     def _sending(self, slot: Slot) -> negotiation.Sending | None:
+        if self._peer.fixed:
+            return self._standing(slot)
         subscription = slot.subscription
         if subscription is None:
             return None
@@ -294,6 +314,16 @@ class Connection:
             rtx = 0
         # Clients split the stream at "|": the first part says whose track it is.
         return negotiation.Sending(f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx)
+
+    def _standing(self, slot: Slot) -> negotiation.Sending:
+        """What a section of a fixed client says for good, whatever comes into it: one stream, so that its sound and picture
+        are played together."""
+        section, rtx = slot.section, 0
+        if section is not None and slot.kind == "video" and any(codec.name.lower() == "rtx" for codec in section.codecs.values()):
+            rtx = slot.rtx_ssrc
+        taken = slot.subscription.track.takes(section) if slot.subscription is not None and section is not None else None
+        codec = taken[0].codec if taken is not None else None
+        return negotiation.Sending(self._peer.id, f"{self._peer.id}-{slot.mid}", codec, slot.ssrc, rtx)
 
     def _route_all(self, transport: Transport) -> None:
         for slot in self._slots.values():
@@ -332,7 +362,14 @@ class Connection:
         if self._peer.dual:
             self._settle_dual()
         elif self._offered is not None and self.publisher is not None:
-            self._settle_single()
+            if self._peer.fixed:
+                self._settle_fixed(self.publisher)
+            else:
+                self._settle_single()
+
+    def _settle_fixed(self, transport: Transport) -> None:
+        self._assign()
+        self._route_all(transport)
 
     def _settle_single(self) -> None:
         waiting = {kind: len(self._waiting(kind)) for kind in KINDS}

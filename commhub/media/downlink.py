@@ -150,8 +150,8 @@ class Outlet:
         self.sequence = following - packet.place
         self.floor = following
         self.highest = following - 1
-        if previous is not None and last is not None:
-            same = previous.layer is new and previous.epoch == new.epoch
+        if last is not None:
+            same = previous is not None and previous.layer is new and previous.epoch == new.epoch
             if not same:
                 self.timestamp = self._align(previous, new, packet, last)
             self._align_vp8(packet, last)
@@ -159,13 +159,13 @@ class Outlet:
         self._last = last
         self.segments.append(Segment(following, new, new.epoch, self.sequence, self.timestamp, self.picture_id, self.tl0))
 
-    def _align(self, previous: Segment, new: Layer, packet: Packet, last: Packet) -> int:
+    def _align(self, previous: Segment | None, new: Layer, packet: Packet, last: Packet) -> int:
         """Time stamp constant of the new layer: by both layers' sender reports, else by arrival; never backwards."""
         rate = new.receiver.clock_rate
-        older, newer = previous.layer.sr, new.sr
+        older, newer = previous.layer.sr if previous is not None else None, new.sr
         passed = max(0, packet.at - last.at) * rate // 1_000_000_000
         offset = last.timestamp + max(1, passed) - packet.timestamp
-        if older is not None and newer is not None and previous.epoch == previous.layer.epoch:
+        if previous is not None and older is not None and newer is not None and previous.epoch == previous.layer.epoch:
             known = previous.timestamp + older[1] - newer[1] + ((newer[0] - older[0]) * rate >> 32)
             ahead = (packet.timestamp + known - last.timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             if 0 < ahead < passed + 2 * rate:
@@ -208,6 +208,7 @@ class Route(Outlet):
         self.header = header_builder(spec, receiver.video)
         self.rtx_header = header_builder(spec, receiver.video, rtx=True)
         self.rtx_next = peer.first_number(spec.rtx_ssrc)
+        self._last = peer.last_of(spec.ssrc)
         self.seal: Seal | None = None  # None: the profile goes through libsrtp
         self.nonce = 0
         self.key()
@@ -228,6 +229,10 @@ class Route(Outlet):
 
     def ready(self) -> bool:
         return self.peer.can_send()
+
+    def newest(self) -> Packet | None:
+        """The last packet sent, as it was numbered: where a later route under the same SSRC goes on."""
+        return self._last if self.layer is None else self._newest(self.layer)
 
     def first_number(self) -> int:
         return self.peer.first_number(self.ssrc)

@@ -179,6 +179,7 @@ class Engine:
         peer = Peer(message.peer, room, message.identity, message.kind, message.dual, message.about, message.record)
         peer.hidden, peer.may_publish = message.hidden, message.may_publish
         peer.may_subscribe, peer.may_send_data = message.may_subscribe, message.may_send_data
+        peer.fixed = message.fixed
         room.peers[peer.id] = peer
         if peer.kind == "client":
             peer.connection = Connection(peer, self)
@@ -231,12 +232,15 @@ class Engine:
 
     # ---- negotiation
 
-    def _offer(self, message: messages.Offer) -> messages.Answer:
+    def _offer(self, message: messages.Offer | messages.Restart) -> messages.Answer:
         peer = self.peer(message)
         if peer is None or peer.connection is None:
             raise NotFound("The participant is not in this room.", "该参会者不在会商中。", code="no_peer")
         try:
-            answer = peer.connection.offer(message)
+            if isinstance(message, messages.Restart):
+                answer = peer.connection.restart(message)
+            else:
+                answer = peer.connection.offer(message)
         except ValueError as error:
             raise HubError(str(error), "无法识别客户端的媒体描述（SDP）。", code="bad_sdp", status=400) from error
         self.unsettle(peer)
@@ -392,6 +396,7 @@ _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.Announce: lambda engine, message: engine.stage.announce(message),
     messages.Withdraw: lambda engine, message: engine.stage.withdraw(message),
     messages.Offer: Engine._offer,
+    messages.Restart: Engine._offer,
     messages.ClientAnswer: Engine._client_answer,
     messages.Reoffer: Engine._reoffer,
     messages.Subscribe: lambda engine, message: engine.stage.subscribe(message),

@@ -290,7 +290,7 @@ class Forwarder(PacketPath):
         del peer.routes[route]
         if peer.by_ssrc.get(known.ssrc) is known:
             del peer.by_ssrc[known.ssrc]
-        peer.used(known.ssrc, known.highest)
+        peer.used(known.ssrc, known.highest, known.newest())
         if known.rtx_ssrc:
             peer.used(known.rtx_ssrc, known.rtx_next)
 

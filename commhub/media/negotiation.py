@@ -44,11 +44,12 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What a section carries to a subscriber. ``stream`` and ``track`` make the msid, by which clients know whose it is."""
+    """What a section carries to a subscriber. ``stream`` and ``track`` make the msid, by which clients know whose it is.
+    ``codec`` None: nothing yet, in whatever codec it comes."""
 
     stream: str
     track: str
-    codec: Codec
+    codec: Codec | None
     ssrc: int
     rtx_ssrc: int = 0
 
@@ -265,13 +266,13 @@ def _sending_section(offered: sdp.Section, sending: Sending | None) -> sdp.Secti
     codecs = [codec for codec in offered.codecs.values() if mime(offered, codec)]
     if not codecs:
         return _rejected(offered)
-    first = accept(offered, sending.codec) if sending else None
+    first = accept(offered, sending.codec) if sending and sending.codec else None
     for codec in sorted(codecs, key=lambda codec: codec is not first):
         section.codecs[codec.payload_type] = _with_feedback(codec, _SUBSCRIBER_FEEDBACK)
         rtx = rtx_of(offered, codec.payload_type)
         if rtx:
             section.codecs[rtx] = replace(offered.codecs[rtx], feedback=[])
-    if sending and first:
+    if sending and (first or sending.codec is None):
         section.direction = sdp.SENDONLY
         _identify(section, sending)
     return section

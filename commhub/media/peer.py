@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from commhub.media import plane
 from commhub.media.srtp import Inbound, Outbound, Window
-from commhub.media.uplink import Layer, Receiver, Stream
+from commhub.media.uplink import Layer, Packet, Receiver, Stream
 from commhub.wire import rtcp
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Peer:
         self._windows: dict[int, Window] = {}
         self._names: dict[int, tuple[bytes, bytes]] = {}  # SSRC → MID and RID it once said
         self._next: dict[int, int] = {}  # SSRC → first packet index never used under these keys
+        self._last: dict[int, Packet] = {}  # SSRC → the newest packet of a stream that ended
         self.mid_id = self.rid_id = self.repaired_id = self.level_id = self.feedback_id = 0
         self.arrivals: list[tuple[int, int]] = []  # transport-wide sequence number (extended), arrival in µs
         self.feedback_top = -1
@@ -55,16 +56,26 @@ class Peer:
         """Where a stream's numbers begin: behind all that were ever used, because a nonce may never repeat (RFC 7714 §8.1)."""
         return self._next.get(ssrc, secrets.randbelow(1 << 15))
 
-    def used(self, ssrc: int, index: int) -> None:
-        """A stream ends; ``index`` was its highest."""
+    def used(self, ssrc: int, index: int, last: Packet | None = None) -> None:
+        """A stream ends; ``index`` was its highest, ``last`` its newest packet."""
         if index >= 0:
             self._next[ssrc] = index + 1
+        if last is not None:
+            self._last.pop(ssrc, None)
+            self._last[ssrc] = last._replace(payload=b"")
+            if len(self._last) > WINDOWS:
+                del self._last[next(iter(self._last))]
+
+    def last_of(self, ssrc: int) -> Packet | None:
+        """The newest packet of a stream that was sent before under this SSRC: another source of it goes on from there."""
+        return self._last.get(ssrc)
 
     def set_keys(self, profile: str, receive: bytes, transmit: bytes) -> None:
         self.inbound = Inbound(profile, receive)
         self.outbound = Outbound(profile, transmit)
         self._windows.clear()
         self._next.clear()
+        self._last.clear()
         self.streams.clear()
 
     # ------------------------------------------------------------------------------------------------- incoming

@@ -188,7 +188,8 @@ class Plane(Protocol):
 
     # routes
     def add_route(self, route: int, spec: RouteSpec) -> None:
-        """Begins closed to media until the first key frame (video); asks for one."""
+        """Begins closed to media until the first key frame (video); asks for one. Under an SSRC that this transport has sent
+        before, numbers and time go on: to its receiver it is one stream with another picture."""
 
     def set_allowed(self, route: int, allowed: bool) -> None:
         """Gate two."""

@@ -139,6 +139,7 @@ class Peer:
     may_publish: bool = True
     may_subscribe: bool = True
     may_send_data: bool = True
+    fixed: bool = False  # its client never offers again
     connected: bool = False
     feed: str = ""
     tracks: dict[str, Track] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from commhub import log as logs
 from commhub.errors import HubError, PeerError, Unavailable
 from commhub.media import EngineListener, messages
 from commhub.media.link import Link, dial
-from commhub.media.messages import Answer, Hello, Message, Offer, WorkerSnapshot
+from commhub.media.messages import Answer, Hello, Message, Offer, Restart, WorkerSnapshot
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -115,7 +115,7 @@ class Workers:
         self._homes[room] = worker
         return worker
 
-    async def offer(self, offer: Offer) -> Answer:
+    async def offer(self, offer: Offer | Restart) -> Answer:
         worker = self._homes.get(offer.room)
         if worker is None or worker.link is None:
             raise Unavailable("The media service is being restarted.", "媒体服务正在重启，请稍候。")

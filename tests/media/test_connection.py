@@ -393,3 +393,63 @@ async def test_no_offer_raises_anything_but_its_sentence(seed: int) -> None:
     bench.tell(m.RemovePeer("r", "PA_a"))
     assert bench.plane.routes == {}
     assert len(bench.plane.receivers) == 2
+
+
+# ---- clients that offer once (WHEP)
+
+
+def _watching(bench: Bench) -> sdp.Description:
+    bench.join("PA_w", fixed=True, hidden=True, may_publish=False)
+    return sdp.parse(bench.offer("PA_w", Offer(data=False).receive("audio").receive("video")).sdp)
+
+
+def _stream(section: sdp.Section) -> int:
+    return next(iter(section.ssrcs))
+
+
+async def test_a_fixed_client_s_sections_send_before_anything_is_there(bench: Bench) -> None:
+    audio, video = _watching(bench).sections
+    assert [audio.direction, video.direction] == [sdp.SENDONLY] * 2
+    assert audio.msid == ("PA_w", "PA_w-0")
+    assert video.msid == ("PA_w", "PA_w-1")
+    assert [semantics for semantics, _ in video.groups] == ["FID"]
+    assert len(video.ssrcs) == 2
+    assert [codec.name for codec in video.codecs.values()] == ["VP8", "rtx", "H264", "rtx", "VP9", "rtx"]
+    assert bench.plane.routes == {}
+
+
+async def test_a_fixed_client_s_section_carries_one_track_after_another(bench: Bench) -> None:
+    audio, video = _watching(bench).sections
+    bench.publish()
+    bench.tell(m.Subscribe("r", "PA_w", ["TR_audio_PA_a", "TR_video_PA_a"]))
+    await settled()
+    assert {spec.ssrc for spec in bench.plane.routes.values()} == {_stream(audio), _stream(video)}
+    bench.tell(m.RemovePeer("r", "PA_a"))
+    await settled()
+    assert bench.plane.routes == {}
+    bench.join("PA_c")
+    bench.announce("PA_c", "TR_again", "video", "cam")
+    bench.offer("PA_c", Offer().send("video", "cam"))
+    bench.tell(m.Subscribe("r", "PA_w", ["TR_again"]))
+    await settled()
+    (route,) = bench.plane.routes.values()
+    assert (route.ssrc, route.mid) == (_stream(video), "1")
+    assert route.rtx_ssrc == list(video.ssrcs)[1]
+    assert bench.of(m.SectionsWanted) == []
+
+
+async def test_an_ice_restart_keeps_the_description(bench: Bench) -> None:
+    before = _watching(bench)
+    bench.publish()
+    bench.tell(m.Subscribe("r", "PA_w", ["TR_video_PA_a"]))
+    await settled()
+    routes = dict(bench.plane.routes)
+    result = bench.engine.command(m.Restart("r", "PA_w", "anew", "q" * 24))
+    assert isinstance(result, m.Answer)
+    after = sdp.parse(result.sdp)
+    assert after.sections[0].ufrag != before.sections[0].ufrag
+    assert [section.ssrcs for section in after.sections] == [section.ssrcs for section in before.sections]
+    assert after.sections[0].candidates == before.sections[0].candidates
+    assert bench.plane.routes == routes
+    with pytest.raises(HubError, match="There is no connection to restart"):
+        bench.engine.command(m.Restart("r", "PA_b", "anew", "q" * 24))

@@ -430,3 +430,30 @@ async def test_a_sources_clock_is_told_in_ntp_time(stage: Stage) -> None:
     clock = forwarder._receivers[5].layers[0].sr
     assert clock is not None
     assert clock[:2] == ((1_700_000_000 + 2_208_988_800) << 32 | 1 << 31, 90_000)
+
+
+async def test_another_source_goes_on_under_the_same_ssrc(stage: Stage) -> None:
+    """A section whose track is exchanged (WHEP): to its receiver it is one stream, numbers and time never go back."""
+    first, second, subscriber = stage.client(), stage.client(), stage.client()
+    stage.video(7, first)
+    stage.route(9, 7, subscriber)
+    track = Vp8Track(5555, timestamp=0xF0000000)
+    for number in range(5):
+        for packet in track.frame(key=number == 0):
+            first.send(packet)
+    await until(lambda: len(subscriber.received) == 15)
+    stage.plane.remove_receiver(7)
+    stage.video(8, second)
+    stage.route(10, 8, subscriber)
+    other = Vp8Track(6666, sequence=40_000, timestamp=77, seed=2)
+    for number in range(5):
+        for packet in other.frame(key=number == 0):
+            second.send(packet)
+    await until(lambda: len(subscriber.received) == 30)
+    assert sequences(subscriber.received) == list(range(30))
+    times = [timestamp_of(packet) for packet in subscriber.received]
+    steps = [later - earlier & 0xFFFFFFFF for earlier, later in itertools.pairwise(times)]
+    assert all(step < 2 * 90_000 for step in steps)
+    assert steps[14] > 0
+    ids = [vp8_of(packet).picture_id for packet in subscriber.received]
+    assert [later - earlier & 0x7FFF for earlier, later in itertools.pairwise(ids[::3])] == [1] * 9

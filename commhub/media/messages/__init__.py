@@ -30,6 +30,7 @@ from commhub.media.messages.commands import (
     OpenRoom,
     RemovePeer,
     Reoffer,
+    Restart,
     SendData,
     Sever,
     Shape,
@@ -95,8 +96,8 @@ from commhub.media.messages.sources import (
 
 Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Welcome, Hello, Done,
-    OpenRoom, CloseRoom, AddPeer, UpdatePeer, RemovePeer, Announce, Withdraw, Offer, Answer, ClientAnswer, Reoffer, Subscribe,
-    Shape, Mute, Open, Allow, SendData, AttachSource, Sever,
+    OpenRoom, CloseRoom, AddPeer, UpdatePeer, RemovePeer, Announce, Withdraw, Offer, Answer, Restart, ClientAnswer, Reoffer,
+    Subscribe, Shape, Mute, Open, Allow, SendData, AttachSource, Sever,
     WorkerSnapshot, PeerConnected, PeerLost, TrackBound, TrackLive, TrackEnded, TrackSubscribed, SectionsWanted, ServerOffer,
     Wanted, Speakers, Quality, Paused, Demand, SinkEnded,
     PushSource, EndSource, SourceClock, KeyFrameWanted,
@@ -141,6 +142,7 @@ __all__ = [
     "RecordSnapshot",
     "RemovePeer",
     "Reoffer",
+    "Restart",
     "RoomState",
     "SectionsWanted",
     "SendData",

@@ -20,6 +20,8 @@ class AddPeer(BaseMessage, frozen=True):
 
     ``about`` is what the recorder needs of a person: ``name``, ``org``, ``kind``. ``record`` is the hub's opaque
     signalling record, returned in the snapshot. ``dual`` = publisher and subscriber connections (``/rtc``).
+    ``fixed``: its client never offers again (WHEP). Every section it can receive in is answered as one that sends, and
+    carries whatever it is subscribed to, one track after another.
     """
 
     room: str
@@ -33,6 +35,7 @@ class AddPeer(BaseMessage, frozen=True):
     may_publish: bool = True
     may_subscribe: bool = True
     may_send_data: bool = True
+    fixed: bool = False
 
 
 class UpdatePeer(BaseMessage, frozen=True):
@@ -96,6 +99,16 @@ class Answer(BaseMessage, frozen=True):
     sdp: str
     id: int
     mids: dict[str, str] = {}
+
+
+class Restart(BaseMessage, frozen=True):
+    """ICE restart without a new offer (WHIP, WHEP): the client's new credentials for the offer that stands. Answered by
+    :class:`Answer`; fails with ``bad_sdp`` when there is no offer to restart."""
+
+    room: str
+    peer: str
+    ufrag: str
+    password: str
 
 
 class ClientAnswer(BaseMessage, frozen=True):
