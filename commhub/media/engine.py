@@ -163,7 +163,7 @@ class Engine:
     def _close_room_(self, message: messages.CloseRoom) -> None:
         room = self.rooms.get(message.room)
         if room is not None:
-            self._close_room(room, "closed")
+            self._close_room(room, message.reason)
 
     def _close_room(self, room: Room, reason: str) -> None:
         for peer in list(room.peers.values()):

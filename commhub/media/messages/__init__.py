@@ -93,6 +93,7 @@ from commhub.media.messages.sources import (
     SourceClock,
     SourceStream,
 )
+from commhub.media.messages.workers import Draining, Load
 
 Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Welcome, Hello, Done,
@@ -104,6 +105,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     OpenSink, CloseSink, SinkPeer, SinkTrack, SinkMuted, SinkSpeakers, SinkData, SinkGap, SinkClock, SinkClosed,
     Pull, SourceState, BridgeSnapshot,
     Record, StopRecord, Mark, SessionState, RecordSnapshot,
+    Load, Draining,
 ]  # fmt: skip
 
 __all__ = [
@@ -119,10 +121,12 @@ __all__ = [
     "Codec",
     "Demand",
     "Done",
+    "Draining",
     "EndSource",
     "Hello",
     "KeyFrameWanted",
     "Layer",
+    "Load",
     "Mark",
     "Message",
     "Mute",

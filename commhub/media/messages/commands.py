@@ -10,9 +10,11 @@ class OpenRoom(BaseMessage, frozen=True):
 
 
 class CloseRoom(BaseMessage, frozen=True):
-    """Ends every peer, sink and subscription of the room."""
+    """Ends every peer, sink and subscription of the room. ``reason`` is told to its sinks: ``closed``, or ``moved`` when it goes
+    on elsewhere."""
 
     room: str
+    reason: str = "closed"
 
 
 class AddPeer(BaseMessage, frozen=True):
