@@ -84,5 +84,5 @@ class Budgets:
         encoding = subscription.encoding
         assert encoding is not None
         rates = [layer.bitrate for layer in self._home.plane.layers(encoding.receiver)] or [0]
-        wanted = min(subscription.quality, encoding.layers - 1)
+        wanted = min(subscription.asked, encoding.layers - 1)
         return Demand(subscription.route, rates[: encoding.layers] or [0], wanted, subscription.priority)

@@ -50,7 +50,7 @@ class Dynacast:
     def _qualities(self, track: Track, encoding: Encoding) -> list[int]:
         # A viewer who has no section yet counts: the encoder then runs when the section is there.
         viewers = [one for one in track.subscriptions.values() if one.enabled and one.allowed]
-        best = max((one.quality for one in viewers if (one.encoding or track.primary) is encoding), default=-1)
+        best = max((one.asked for one in viewers if (one.encoding or track.primary) is encoding), default=-1)
         if encoding is track.primary and self._home.sinks.takes(track):
             best = HIGH
         return list(range(best + 1))

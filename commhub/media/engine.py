@@ -62,6 +62,7 @@ class Engine:
         self._unsettled: dict[Peer, None] = {}
         self._touched: dict[Track, None] = {}
         self._settling = False
+        self._shed = False
         self._ticks = 0
 
     def open(self, addresses: list[Address], port: int) -> list[tuple[str, int]]:
@@ -133,6 +134,19 @@ class Engine:
         self.dynacast.forget(track)
         self._touched.pop(track, None)
 
+    def shed(self, on: bool) -> None:
+        """Too much to do: every viewer gets the lowest layer of every video, and publishers need not send the others."""
+        if on == self._shed:
+            return
+        self._shed = on
+        for room in self.rooms.values():
+            room.shed = on
+            for track in room.tracks.values():
+                if track.kind == "video":
+                    for subscription in track.subscriptions.values():
+                        self.stage.apply(subscription)
+                    self.touch(track)
+
     def _taken(self, peer: Peer) -> bool:
         return any(track.subscriptions or self.sinks.takes(track) for track in peer.tracks.values())
 
@@ -150,7 +164,7 @@ class Engine:
     def _room(self, name: str) -> Room:
         room = self.rooms.get(name)
         if room is None:
-            room = self.rooms[name] = Room(name)
+            room = self.rooms[name] = Room(name, shed=self._shed)
         return room
 
     def peer(self, message: Any) -> Peer | None:

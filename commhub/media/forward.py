@@ -317,6 +317,10 @@ class Forwarder(PacketPath):
             known.park()
             known.receiver.outlets.remove(known)
 
+    def waited(self) -> float:
+        waited, self._sockets.waited = self._sockets.waited, 0
+        return waited / 1e9
+
     def statistics(self) -> dict[str, int]:
         sockets = self._sockets
         return {

@@ -210,5 +210,8 @@ class Plane(Protocol):
     def set_tap_allowed(self, tap: int, allowed: bool) -> None: ...
     def remove_tap(self, tap: int) -> None: ...
 
+    def waited(self) -> float:
+        """The longest time from the arrival of a datagram at this machine until it had been forwarded, since the last call: seconds."""
+
     def statistics(self) -> dict[str, int]:
         """Totals for metrics: packets and octets in and out, dropped by reason, NACKs, resends, PLIs."""

@@ -117,10 +117,15 @@ class Subscription:
         """Does the viewer really look at it?"""
         return self.enabled and self.allowed and self.mid != ""
 
+    @property
+    def asked(self) -> int:
+        """The quality the viewer needs; the lowest one while there is too much to do."""
+        return 0 if self.peer.room.shed else self.quality
+
     def layer(self) -> int:
         """The best layer to send."""
         layers = self.encoding.layers if self.encoding else 1
-        best = min(self.quality, layers - 1)
+        best = min(self.asked, layers - 1)
         return best if self.cap is None else min(best, self.cap)
 
 
@@ -178,6 +183,7 @@ class Room:
     tracks: dict[str, Track] = field(default_factory=dict)
     denied: set[tuple[str, str]] = field(default_factory=set)  # (peer or sink, track) that gate two closed
     sinks: set[str] = field(default_factory=set)
+    shed: bool = False  # the worker has too much to do: viewers get the lowest layers
 
     def state(self) -> RoomState:
         return RoomState(self.name, [peer.state() for peer in self.peers.values()], sorted(self.sinks))

@@ -89,6 +89,7 @@ class UdpPort(Source):
         buffer, receive, wide = sockets.buffer, sockets.receive, self.wide
         buffers = [buffer]
         recvmsg_into = self.socket.recvmsg_into
+        at = 0
         for _ in range(BATCH):
             try:
                 size, ancillary, flags, address = recvmsg_into(buffers, _ANCILLARY)
@@ -106,6 +107,8 @@ class UdpPort(Source):
                 at = time.time_ns()
             receive(self, address[:2] if wide else address, buffer, size, at)
         sockets.done()
+        if at and (waited := time.time_ns() - at) > sockets.waited:
+            sockets.waited = waited
 
     def send(self, key: Key, pairs: list[bytes]) -> int:
         count = len(pairs)
@@ -235,6 +238,7 @@ class Sockets:
         self._closed = closed
         self.buffer = memoryview(bytearray(MAX_DATAGRAM))
         self.malformed = self.refused = 0
+        self.waited = 0  # ns from the arrival of a datagram until its batch was done, the longest since somebody set it to 0
         self._udp: list[UdpPort] = []
         self._listeners: list[socket.socket] = []
         self._connections: dict[int, Connection] = {}

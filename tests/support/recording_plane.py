@@ -115,5 +115,8 @@ class RecordingPlane:
     def remove_tap(self, tap: int) -> None:
         self.taps.pop(tap, None)
 
+    def waited(self) -> float:
+        return 0.0
+
     def statistics(self) -> dict[str, int]:
         return {}
