@@ -417,6 +417,11 @@ _ATTRIBUTES: dict[str, Callable[[Section, str], None]] = {
 }
 
 
+def read_attribute(section: Section, name: str, value: str) -> None:
+    """One attribute that is known here, for what is no whole description (RFC 8840)."""
+    _ATTRIBUTES[name](section, value)
+
+
 # ---- writing
 
 
@@ -478,6 +483,12 @@ def _write_section(lines: list[str], section: Section, description: Description)
     lines += [f"a=ssrc-group:{semantics} {' '.join(map(str, ssrcs))}" for semantics, ssrcs in section.groups]
     for ssrc, attributes in section.ssrcs.items():
         lines += [f"a=ssrc:{ssrc} {name}:{value}" for name, value in attributes.items()]
+    lines += candidate_lines(section)
+
+
+def candidate_lines(section: Section) -> list[str]:
+    """``a=candidate:…`` of a section, and that there are no more."""
+    lines = []
     for candidate in section.candidates:
         tcp = f" tcptype {candidate.tcptype}" if candidate.tcptype else ""
         lines.append(
@@ -486,3 +497,4 @@ def _write_section(lines: list[str], section: Section, description: Description)
         )
     if section.end_of_candidates:
         lines.append("a=end-of-candidates")
+    return lines
