@@ -61,8 +61,9 @@ class RemovePeer(BaseMessage, frozen=True):
 
 class Announce(BaseMessage, frozen=True):
     """A track the peer is going to publish (add_track). ``cids`` maps the client's MediaStreamTrack id to the mime it
-    wants to send under that id (simulcast codecs); empty mime = any. For a bridge peer it binds the Source's
-    stream of the same ``kind`` at once."""
+    wants to send under that id (simulcast codecs); empty mime = any. ``codecs``: every mime it could send, best first,
+    also those it sends only when it is told to. ``red``: redundant audio may be negotiated. ``encrypted``: frames are
+    opaque, end to end. For a bridge peer it binds the Source's stream of the same ``kind`` at once."""
 
     room: str
     peer: str
@@ -75,6 +76,8 @@ class Announce(BaseMessage, frozen=True):
     stream: str = ""
     layers: list[Layer] = []
     red: bool = False
+    codecs: list[str] = []
+    encrypted: bool = False
 
 
 class Withdraw(BaseMessage, frozen=True):
@@ -200,3 +203,43 @@ class Sever(BaseMessage, frozen=True):
 
     room: str
     peer: str
+
+
+class Limit(BaseMessage, frozen=True):
+    """Send this peer's videos as if its connection carried no more than ``bits`` a second (simulate scenario); 0 ends it."""
+
+    room: str
+    peer: str
+    bits: int
+
+
+class Resend(BaseMessage, frozen=True):
+    """The peer came back: reliable data after these sequences (by publisher) is sent again, as far as it is still kept."""
+
+    room: str
+    peer: str
+    received: dict[str, int] = {}
+
+
+class PublishData(BaseMessage, frozen=True):
+    """A data track: frames that the peer sends on its ``_data_track`` channel under ``handle`` (1 … 65535)."""
+
+    room: str
+    peer: str
+    track: str
+    handle: int
+
+
+class UnpublishData(BaseMessage, frozen=True):
+    room: str
+    peer: str
+    track: str
+
+
+class SubscribeData(BaseMessage, frozen=True):
+    """The peer gets this data track's frames under ``handle``, a number of its own; 0 ends it."""
+
+    room: str
+    peer: str
+    track: str
+    handle: int

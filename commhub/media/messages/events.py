@@ -30,6 +30,7 @@ class PeerState(Struct, frozen=True, omit_defaults=True):
     tracks: list[TrackState] = []
     subscriptions: list[str] = []
     source: str = ""
+    received: int = 0
 
 
 class RoomState(Struct, frozen=True):
@@ -161,6 +162,22 @@ class Demand(BaseMessage, frozen=True):
     source: str
     wanted: bool
     worker: str = ""
+
+
+class DataReceived(BaseMessage, frozen=True):
+    """The sequence of the peer's last reliable data packet that was passed on; told now and then, so it may lag."""
+
+    room: str
+    peer: str
+    sequence: int
+
+
+class Untaken(BaseMessage, frozen=True):
+    """The subscriber decodes none of the codecs the track is sent in (or could be)."""
+
+    room: str
+    peer: str
+    track: str
 
 
 class SinkEnded(BaseMessage, frozen=True):
