@@ -248,3 +248,22 @@ audit = Table(
     Column("object", Text, nullable=False),
     Column("result", String(16), nullable=False),
 )
+
+#: What is to be posted to receivers of webhooks, and what was; ``state``: pending, delivered, dead.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    # The order of sending. On SQLite only an Integer grows by itself.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("receiver", String(16), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("room", Text, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("done_at", BigInteger, nullable=True),
+    sa.Index("uq_webhooks_event_id_receiver", "event_id", "receiver", unique=True),
+    sa.Index("ix_webhooks_waiting", "receiver", "state", "room", "seq"),
+    sa.Index("ix_webhooks_state_done_at", "state", "done_at"),
+)
