@@ -60,9 +60,13 @@ class Conflict(HubError):
 
 
 class Busy(HubError):
-    """A limit is reached; later it may work."""
+    """A limit is reached; later it may work: after ``retry_after`` seconds, where that is known."""
 
     status, code = 429, "busy"
+
+    def __init__(self, message: str, message_zh: str = "", *, retry_after: int = 0, code: str = "", status: int = 0) -> None:
+        super().__init__(message, message_zh, code=code, status=status)
+        self.retry_after = retry_after
 
 
 class Unavailable(HubError):

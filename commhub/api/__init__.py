@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from commhub.api import consultations, directory, openapi, pages, recordings, session
-from commhub.api.gate import BODY_LIMIT, Buckets, Gate, Network, guarded
+from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.routes import Route
 from commhub.api.stream import Streams
 from commhub.auth import Auth
@@ -19,6 +19,7 @@ from commhub.directory import Directory
 from commhub.errors import HubError, NotFound
 from commhub.events import Events
 from commhub.feeds import Feeds
+from commhub.guard import Network
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Rooms
 from commhub.store import Store

@@ -3,8 +3,8 @@ answer carries. Order: limits, origin, session, token against forgery, permissio
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -19,6 +19,7 @@ from commhub.api.problems import Malformed, malformed, problem
 from commhub.api.routes import PUBLIC, SIGNED_IN, Call, Route
 from commhub.auth import Auth, SignIn
 from commhub.errors import Busy, Forbidden, HubError, Invalid, Unauthenticated
+from commhub.guard import Network, Origins, Rates, group
 from commhub.log import Limiter
 from commhub.model import Actor
 from commhub.store import Store
@@ -27,38 +28,28 @@ log = logs.get(__name__)
 
 COOKIE = "__Host-commhub"
 BODY_LIMIT = 1 << 20
+PUBLIC_BODY_LIMIT = 16 << 10  # nobody has said who he is
 NOBODY = Actor("", "", "", "", 9, "", "")
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Gate:
     """``proxies`` are networks whose ``X-Forwarded-*`` is believed."""
 
     def __init__(self, store: Store, auth: Auth, proxies: list[Network] | None = None) -> None:
-        self._store, self._auth, self._proxies = store, auth, proxies or []
+        self._store, self._auth, self._origins = store, auth, Origins(proxies or [])
         self._denied = Limiter()
 
     # ---- where from
 
     def address(self, request: web.Request) -> str:
         """The client's address: of the connection, or what a trusted proxy says."""
-        address = request.remote or ""
-        forwarded = [one.strip() for one in request.headers.get("X-Forwarded-For", "")[:500].split(",") if one.strip()]
-        while forwarded and self._trusted(address):
-            address = forwarded.pop()
-        return address[:64]
+        return self._origins.address(request)
 
     def scheme(self, request: web.Request) -> str:
-        if self._trusted(request.remote or "") and (said := request.headers.get("X-Forwarded-Proto")) in ("http", "https"):
+        said = request.headers.get("X-Forwarded-Proto")
+        if said in ("http", "https") and self._origins.trusted(request.remote or ""):
             return said
         return request.scheme
-
-    def _trusted(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._proxies if network.version == ip.version)
 
     def check_origin(self, request: web.Request, *, required: bool = False) -> None:
         """A page of another origin may not act here, with or without a cookie (RFC 6454; WebSockets have no other guard)."""
@@ -120,7 +111,8 @@ class Gate:
         elif request.query:
             raise Malformed([{"where": f"query.{next(iter(request.query))}", "text": "There is no such parameter."}])
         if route.body is not None:
-            arguments["body"] = _model(route.body, await _json(request), "body")
+            limit = PUBLIC_BODY_LIMIT if route.permission == PUBLIC else BODY_LIMIT
+            arguments["body"] = _model(route.body, await _json(request, limit), "body")
         return arguments
 
     async def _note(self, actor: Actor, route: Route, request: web.Request) -> None:
@@ -162,15 +154,15 @@ def _query(request: web.Request) -> dict[str, str]:
     return values
 
 
-async def _json(request: web.Request) -> Any:
+async def _json(request: web.Request, limit: int) -> Any:
     if request.content_type != "application/json":
         raise Invalid("The body must be application/json.", "请求内容须为 JSON。", code="not_json", status=415)
-    if (request.content_length or 0) > BODY_LIMIT:
+    if (request.content_length or 0) > limit:
         raise Invalid("The body is too large.", "内容过大。", code="too_large", status=413)
     raw = bytearray()
     async for chunk in request.content.iter_chunked(64 << 10):
         raw += chunk
-        if len(raw) > BODY_LIMIT:
+        if len(raw) > limit:
             raise Invalid("The body is too large.", "内容过大。", code="too_large", status=413)
     try:
         return json.loads(raw)
@@ -198,23 +190,20 @@ def answer(route: Route, result: Any) -> web.StreamResponse:
 
 
 class Buckets:
-    """At most ``size`` tries at once per key, one more every ``refill`` seconds. Bounded: the oldest key is forgotten."""
+    """At most ``size`` tries at once per address, one more every ``refill`` seconds."""
 
     def __init__(self, size: int, refill: float, capacity: int = 10_000) -> None:
-        self._size, self._refill, self._capacity = size, refill, capacity
-        self._levels: dict[str, tuple[float, float]] = {}
+        self._rates = Rates(1 / refill, size, capacity)
 
-    def take(self, key: str, now: float) -> None:
+    def take(self, address: str, now: float) -> None:
         """Busy when there is nothing left. ``now`` is monotonic seconds."""
-        level, at = self._levels.pop(key, (float(self._size), now))
-        level = min(self._size, level + (now - at) / self._refill)
-        if len(self._levels) >= self._capacity:
-            del self._levels[next(iter(self._levels))]
-        self._levels[key] = (max(level - 1, 0.0) if level >= 1 else level, now)
-        if level < 1:
-            raise Busy("Too many attempts from this address: wait a minute.", "来自该地址的尝试过多，请一分钟后再试。")
+        seconds = self._rates.take(group(address), now)
+        if seconds > 0:
+            raise Busy(
+                "Too many attempts from this address: wait a minute.",
+                "来自该地址的尝试过多，请一分钟后再试。",
+                retry_after=math.ceil(seconds),
+            )
 
-    def give_back(self, key: str) -> None:
-        if key in self._levels:
-            level, at = self._levels[key]
-            self._levels[key] = (min(self._size, level + 1), at)
+    def give_back(self, address: str) -> None:
+        self._rates.give_back(group(address))

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from commhub.errors import HubError, Invalid
+from commhub.errors import Busy, HubError, Invalid
 
 TYPE = "application/problem+json"
 _TITLES = {
@@ -77,4 +77,6 @@ def problem(error: HubError, request: web.Request, headers: Mapping[str, str] | 
     text = json.dumps(body, ensure_ascii=False)
     response = web.Response(text=text, status=error.status, content_type=TYPE, charset="utf-8", headers=headers)
     response.headers["Content-Language"] = "en" if english else "zh-CN"
+    if isinstance(error, Busy) and error.retry_after:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
