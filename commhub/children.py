@@ -21,7 +21,8 @@ def media(settings: Settings, index: int) -> Coroutine[Any, Any, None]:
 
     every = [(str(address), str(address)) for address in machine.addresses()]
     machine.wait_turn(settings.run_dir / f"media-{index}.turn")
-    return worker.run(settings.run_dir, index, settings.media.pairs() or every, settings.media.port + index)
+    addresses, port = settings.media.pairs() or every, settings.media.port + index
+    return worker.run(settings.run_dir, index, addresses, port, drain=settings.media.drain_seconds)
 
 
 def bridge(settings: Settings, kind: str) -> Coroutine[Any, Any, None]:

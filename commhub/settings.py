@@ -180,6 +180,7 @@ class MediaSettings(Section):
     address: Annotated[list[str], Listed, AfterValidator(_each(_media_address))] = []
     port: Port = 7882
     workers: Annotated[int, Field(ge=1, le=64)] = 1
+    drain_seconds: Annotated[float, Field(ge=0, le=60)] = 5
 
     @model_validator(mode="after")
     def _ports(self) -> MediaSettings:

@@ -58,6 +58,9 @@ class Engine(Protocol):
     def worker_of(self, room: str) -> str:
         """The worker's name; '' when the room is nowhere."""
 
+    def full(self, room: str) -> bool:
+        """Is there too much to do where the room is (or, for one that is nowhere yet, everywhere) to let more people in?"""
+
     def on_event(self, listener: EngineListener) -> None:
         """Events of all rooms (``PeerConnected``, ``TrackBound``, ``Speakers`` …), in order per room."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -16,12 +17,18 @@ from commhub.errors import Conflict, HubError, Invalid
 from commhub.media.engine import TICK, Engine
 from commhub.media.forward import Forwarder
 from commhub.media.link import Link, Listener
-from commhub.media.messages import Done, Hello, Message
+from commhub.media.messages import Done, Draining, Hello, Load, Message
+from commhub.media.overload import Level, Overload
 from commhub.media.plane import Address, Plane, PlaneEvents
 
 log = logs.get(__name__)
 
 ROLES = ("hub", "bridge", "record")
+LOAD_TICKS = 10  # of the clock between two reports
+DRAIN = 5.0  # seconds the rooms may take to go elsewhere
+ORPHANED = 1.0  # seconds without a hub after which nobody is going to take the rooms
+LOOK = 0.02  # seconds between two looks whether they are gone
+PORT_ATTEMPTS = 20  # to bind, LOOK apart: the one before may be dying still
 
 
 class Worker:
@@ -46,14 +53,43 @@ class Worker:
         self._listener = Listener(run_dir, self.name, self._linked, self._receive)
         self._listener.on_packets = self._paired
         self._clock: asyncio.Task[None] | None = None
+        self._overload = Overload()
+        self._worst = (0.0, 0.0)  # lag and wait since the last report
+        self._reported = 0  # ticks since then
+        self._drain_by: float | None = None  # monotonic
         self.announced: list[tuple[str, int]] = []
 
     async def start(self) -> None:
         """OSError when an address or the sockets' folder cannot be used."""
-        self.announced = self.engine.open(self._addresses, self._port)
+        self.announced = await self._open()
         await self._listener.start(packets=True)
         self._clock = asyncio.get_running_loop().create_task(self._turn(), name=f"{self.name} clock")
         log.info("media worker listens", worker=self.name, addresses=[f"{host}:{port}" for host, port in self.announced])
+
+    async def _open(self) -> list[tuple[str, int]]:
+        for attempt in range(PORT_ATTEMPTS):
+            try:
+                return self.engine.open(self._addresses, self._port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or attempt == PORT_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(LOOK)
+        raise AssertionError
+
+    async def drain(self, within: float = DRAIN) -> None:
+        """Say that this worker ends; returns when its rooms are gone, ``within`` seconds at the latest. Without a hub nobody takes
+        them: then much sooner."""
+        now = time.monotonic()
+        self._drain_by, with_hub = now + within, now
+        log.info("draining", worker=self.name, rooms=len(self.engine.rooms), within=within)
+        self._emit(Draining(within))
+        while self.engine.rooms and now < self._drain_by and now - with_hub < ORPHANED:
+            await asyncio.sleep(LOOK)
+            now = time.monotonic()
+            if self._hub is not None:
+                with_hub = now
+        if self.engine.rooms:
+            log.warning("rooms end with their worker", worker=self.name, rooms=len(self.engine.rooms))
 
     async def close(self) -> None:
         if self._clock is not None:
@@ -69,10 +105,26 @@ class Worker:
             due = max(due + TICK, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
             try:
+                self._measure(due, time.monotonic())
                 self.engine.tick()
             except Exception:  # the clock of all rooms goes on whatever one of them holds
                 if (suppressed := logs.limited("engine tick", 10)) is not None:
                     log.exception("engine tick failed", worker=self.name, suppressed=suppressed)
+
+    def _measure(self, due: float, now: float) -> None:
+        """How late everything is, and what follows from it."""
+        lag, waited = max(0.0, now - due), self.engine.plane.waited()
+        before = self._overload.level
+        level = self._overload.measure(lag, waited, now)
+        self._worst = max(lag, self._worst[0]), max(waited, self._worst[1])
+        self._reported += 1
+        if level is not before:
+            say = log.warning if level > before else log.info
+            say("load", worker=self.name, level=level.name.lower(), delay=round(self._overload.delay, 3))
+            self.engine.shed(level >= Level.SHED)
+        if level is not before or self._reported >= LOAD_TICKS:
+            self._emit(Load(int(level), *self._worst))
+            self._worst, self._reported = (0.0, 0.0), 0
 
     # ---- links
 
@@ -142,12 +194,21 @@ class Worker:
         self._hub = link
         log.info("hub linked", worker=self.name, epoch=message.epoch, rooms=len(self.engine.rooms))
         # What it must also know follows the snapshot.
-        asyncio.get_running_loop().call_soon(self.engine.sources.retell)
+        asyncio.get_running_loop().call_soon(self._retell)
         return self.engine.snapshot()
 
 
-async def run(run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int, *, silence: float = 20.0) -> None:
-    """Serve until cancelled. ``pairs``: address to bind and address to announce; none means every address of this machine
+    def _retell(self) -> None:
+        if self._drain_by is not None:
+            self._emit(Draining(max(0.0, self._drain_by - time.monotonic())))
+        self._emit(Load(int(self._overload.level), *self._worst))
+        self.engine.sources.retell()
+
+
+async def run(
+    run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int, *, drain: float = DRAIN, silence: float = 20.0
+) -> None:
+    """Serve until cancelled, then :meth:`Worker.drain`; a second cancellation ends that. ``pairs``: address to bind and address to announce; none means every address of this machine
     that has one, loopback last. ``port`` is this worker's own, UDP and TCP."""
     addresses = [Address(host, announced) for host, announced in pairs]
     if not addresses:
@@ -155,7 +216,10 @@ async def run(run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int
     worker = Worker(run_dir, index, addresses, port, silence=silence)
     try:
         await worker.start()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await worker.drain(drain)
     finally:
         await worker.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec
 
@@ -12,7 +13,8 @@ from commhub import log as logs
 from commhub.errors import HubError, PeerError, Unavailable
 from commhub.media import EngineListener, messages
 from commhub.media.link import Link, dial
-from commhub.media.messages import Answer, Hello, Message, Offer, Restart, WorkerSnapshot
+from commhub.media.messages import Answer, Draining, Hello, Load, Message, Offer, Restart, WorkerSnapshot
+from commhub.media.overload import Level
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -23,6 +25,19 @@ REDIAL = 0.1  # seconds
 GREETING = 5.0  # seconds a worker may take for its snapshot
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """A worker as it was last heard. ``lag`` and ``waited``: the worst second's, as in :class:`~commhub.media.messages.Load`."""
+
+    linked: bool
+    draining: bool
+    level: Level
+    lag: float  # seconds
+    waited: float  # seconds
+    rooms: int
+    peers: int
+
+
 class _Worker:
     """One worker as the hub sees it. ``rooms``: room → how many peers it was given."""
 
@@ -31,10 +46,22 @@ class _Worker:
         self.link: Link | None = None
         self.pid = 0
         self.rooms: dict[str, int] = {}
+        self.draining = False
+        self.load = Load(0, 0.0, 0.0)
 
     @property
-    def load(self) -> tuple[int, int]:
-        return sum(self.rooms.values()), len(self.rooms)
+    def open(self) -> bool:
+        """May rooms be placed on it?"""
+        return self.link is not None and not self.draining
+
+    @property
+    def level(self) -> Level:
+        return Level(min(max(self.load.level, 0), Level.FULL))
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """The lowest gets the next room."""
+        return self.level, sum(self.rooms.values()), len(self.rooms)
 
 
 class Workers:
@@ -65,6 +92,15 @@ class Workers:
         """Name → is it linked?"""
         return {worker.name: worker.link is not None for worker in self._workers.values()}
 
+    def loads(self) -> dict[str, WorkerLoad]:
+        """Every worker by name, for whoever measures."""
+        return {
+            one.name: WorkerLoad(
+                one.link is not None, one.draining, one.level, one.load.lag, one.load.waited, len(one.rooms), sum(one.rooms.values())
+            )
+            for one in self._workers.values()
+        }
+
     # ---- Engine
 
     def on_event(self, listener: EngineListener) -> None:
@@ -83,6 +119,13 @@ class Workers:
     def worker_of(self, room: str) -> str:
         worker = self._homes.get(room)
         return worker.name if worker is not None else ""
+
+    def full(self, room: str) -> bool:
+        home = self._homes.get(room)
+        if home is not None:
+            return home.level is Level.FULL
+        usable = [worker for worker in self._workers.values() if worker.open]
+        return bool(usable) and all(worker.level is Level.FULL for worker in usable)
 
     def tell(self, message: Message) -> None:
         room = getattr(message, "room", None)
@@ -106,11 +149,12 @@ class Workers:
             self._homes.pop(room, None)
 
     def _place(self, room: str) -> _Worker | None:
-        """On the linked worker with the fewest participants; nowhere while none is linked (``ready`` tells when)."""
-        linked = [worker for worker in self._workers.values() if worker.link is not None]
-        if not linked:
+        """On the worker with the least to do, then the fewest participants; nowhere while none is linked that stays
+        (``ready`` tells when)."""
+        usable = [worker for worker in self._workers.values() if worker.open]
+        if not usable:
             return None
-        worker = min(linked, key=lambda one: one.load)
+        worker = min(usable, key=lambda one: one.rank)
         worker.rooms[room] = 0
         self._homes[room] = worker
         return worker
@@ -145,7 +189,7 @@ class Workers:
 
         def handle(link: Link, message: Message) -> None:
             if worker.link is link:
-                self._event(message)
+                self._heard(worker, message)
             else:
                 early.append(message)  # read together with the snapshot, which must be handed on first
 
@@ -159,7 +203,7 @@ class Workers:
             worker.link, worker.pid = link, link.pid
             self._take(worker, snapshot)
             for message in early:
-                self._event(message)
+                self._heard(worker, message)
             # A worker that the kernel ends closes its sockets: this is how its death is heard, at once.
             await reading
         finally:
@@ -189,14 +233,43 @@ class Workers:
         """The process whose rooms these were is gone."""
         if not worker.pid:
             return
-        worker.pid = 0
+        worker.pid, worker.load = 0, Load(0, 0.0, 0.0)
+        drained, worker.draining = worker.draining, False
+        if drained and not worker.rooms:
+            log.info("media worker ended", worker=worker.name)
+            return
+        log.warning("media worker lost", worker=worker.name, rooms=len(worker.rooms))
+        self._leave(worker)
+
+    def _leave(self, worker: _Worker) -> list[str]:
+        """Its rooms are nowhere; whoever listens places them anew."""
         rooms = list(worker.rooms)
         worker.rooms.clear()
         for room in rooms:
             self._homes.pop(room, None)
-        log.warning("media worker lost", worker=worker.name, rooms=len(rooms))
         for lost in self._lost:
             self._call(lost, worker.name, rooms)
+        return rooms
+
+    def _drain(self, worker: _Worker) -> None:
+        """It ends, and lives long enough for its rooms to go on elsewhere: on another worker, or on its next life."""
+        if worker.draining:
+            return
+        worker.draining = True
+        rooms = self._leave(worker)
+        log.info("media worker drains", worker=worker.name, rooms=len(rooms))
+        for room in rooms:
+            if worker.link is not None:
+                worker.link.tell(messages.CloseRoom(room, "moved"))
+
+    def _heard(self, worker: _Worker, message: Message) -> None:
+        if isinstance(message, Load):
+            worker.load = message
+        elif isinstance(message, Draining):
+            self._drain(worker)
+        elif getattr(message, "room", None) is None or self._homes.get(message.room) is worker:  # type: ignore[union-attr]
+            # Not what a worker says about rooms that have gone on elsewhere.
+            self._event(message)
 
     def _event(self, message: Message) -> None:
         for listener in self._listeners:

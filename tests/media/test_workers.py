@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
@@ -12,9 +13,10 @@ import pytest
 from commhub.errors import HubError, Unavailable
 from commhub.media import messages as m
 from commhub.media.link import RECORD, Link, dial
+from commhub.media.overload import Level
 from commhub.media.plane import Address
 from commhub.media.worker import Worker, run
-from commhub.media.workers import Workers
+from commhub.media.workers import WorkerLoad, Workers
 from commhub.wire import sdp
 from tests.support import free_port, until
 from tests.support.client import Offer, answer
@@ -341,3 +343,102 @@ async def test_the_process_binds_what_it_is_given_and_ends_cleanly(tmp_path: Pat
 async def test_an_address_that_is_not_ours_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         await run(tmp_path, 0, [("203.0.113.9", "203.0.113.9")], 0)
+
+
+async def test_a_draining_worker_hands_its_rooms_over_and_ends_when_they_are_gone(city: City) -> None:
+    leaving = await city.start(0)
+    staying = await city.start(1)
+    hub = await city.hub("media-0", "media-1")
+    await until(lambda: len(city.of("ready")) == 2)
+
+    def move(worker: str, rooms: list[str]) -> None:
+        for room in rooms:
+            open_room(hub, room, "PA_b")
+
+    hub.on_worker(lambda snapshot: None, move, lambda worker: None)
+    open_room(hub, "r", "PA_a")
+    await until(lambda: leaving.worker.engine.rooms)
+    assert hub.worker_of("r") == "media-0"
+    began = time.monotonic()
+    await asyncio.wait_for(leaving.worker.drain(30), 5)
+    assert time.monotonic() - began < 5
+    assert city.of("lost") == [("lost", "media-0", ["r"])]
+    assert hub.worker_of("r") == "media-1"
+    await until(lambda: "r" in staying.worker.engine.rooms)
+    assert not leaving.worker.engine.rooms
+    open_room(hub, "next", "PA_c")
+    assert hub.worker_of("next") == "media-1"
+    assert hub.loads()["media-0"].draining
+    await leaving.kill()
+    await until(lambda: not hub.health()["media-0"])
+    assert not hub.loads()["media-0"].draining
+    await city.start(0)
+    await until(lambda: hub.health()["media-0"])
+    open_room(hub, "after", "PA_d")
+    assert hub.worker_of("after") == "media-0"
+
+
+async def test_a_drain_is_told_to_a_hub_that_comes_late(city: City) -> None:
+    process = await city.start(0)
+    first = await city.hub(epoch=1)
+    await until(lambda: city.of("ready"))
+    open_room(first, "r", "PA_a")
+    await until(lambda: process.worker.engine.rooms)
+    await first.close()
+    await until(lambda: process.worker._hub is None)
+    draining = asyncio.create_task(process.worker.drain(30))
+    await asyncio.sleep(0)
+    await city.hub(epoch=2)
+    await asyncio.wait_for(draining, 5)
+    assert not process.worker.engine.rooms
+
+
+async def test_a_drain_never_waits_without_limit(city: City) -> None:
+    process = await city.start(0)
+    hub = await city.hub()
+    await until(lambda: city.of("ready"))
+    open_room(hub, "r", "PA_a")
+    await until(lambda: process.worker.engine.rooms)
+    process.worker._command = lambda message: None  # type: ignore[method-assign]  # a hub that takes nothing away
+    await asyncio.wait_for(process.worker.drain(0.2), 5)
+    assert process.worker.engine.rooms
+    await hub.close()
+    await asyncio.wait_for(process.worker.drain(60), 5)  # and nobody is going to
+
+
+async def test_rooms_go_to_workers_that_have_less_to_do_and_none_takes_people_when_all_are_full(city: City) -> None:
+    zero, one = await city.start(0), await city.start(1)
+    hub = await city.hub("media-0", "media-1")
+    await until(lambda: len(city.of("ready")) == 2)
+    zero.worker._emit(m.Load(Level.SHED, 0.2, 0.3))
+    await until(lambda: hub.loads()["media-0"].level is Level.SHED)
+    assert hub.loads()["media-0"] == WorkerLoad(True, False, Level.SHED, 0.2, 0.3, 0, 0)
+    for number in range(3):
+        open_room(hub, f"room-{number}", f"PA_{number}")
+        assert hub.worker_of(f"room-{number}") == "media-1"
+    assert not hub.full("room-1")
+    one.worker._emit(m.Load(Level.FULL, 2.0, 0.0))
+    await until(lambda: hub.full("room-1"))
+    assert not hub.full("another")
+    open_room(hub, "another")
+    assert hub.worker_of("another") == "media-0"
+    zero.worker._emit(m.Load(Level.FULL, 2.0, 0.0))
+    await until(lambda: hub.full("one more"))
+    zero.worker._emit(m.Load(Level.CALM, 0.0, 0.0))
+    await until(lambda: not hub.full("one more"))
+
+
+async def test_a_late_clock_is_measured_acted_upon_and_told(city: City) -> None:
+    process = await city.start(0)
+    hub = await city.hub()
+    await until(lambda: city.of("ready"))
+    now = time.monotonic()
+    for step in range(40):
+        process.worker._measure(now + step * 0.1 - 0.3, now + step * 0.1)
+    assert process.worker.engine._shed
+    await until(lambda: hub.loads()["media-0"].level is Level.SHED)
+    assert hub.loads()["media-0"].lag == pytest.approx(0.3)
+    for step in range(40, 240):
+        process.worker._measure(now + step * 0.1, now + step * 0.1)
+    assert not process.worker.engine._shed
+    await until(lambda: hub.loads()["media-0"].level is Level.CALM)

@@ -109,6 +109,9 @@ class FakeEngine:
     def worker_of(self, room: str) -> str:
         return self.places.get(room, "media-0")
 
+    def full(self, room: str) -> bool:
+        return False
+
     def on_event(self, listener: Callable[[Message], None]) -> None:
         self.listeners.append(listener)
 

@@ -145,6 +145,7 @@ class ScriptedEngine:
         self.told: list[Message] = []
         self.offers: list[media.Offer] = []
         self.worker = "media-0"
+        self.crowded = False
         self.answer: Callable[[media.Offer], media.Answer | HubError] = lambda offer: media.Answer("answer", offer.id)
         self.listener: Callable[[Message], None] = lambda message: None
         self.found: Callable[[media.WorkerSnapshot], None] = lambda snapshot: None
@@ -164,6 +165,9 @@ class ScriptedEngine:
 
     def worker_of(self, room: str) -> str:
         return self.worker
+
+    def full(self, room: str) -> bool:
+        return self.crowded
 
     def on_event(self, listener: Callable[[Message], None]) -> None:
         self.listener = listener
