@@ -12,6 +12,7 @@ from commhub.media import messages as media
 from signaling import events, messages, participant, placement, publishing, subscribing
 from signaling.outs import Joined
 from signaling.participant import Participant, State
+from signaling.resource import Resource
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 Reason = models.DisconnectReason
 
 
-def join(room: Room, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool) -> str:
+def join(
+    room: Room, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool, resource: Resource | None = None
+) -> str:
     """Somebody new, or somebody known who starts anew: their ``PA_`` sid. ``join`` is the first word they get."""
     known_before = False
     if (sid := room.by_identity.get(ticket.identity)) is not None:
@@ -30,6 +33,9 @@ def join(room: Room, ticket: Ticket, request: rtc.JoinRequest, now: float, *, du
     others = [other.shown() for other in room.people.values() if not other.hidden and not other.replaced]
     room.people[person.sid] = person
     room.by_identity[person.identity] = person.sid
+    person.resource = resource
+    if person.fixed:
+        room.viewers.add(person.sid)
     room.recount(now)
     room.send(person, rtc.SignalResponse(join=_join_response(room, person, others)))
     room.refresh(person, now)
@@ -69,7 +75,7 @@ def _join_response(room: Room, person: Participant, others: list[models.Particip
 def resume(room: Room, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: float) -> bool:
     """The same participant on a new WebSocket; False when there is no such session. ``reconnect`` is the first word."""
     person = room.people.get(sid)
-    if person is None or person.replaced or person.kind != "client" or person.identity != ticket.identity:
+    if person is None or person.replaced or person.kind != "client" or person.on_http or person.identity != ticket.identity:
         return False
     person.present = True
     if not person.media_ended:

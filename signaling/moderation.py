@@ -20,13 +20,14 @@ Reason = models.DisconnectReason
 
 def remove(room: Room, identity: str, now: float) -> None:
     """NotFound."""
-    if (sid := room.by_identity.get(identity)) is None:
+    viewers = [one for one in room.people.values() if one.resource is not None and one.resource.owner == identity]
+    if (sid := room.by_identity.get(identity)) is None and not viewers:
         raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
-    person = room.people[sid]
-    if person.kind == "client":
-        room.expel(person, Reason.PARTICIPANT_REMOVED, now)
-    else:
-        room.drop(person, Reason.PARTICIPANT_REMOVED, now)
+    for person in {one.sid: one for one in [*viewers, *([room.people[sid]] if sid else [])]}.values():
+        if person.kind == "client":
+            room.expel(person, Reason.PARTICIPANT_REMOVED, now)
+        else:
+            room.drop(person, Reason.PARTICIPANT_REMOVED, now)
 
 
 def mute(room: Room, identity: str, tracks: Callable[[Track], bool]) -> list[Track]:

@@ -15,6 +15,7 @@ from livekit.protocol import models, rtc
 from commhub.conference import CameraSeat, Presence, Ticket
 from commhub.media import messages as media
 from signaling import tokens
+from signaling.resource import Resource
 
 State = models.ParticipantInfo.State
 Kind = models.ParticipantInfo.Kind
@@ -81,6 +82,8 @@ class Participant:
     seat: CameraSeat | None = None
     tracks: dict[str, Track] = field(default_factory=dict)
     wants: dict[str, bool] = field(default_factory=dict)  # said explicitly, by the client or by an admin
+    resource: Resource | None = None  # of a WHIP or WHEP client
+    chosen: set[str] = field(default_factory=set)  # what a WHEP client is to get
     subscribed: set[str] = field(default_factory=set)  # told to the engine
     denied: set[str] = field(default_factory=set)  # gates closed at the engine
     viewers: rtc.SubscriptionPermission | None = None  # who may subscribe to this participant; None: everybody
@@ -146,7 +149,19 @@ class Participant:
                 return entry.all_tracks or track in entry.track_sids
         return False
 
+    @property
+    def on_http(self) -> bool:
+        """A WHIP or WHEP client: no WebSocket is behind it, and it does not come back on one."""
+        return self.resource is not None
+
+    @property
+    def fixed(self) -> bool:
+        """Offers once, and gets whatever its view asks for."""
+        return self.resource is not None and self.resource.view is not None
+
     def wishes(self, track: str) -> bool:
+        if self.fixed:
+            return track in self.chosen and self.info.permission.can_subscribe
         return self.wants.get(track, self.auto_subscribe) and self.info.permission.can_subscribe
 
 
@@ -221,6 +236,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     auto_subscribe: bool = True
     person: bool = False
     seat: CameraSeat | None = None
+    resource: Resource | None = None
     tracks: list[TrackRecord] = []
     wants: dict[str, bool] = {}
     viewers: bytes | None = None
@@ -241,6 +257,7 @@ def pack(participant: Participant, room: RoomRecord) -> bytes:
             auto_subscribe=participant.auto_subscribe,
             person=participant.person,
             seat=participant.seat,
+            resource=participant.resource,
             tracks=[
                 TrackRecord(track.info.SerializeToString(), track.cids, track.bound, track.stream)
                 for track in participant.tracks.values()
@@ -265,6 +282,7 @@ def unpack(record: bytes) -> tuple[Participant, RoomRecord]:
         auto_subscribe=kept.auto_subscribe,
         person=kept.person,
         seat=kept.seat,
+        resource=kept.resource,
         wants=kept.wants,
         viewers=None if kept.viewers is None else rtc.SubscriptionPermission.FromString(kept.viewers),
     )

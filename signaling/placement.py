@@ -111,5 +111,11 @@ def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
     person.subscribed = set(peer.subscriptions)
     person.info.state = State.ACTIVE if peer.connected or person.kind == "bridge" else State.JOINED
     person.away_until = now + room.terms.away if person.kind == "client" else None
+    if person.on_http:
+        person.present = True
+        person.away_until = None if peer.connected else person.away_until
+        if person.fixed:
+            room.viewers.add(person.sid)
+            person.chosen = set(person.subscribed)
     room.people[person.sid] = person
     room.by_identity[person.identity] = person.sid

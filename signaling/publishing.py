@@ -79,7 +79,7 @@ def _track(request: rtc.AddTrackRequest) -> Track:
     )
     if len(info.layers) > 1:
         for layer in info.layers:
-            layer.rid = _RIDS[min(int(layer.quality), 2)]
+            layer.rid = layer.rid or _RIDS[min(int(layer.quality), 2)]
             layer.spatial_layer = min(int(layer.quality), 2)
     cids: dict[str, str] = {}
     for codec in request.simulcast_codecs[:2]:

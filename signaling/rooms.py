@@ -28,6 +28,8 @@ from commhub.media.messages import Message
 from commhub.tasks import Tasks
 from signaling import session, tokens
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling.participant import Participant
+from signaling.resource import Resource
 from signaling.session import Room
 from signaling.tokens import SOURCES, Keys
 
@@ -198,10 +200,20 @@ class Rooms:
             room.info.metadata = metadata[: tokens.MAX_TEXT]
         return room
 
-    def join(self, name: str, ticket: Ticket, request: rtc.JoinRequest, socket: Socket, *, dual: bool) -> str:
-        """After :meth:`admit`: the new participant's sid. NotFound when the room ended meanwhile."""
+    def join(
+        self,
+        name: str,
+        ticket: Ticket,
+        request: rtc.JoinRequest,
+        socket: Socket,
+        *,
+        dual: bool,
+        resource: Resource | None = None,
+    ) -> str:
+        """After :meth:`admit`: the new participant's sid. NotFound when the room ended meanwhile. A WHIP or WHEP client has a
+        ``resource``; its ``socket`` is only listened to for the answer and the end."""
         room = self.find(name)
-        sid, outs = room.join(ticket, request, self.now(), dual=dual)
+        sid, outs = room.join(ticket, request, self.now(), dual=dual, resource=resource)
         self._sockets[sid] = socket
         self._run(room, outs)
         log.info("participant joined", room=name, peer=sid, dual=dual)
@@ -221,6 +233,15 @@ class Rooms:
         self._run(room, outs)
         log.info("participant resumed", room=name, peer=sid)
         return True
+
+    async def resource(self, id: str) -> tuple[Room, Participant, Resource]:
+        """The WHIP or WHEP client whose resource this is, also after a restart of the hub. NotFound."""
+        await self._settled.wait()
+        for room in self.rooms.values():
+            for person in room.people.values():
+                if person.resource is not None and person.resource.id == id and not person.replaced:
+                    return room, person, person.resource
+        raise NotFound("There is no such session; it has ended.", "没有这个会话，或已结束。")
 
     def receive(self, name: str, sid: str, request: rtc.SignalRequest) -> None:
         if (room := self.rooms.get(name)) is not None:

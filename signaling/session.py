@@ -24,9 +24,10 @@ from commhub.conference import CameraSeat, Ticket
 from commhub.errors import Busy, NotFound
 from commhub.media import messages as media
 from commhub.media.messages import Message
-from signaling import entrance, events, messages, moderation, participant, placement, publishing, requests, subscribing
+from signaling import entrance, events, messages, moderation, participant, placement, publishing, requests, subscribing, watching
 from signaling.outs import Close, Command, Ended, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant, RoomRecord, State, Track
+from signaling.resource import Resource
 
 Reason = models.DisconnectReason
 Action = rtc.LeaveRequest
@@ -51,6 +52,7 @@ class Room:
     had_people: bool = False
     told_at: float | None = None  # when room_update is due
     closed: bool = False
+    viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
 
     # ------------------------------------------------------------------------------------------ for the parts
 
@@ -173,6 +175,8 @@ class Room:
         return RoomRecord(self.info.SerializeToString(), self.key, self.kept, self.terms.trailer)
 
     def _flush(self) -> list[Out]:
+        if self.viewers:
+            watching.look(self)
         if self.placed:
             for person in self.people.values():
                 if person.dirty and not person.replaced:
@@ -195,6 +199,7 @@ class Room:
                 about=person.about(),
                 record=participant.pack(person, self.record()),
                 hidden=person.hidden,
+                fixed=person.fixed,
                 may_publish=permission.can_publish,
                 may_subscribe=permission.can_subscribe,
                 may_send_data=permission.can_publish_data,
@@ -209,9 +214,12 @@ class Room:
         if limit and identity not in self.by_identity and sum(1 for _ in self.clients()) >= limit:
             raise Busy("The room is full.", "会商人数已满。")
 
-    def join(self, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool) -> tuple[str, list[Out]]:
-        """Somebody new (or somebody known who starts anew): their ``PA_`` sid, and what happens. ``join`` is sent first."""
-        sid = entrance.join(self, ticket, request, now, dual=dual)
+    def join(
+        self, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool, resource: Resource | None = None
+    ) -> tuple[str, list[Out]]:
+        """Somebody new (or somebody known who starts anew): their ``PA_`` sid, and what happens. ``join`` is sent first.
+        With a ``resource`` it is a WHIP or WHEP client."""
+        sid = entrance.join(self, ticket, request, now, dual=dual, resource=resource)
         return sid, self._flush()
 
     def resume(self, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: float) -> list[Out] | None:
@@ -238,6 +246,12 @@ class Room:
         """The client broke the protocol: it goes, nobody else notices more than that."""
         if (person := self.people.get(sid)) is not None:
             self.expel(person, Reason.STATE_MISMATCH, now)
+        return self._flush()
+
+    def negotiated(self, sid: str, resource: Resource) -> list[Out]:
+        """A WHIP or WHEP client's new ICE session."""
+        if (person := self.people.get(sid)) is not None:
+            person.resource, person.dirty = resource, True
         return self._flush()
 
     def answered(self, sid: str, answer: media.Answer) -> list[Out]:
