@@ -161,8 +161,8 @@ class Rooms:
         name = tokens.require_join(ticket, asked)
         await self._settled.wait()
         self._reach(ticket, name)
-        if not resuming and (room := self.rooms.get(name)) is not None:
-            room.admits(ticket.identity)
+        if not resuming:
+            self._admits(name, ticket.identity)
         await self.host.admit(ticket, resuming=resuming)
         known = self.rooms.get(name)
         if known is None and ticket.key == self.terms.hub_key:
@@ -175,6 +175,17 @@ class Rooms:
             await self.host.used_key(ticket.key, name, "join")
         await self._wait_placed(known)
         return name
+
+    def _admits(self, name: str, identity: str) -> None:
+        room = self.rooms.get(name)
+        if room is not None:
+            room.admits(identity)
+        if self.engine.full(name) and (room is None or identity not in room.by_identity):
+            raise Unavailable(
+                "The media service has too much to do: nobody new can join for the moment.",
+                "媒体服务负载已满，暂时无法加入，请稍后再试。",
+                code="overloaded",
+            )
 
     def _reach(self, ticket: Ticket, name: str) -> None:
         room = self.rooms.get(name)
