@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from commhub.media.messages import Codec
-from commhub.wire import h264
-from recorder import bits
+from commhub.wire import av1, bits, h264, vp8, vp9
 from recorder.reorder import Packet
 
 FRAME_LIMIT = 16 << 20
@@ -243,7 +242,9 @@ class Vp8(_Pictures):
         data = b"".join(self._parts)
         if data[0] & 1:
             return Frame(self._time, self._at, data, False)
-        width, height = bits.vp8_size(data)
+        width, height = vp8.size(data)
+        if not width:
+            raise ValueError("This is not a VP8 key frame.")
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp8", "vp8", self._rate, width=width, height=height))
 
 
@@ -300,7 +301,7 @@ class Vp9(_Pictures):
             data += marker + b"".join(len(frame).to_bytes(width, "little") for frame in frames[:8]) + marker
         if not self._key:
             return Frame(self._time, self._at, data, False)
-        width, height = self._size_told if len(frames) > 1 and self._size_told[0] else bits.vp9_size(frames[0])
+        width, height = self._size_told if len(frames) > 1 and self._size_told[0] else vp9.size(frames[0])
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp9", "vp9", self._rate, width=width, height=height))
 
 
@@ -412,7 +413,7 @@ class Av1(_Pictures):
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self._head = b""
-        self._told = bits.Av1Sequence(0, 0, 0, 0, 0)
+        self._told = av1.Sequence(0, 0, 0, 0, 0)
 
     def _begin(self) -> None:
         self._partial: bytes | None = None
@@ -449,7 +450,7 @@ class Av1(_Pictures):
         if kind == 1:
             self._sequence = True
             self._head = whole
-            self._told = bits.av1_sequence(body)
+            self._told = av1.sequence(body)
         self._parts.append(whole)
 
     def _picture(self) -> Frame | None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commhub.media import plane
 from commhub.media.uplink import Layer, Packet, Receiver
-from commhub.wire import nal, rtp
+from commhub.wire import rtp
+from commhub.wire.picture import shift
 
 if TYPE_CHECKING:
     from commhub.media.peer import Peer
@@ -118,10 +119,10 @@ class Outlet:
         return self._last if packet is None else self._renumber(packet)
 
     def _renumber(self, packet: Packet) -> Packet:
-        vp8 = packet.vp8
-        if vp8 is not None:
-            vp8 = vp8._replace(picture_id=vp8.picture_id + self.picture_id, tl0=vp8.tl0 + self.tl0)
-        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, vp8=vp8)
+        picture = packet.picture
+        if picture is not None:
+            picture = picture._replace(picture_id=picture.picture_id + self.picture_id, tl0=picture.tl0 + self.tl0)
+        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, picture=picture)
 
     # ------------------------------------------------------------------------------------------------- switching
 
@@ -154,7 +155,7 @@ class Outlet:
             same = previous is not None and previous.layer is new and previous.epoch == new.epoch
             if not same:
                 self.timestamp = self._align(previous, new, packet, last)
-            self._align_vp8(packet, last)
+            self._align_picture(packet, last)
         self.shifted = bool(self.picture_id or self.tl0)
         self._last = last
         self.segments.append(Segment(following, new, new.epoch, self.sequence, self.timestamp, self.picture_id, self.tl0))
@@ -174,13 +175,13 @@ class Outlet:
                 offset = last.timestamp + 1 - packet.timestamp
         return offset & 0xFFFFFFFF
 
-    def _align_vp8(self, packet: Packet, last: Packet) -> None:
-        if packet.vp8 is None or last.vp8 is None:
+    def _align_picture(self, packet: Packet, last: Packet) -> None:
+        if packet.picture is None or last.picture is None:
             self.picture_id = self.tl0 = 0
             return
-        mask = 0x7FFF if packet.vp8.wide else 0x7F
-        self.picture_id = last.vp8.picture_id + 1 - packet.vp8.picture_id & mask
-        self.tl0 = last.vp8.tl0 + 1 - packet.vp8.tl0 & 0xFF
+        mask = 0x7FFF if packet.picture.wide else 0x7F
+        self.picture_id = last.picture.picture_id + 1 - packet.picture.picture_id & mask
+        self.tl0 = last.picture.tl0 + 1 - packet.picture.tl0 & 0xFF
 
     def find(self, number: int) -> tuple[Segment, Packet] | None:
         """What was sent under output number ``number``, while it is kept."""
@@ -265,8 +266,8 @@ class TapOutlet(Outlet):
     def packet(self, packet: Packet, number: int) -> bytes:
         """The plain RTP packet."""
         payload = packet.payload
-        if self.shifted and packet.vp8 is not None:
-            payload = nal.shift_vp8(payload, packet.vp8, self.picture_id, self.tl0)
+        if self.shifted and packet.picture is not None:
+            payload = shift(payload, packet.picture, self.picture_id, self.tl0)
         head = rtp.HEADER.pack(
             0x80,
             packet.mark | packet.payload_type,

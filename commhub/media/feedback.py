@@ -5,7 +5,8 @@ from __future__ import annotations
 from commhub.media.downlink import RESEND_INTERVAL, Route, Segment
 from commhub.media.peer import Peer
 from commhub.media.uplink import Packet, Receiver
-from commhub.wire import nal, rtcp
+from commhub.wire import rtcp
+from commhub.wire.picture import shift
 
 RESENDS = 64  # packets per RTCP packet that asks
 REPORTS = 31  # blocks in a receiver report
@@ -99,8 +100,8 @@ def rebuild(route: Route, segment: Segment, packet: Packet, number: int, sent: b
     """``(header, payload, SSRC, packet index)`` of a packet sent again: as RTX (RFC 4588) with the send time ``sent``, else
     exactly as it was."""
     payload = packet.payload
-    if packet.vp8 is not None and (segment.picture_id or segment.tl0):
-        payload = nal.shift_vp8(payload, packet.vp8, segment.picture_id, segment.tl0)
+    if packet.picture is not None and (segment.picture_id or segment.tl0):
+        payload = shift(payload, packet.picture, segment.picture_id, segment.tl0)
     timestamp = packet.timestamp + segment.timestamp
     if route.rtx_ssrc and route.rtx_payload_type:
         index = route.rtx_next

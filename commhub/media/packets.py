@@ -20,7 +20,8 @@ from commhub.media.plane import PlaneEvents
 from commhub.media.sockets import Key, Source
 from commhub.media.srtp import Window
 from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
-from commhub.wire import nal, rtcp, rtp
+from commhub.wire import rtcp, rtp
+from commhub.wire.picture import shift
 
 CHECKS_PER_PATH, CHECKS_PER_HOST, PATHS = 50, 500, 20_000  # STUN per second before anybody is authenticated
 CLOCK_INTERVAL = 0.25  # s; reports that come faster are not told: nobody may fill a recorder's link with them
@@ -278,7 +279,7 @@ class PacketPath:
 
     def _routes(self, routes: list[Route], packet: Packet) -> None:
         """The innermost loop: one header, one seal per subscriber."""
-        place, mark, timestamp, payload, sent, level, vp8, _, _ = packet
+        place, mark, timestamp, payload, sent, level, picture, _, _ = packet
         dirty = self._dirty
         octets = 0
         size = len(payload)
@@ -289,8 +290,8 @@ class PacketPath:
             elif number < route.floor:
                 continue
             body = payload
-            if vp8 is not None and route.shifted:
-                body = nal.shift_vp8(payload, vp8, route.picture_id, route.tl0)
+            if picture is not None and route.shifted:
+                body = shift(payload, picture, route.picture_id, route.tl0)
             header = route.header(mark, number, timestamp + route.timestamp, sent, level)
             peer = route.peer
             out = peer.out

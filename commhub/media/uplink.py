@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from commhub.media.plane import LayerCounters, ReceiverSpec
 from commhub.media.srtp import WINDOW, Window
-from commhub.wire import nal, rtcp
+from commhub.wire import av1, nal, rtcp, vp8, vp9
+from commhub.wire.picture import Picture
 
 if TYPE_CHECKING:
     from commhub.media.downlink import Outlet, Route, TapOutlet
@@ -30,6 +31,20 @@ PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds betwee
 ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
 SILENT_LEVEL = 127
 
+#: mime, lower case → how its payload descriptor is read
+PICTURES = {"video/vp8": vp8.parse, "video/vp9": vp9.parse}
+
+
+def _size(mime: str, payload: bytes, picture: Picture | None) -> tuple[int, int]:
+    """Width and height from the packet that begins a key frame; (0, 0) when it does not say them."""
+    if mime == "video/h264":
+        return nal.h264_size(payload)
+    if mime == "video/av1":
+        return av1.size(payload)
+    if mime == "video/vp9":
+        return max(vp9.sizes(payload), default=(0, 0))
+    return vp8.size(payload, picture.size) if picture is not None else (0, 0)
+
 
 class Packet(NamedTuple):
     """A clean packet. ``sent`` is the absolute send time that every copy carries, so that a copy is always the same octets."""
@@ -40,7 +55,7 @@ class Packet(NamedTuple):
     payload: bytes
     sent: bytes
     level: int  # audio: octet of the level extension
-    vp8: nal.Vp8 | None
+    picture: Picture | None  # of VP8 and VP9
     at: int  # ingress, UTC ns
     payload_type: int
 
@@ -234,15 +249,15 @@ class Layer:
             return None
         receiver = self.receiver
         payload_type = mark & 0x7F
-        vp8 = None
+        picture = None
         if receiver.video and payload:
-            mime = receiver.mimes.get(payload_type, receiver.mime)
-            if mime == "video/vp8":
+            parse = PICTURES.get(receiver.mimes.get(payload_type, receiver.mime))
+            if parse is not None:
                 try:
-                    vp8 = nal.vp8(payload)
+                    picture = parse(payload)
                 except ValueError:
                     payload = b""  # a hole that nobody asks for again
-        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, vp8, at, payload_type)
+        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type)
         self.cache[place & _SLOT] = packet
         if place > self.highest:
             self.highest = place
@@ -257,12 +272,11 @@ class Layer:
         receiver = self.receiver
         if not receiver.video:
             return True
-        vp8, payload = packet.vp8, packet.payload
-        if vp8 is None:
-            return bool(payload) and nal.is_key_frame(receiver.mimes.get(packet.payload_type, receiver.mime), payload)
-        if not vp8.start or len(payload) <= vp8.size or payload[vp8.size] & 1:
+        payload, picture = packet.payload, packet.picture
+        mime = receiver.mimes.get(packet.payload_type, receiver.mime)
+        if not (picture.key if picture is not None else bool(payload) and nal.is_key_frame(mime, payload)):
             return False
-        width, height = nal.vp8_size(payload, vp8.size)
+        width, height = _size(mime, payload, picture)
         if width:
             self.counters.width, self.counters.height = width, height
         return True

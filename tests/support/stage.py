@@ -6,7 +6,8 @@ from typing import Any
 
 from commhub.media import plane
 from commhub.media.forward import Forwarder
-from commhub.wire import nal, rtp
+from commhub.wire import rtp, vp8
+from commhub.wire.picture import Picture
 from tests.support.plane import EXTENSIONS, GCM, Client, Events
 
 VIDEO = {96: "video/VP8"}
@@ -62,11 +63,11 @@ def sequences(packets: list[bytes]) -> list[int]:
     return [sequence_of(packet) - first & 0xFFFF for packet in packets]
 
 
-def vp8_of(packet: bytes) -> nal.Vp8:
-    return nal.vp8(rtp.payload(packet))
+def vp8_of(packet: bytes) -> Picture:
+    return vp8.parse(rtp.payload(packet))
 
 
 def body_of(packet: bytes) -> bytes:
     """The VP8 payload behind its descriptor, which a forwarder must not touch."""
     payload = rtp.payload(packet)
-    return payload[nal.vp8(payload).size :]
+    return payload[vp8.parse(payload).size :]
