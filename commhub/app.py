@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -27,6 +27,7 @@ from commhub.conference import Host
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
 from commhub.feeds import Feeds
+from commhub.guard import Entrance, Entries, Limits, Origins, bounded
 from commhub.links import ChildLink
 from commhub.log import Secret
 from commhub.media.workers import Workers
@@ -49,6 +50,7 @@ log = logs.get(__name__)
 HUB_KEY = "CommHub"
 PACKAGE = Path(__file__).resolve().parent
 CERTIFICATE_CHECK_SECONDS = 3600.0
+OTHER_FILES = 256  # besides HTTP connections: database, links, files being sent
 
 
 # ---- records
@@ -196,20 +198,25 @@ async def _serve(
     now = datetime.now(UTC)
     tls = await asyncio.to_thread(certificates.prepare, settings.http, settings.data_dir, now)
     authority = tls.authority if tls else None
-    signalling = Signalling(conference)
-    application = web.Application(client_max_size=BODY_LIMIT)
+    proxies = [ip_network(network) for network in settings.http.trusted_proxies]
+    bounds, origins = Limits(**settings.limits.model_dump()), Origins(proxies)
+    entries = Entries(bounds, origins)
+    signalling = Signalling(conference, entries, bounds.requests_per_second)
+    application = web.Application(client_max_size=BODY_LIMIT, middlewares=[bounded(bounds.body_seconds), entries.middleware])
     application.add_routes(signalling.routes())
     application.add_routes(Twirp(conference, [RoomService(conference).service()]).routes())
-    proxies = [ip_network(network) for network in settings.http.trusted_proxies]
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     Api(parts, health, proxies=proxies, ca=ca).install(application)
-    limits: dict[str, Any] = HTTP_LIMITS
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0, **limits)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0)
     await runner.setup()
+    assert runner.server is not None
+    files = machine.allow_files(bounds.connections + OTHER_FILES)
+    bounds = replace(bounds, connections=max(1, min(bounds.connections, files - OTHER_FILES)))
+    entrance = Entrance(runner.server, bounds, origins, **HTTP_LIMITS)
     stack.push_async_callback(runner.cleanup)
     stack.push_async_callback(signalling.close)
-    for listener in listeners or machine.listen(settings.http.host, settings.http.port):
-        await web.SockSite(runner, listener, ssl_context=tls.context if tls else None).start()
+    entrance.open(listeners or machine.listen(settings.http.host, settings.http.port), tls.context if tls else None)
+    stack.push_async_callback(entrance.close)
     if tls is not None:
         tasks = await stack.enter_async_context(Tasks("certificates"))
         tasks.spawn(_renew(tls), "renew")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import resource
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,6 +52,16 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise
     return sockets
+
+
+def allow_files(count: int) -> int:
+    """Raises this process's limit of open files to ``count`` where the system lets it; returns what it is now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
 
 
 def wait_turn(file: Path) -> None:

@@ -173,6 +173,20 @@ class HttpSettings(Section):
         return self.tls == "on"
 
 
+class LimitsSettings(Section):
+    """How much the HTTP port takes, of everybody and of one address (of IPv6: one /64). Trusted proxies are not limited."""
+
+    connections: Annotated[int, Field(ge=16)] = 4000
+    connections_per_address: Annotated[int, Field(ge=8)] = 2000
+    connects_per_second: Annotated[float, Field(gt=0)] = 100
+    joins_per_second: Annotated[float, Field(gt=0)] = 20
+    failures_per_minute: Annotated[float, Field(ge=1)] = 60
+    requests_per_second: Annotated[float, Field(ge=1)] = 100
+    header_seconds: Annotated[float, Field(ge=0.1, le=10)] = 10
+    body_seconds: Annotated[float, Field(ge=0.1, le=600)] = 30
+    idle_seconds: Annotated[float, Field(ge=1, le=3600)] = 75
+
+
 class MediaSettings(Section):
     """The workers that forward audio and video."""
 
@@ -276,6 +290,7 @@ class Settings(Section):
     data_dir: Path = Path("data")
     dev: bool = False
     http: HttpSettings = HttpSettings()
+    limits: LimitsSettings = LimitsSettings()
     media: MediaSettings = MediaSettings()
     turn: TurnSettings = TurnSettings()
     database: DatabaseSettings = DatabaseSettings()

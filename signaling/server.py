@@ -16,7 +16,8 @@ from livekit.protocol import models, rtc
 
 from commhub import log as logs
 from commhub.conference import Ticket
-from commhub.errors import HubError, Invalid
+from commhub.errors import Busy, HubError, Invalid
+from commhub.guard import Entries, Pace
 from signaling import messages, tokens
 from signaling.rooms import Rooms
 
@@ -28,8 +29,7 @@ HTTP_LIMITS: dict[str, Any] = {"max_line_size": 72 * 1024, "max_field_size": 32 
 HEARTBEAT_SECONDS = 20.0
 MAX_QUEUE_BYTES = 8 * 1024 * 1024
 MAX_QUEUE_FRAMES = 4000
-RATE_WINDOW_SECONDS = 10.0
-MAX_REQUESTS_PER_WINDOW = 1000
+REQUESTS_PER_SECOND = 100.0
 CLOSE_SECONDS = 5.0
 
 CORS = {
@@ -94,10 +94,12 @@ class PeerSocket:
 
 
 class Signalling:
-    """The routes of LiveKit's signalling. ``malformed`` counts messages that could not be read."""
+    """The routes of LiveKit's signalling. ``malformed`` counts messages that could not be read, ``pace`` is how many one client
+    may send a second."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, entries: Entries | None = None, pace: float = REQUESTS_PER_SECOND) -> None:
         self.rooms = rooms
+        self._entries, self._pace = entries, pace
         self.malformed = 0
         self._open: set[web.WebSocketResponse] = set()
 
@@ -152,6 +154,8 @@ class Signalling:
             if not ws.can_prepare(request).ok:
                 raise Invalid("This address speaks WebSocket only.", "此地址仅支持 WebSocket。")
             ticket = self.ticket(request)
+            if self._entries is not None and not resuming:
+                self._entries.join(request)
             room = await self.rooms.admit(ticket, request.query.get("room", ""), resuming=resuming)
         except HubError as error:
             return refusal(error)
@@ -200,17 +204,13 @@ class Signalling:
 
     async def _read(self, ws: web.WebSocketResponse, room: str, sid: str, socket: PeerSocket) -> None:
         loop = asyncio.get_running_loop()
-        window, count = loop.time(), 0
+        pace = Pace(self._pace)
         async for frame in ws:
             if frame.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return
-            now = loop.time()
-            if now - window > RATE_WINDOW_SECONDS:
-                window, count = now, 0
-            count += 1
             try:
-                if count > MAX_REQUESTS_PER_WINDOW:
-                    raise ValueError("Too many signalling messages.")
+                # Who sends too much waits; what he sends meanwhile stays in his socket.
+                ahead = pace.take(len(frame.data), loop.time())
                 request = messages.parse_request(frame.data)
             except ValueError as error:
                 self._count(sid, str(error))
@@ -218,6 +218,8 @@ class Signalling:
                 return
             socket.json = frame.type == WSMsgType.TEXT
             self.rooms.receive(room, sid, request)
+            if ahead > 0:
+                await asyncio.sleep(ahead)
 
     def _count(self, who: str, why: str) -> None:
         self.malformed += 1
@@ -235,7 +237,8 @@ def refusal(error: HubError) -> web.Response:
     """A sentence for people. Clients show it for 401, 403 and 404 only, so a full or locked room is a 403."""
     status = 403 if error.status in (409, 429) else error.status
     text = error.message if error.message_zh == error.message else f"{error.message} {error.message_zh}"
-    return web.Response(status=status, text=text, headers=CORS)
+    later = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) and error.retry_after else {}
+    return web.Response(status=status, text=text, headers={**CORS, **later})
 
 
 async def _preflight(request: web.Request) -> web.Response:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from commhub.errors import Busy
 from commhub.guard.limits import BURST_SECONDS, Limits
 from commhub.guard.origins import Origins, group
 
+TOKEN_PATHS = ("/rtc", "/twirp/", "/whip", "/whep")  # whoever asks there shows a token
 ADDRESSES = 10_000  # remembered at most; the one unheard of for longest is forgotten
 
 
@@ -78,8 +80,35 @@ class Entries:
                 retry_after=math.ceil(seconds),
             )
 
+    @property
+    def middleware(self) -> Any:
+        """Counts the 401 of everything that takes LiveKit's tokens, and refuses whoever has had too many."""
+
+        @web.middleware
+        async def pass_on(request: web.Request, handler: Callable[[web.Request], Awaitable[Any]]) -> web.StreamResponse:
+            if not request.path.startswith(TOKEN_PATHS) or request.method == hdrs.METH_OPTIONS:
+                response: web.StreamResponse = await handler(request)
+                return response
+            try:
+                self.may_try(request)
+            except Busy as error:
+                return _refusal(request, error)
+            response = await handler(request)
+            if response.status == 401:
+                self.failed(request)
+            return response
+
+        return pass_on
+
     def _key(self, request: web.Request) -> str:
         return group(self._origins.address(request))
+
+
+def _refusal(request: web.Request, error: Busy) -> web.Response:
+    # LiveKit's clients show the sentence of a 403, but not of a 429; who comes back takes a 403 for the end, a 429 for a delay.
+    joining = request.path.startswith("/rtc") and request.query.get("reconnect") not in ("1", "true")
+    headers = {"Retry-After": str(error.retry_after), "Access-Control-Allow-Origin": "*"}
+    return web.Response(status=403 if joining else 429, text=f"{error.message} {error.message_zh}", headers=headers)
 
 
 class Pace:
