@@ -1,0 +1,171 @@
+"""The sections of the tree, one class each."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from commhub.settings.values import (
+    Listed,
+    OptionalPath,
+    Port,
+    Section,
+    each,
+    ice_url,
+    media_address,
+    mistake,
+    network,
+    origin,
+    target,
+)
+
+
+class HttpSettings(Section):
+    """Pages, API, LiveKit signalling."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 8080
+    tls: Literal["auto", "on", "off"] = "auto"
+    certificate: OptionalPath = None
+    key: OptionalPath = None
+    public_url: Annotated[str, AfterValidator(origin)] = ""
+    trusted_proxies: Annotated[list[str], Listed, AfterValidator(each(network))] = []
+
+    @model_validator(mode="after")
+    def _together(self) -> HttpSettings:
+        if (self.certificate is None) != (self.key is None):
+            missing = "http.certificate" if self.certificate is None else "http.key"
+            raise mistake("证书和私钥必须同时给出。", "certificate and key belong together.", missing)
+        for name, path in (("http.certificate", self.certificate), ("http.key", self.key)):
+            if path is not None and not path.is_file():
+                raise mistake(f"没有文件 {path}。", f"there is no file {path}.", name)
+        return self
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the port."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def secure(self) -> bool:
+        """Whether the port speaks HTTPS: always when others can reach it, unless a proxy is said to do it."""
+        if self.tls == "auto":
+            return self.certificate is not None or not self.on_loopback
+        return self.tls == "on"
+
+
+class LimitsSettings(Section):
+    """How much the HTTP port takes, of everybody and of one address (of IPv6: one /64). Trusted proxies are not limited."""
+
+    connections: Annotated[int, Field(ge=16)] = 4000
+    connections_per_address: Annotated[int, Field(ge=8)] = 2000
+    connects_per_second: Annotated[float, Field(gt=0)] = 100
+    joins_per_second: Annotated[float, Field(gt=0)] = 20
+    failures_per_minute: Annotated[float, Field(ge=1)] = 60
+    requests_per_second: Annotated[float, Field(ge=1)] = 100
+    header_seconds: Annotated[float, Field(ge=0.1, le=10)] = 10
+    body_seconds: Annotated[float, Field(ge=0.1, le=600)] = 30
+    idle_seconds: Annotated[float, Field(ge=1, le=3600)] = 75
+
+
+class MediaSettings(Section):
+    """The workers that forward audio and video."""
+
+    engine: Literal["embedded"] = "embedded"
+    address: Annotated[list[str], Listed, AfterValidator(each(media_address))] = []
+    port: Port = 7882
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    drain_seconds: Annotated[float, Field(ge=0, le=60)] = 5
+
+    @model_validator(mode="after")
+    def _ports(self) -> MediaSettings:
+        if self.port + self.workers - 1 > 65535:
+            raise mistake("端口号加工作进程数超过 65535。", "port and the workers' go beyond 65535.", "media.port")
+        return self
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """`(address to bind, address to announce)`, as configured."""
+        return [(bind, announced or bind) for bind, _, announced in (item.partition("=") for item in self.address)]
+
+
+class TurnSettings(Section):
+    """A TURN server (coturn with `use-auth-secret`) for participants whose network lets neither UDP nor the media port out."""
+
+    urls: Annotated[list[str], Listed, AfterValidator(each(ice_url))] = []
+    secret: SecretStr = SecretStr("")
+    credential_hours: Annotated[float, Field(ge=1, le=168)] = 24
+
+    @model_validator(mode="after")
+    def _together(self) -> TurnSettings:
+        if any(url.startswith("turn") for url in self.urls) and not self.secret.get_secret_value():
+            raise mistake(
+                "TURN 服务器需要 coturn 的 static-auth-secret。",
+                "a TURN server needs coturn's static-auth-secret.",
+                "turn.secret",
+            )
+        return self
+
+
+class DatabaseSettings(Section):
+    """Where records are kept."""
+
+    url: Annotated[str, Field(repr=False)] = ""
+
+
+class RedisSettings(Section):
+    """Reserved for replicas of the hub."""
+
+    url: Annotated[str, Field(repr=False)] = ""
+
+
+class BridgesSettings(Section):
+    """What the hub may connect to by itself."""
+
+    allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+
+
+class RecorderSettings(Section):
+    """How recordings are written."""
+
+    cluster_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+    sync_seconds: Annotated[float, Field(ge=0.1, le=60)] = 2.0
+    segment_minutes: Annotated[float, Field(gt=0, le=60)] = 5.0
+    minimum_free_bytes: Annotated[int, Field(ge=0)] = 1 << 30
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+class CitySettings(Section):
+    """Organisations, people, places and cameras."""
+
+    directory: OptionalPath = None
+
+
+class Key(Section):
+    """A LiveKit API key's secret; with scope `own` it reaches only rooms made with it."""
+
+    secret: SecretStr
+    scope: Literal["own", "all"] = "own"
+
+
+def read_keys(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError:
+            # Not the parser's message: it may quote what is a secret.
+            raise mistake('应为 JSON，例如 {"密钥名":"密钥"}。', 'is not JSON such as {"key":"secret"}.', "keys") from None
+    if isinstance(value, dict):
+        return {name: {"secret": key} if isinstance(key, str) else key for name, key in value.items()}
+    return value

@@ -1,0 +1,105 @@
+"""Types of values that settings have: each reads a text strictly and says in both languages what is wrong with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from commhub.addresses import parse_entry
+
+
+def mistake(chinese: str, english: str, path: str = "") -> PydanticCustomError:
+    """An error for people in both languages; `path` names the key when it is not where the check stands."""
+    return PydanticCustomError("mistake", "{english}", {"english": english, "chinese": chinese, "path": path})
+
+
+# ---- types of values
+
+
+def listed(value: object) -> object:
+    """A list may be given as text: JSON, or items between commas (as the environment can hold it)."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise mistake("不是有效的 JSON 列表。", "is not a valid JSON list.") from None
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def read_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise mistake(f"“{text}”不是 IP 地址。", f"{text!r} is not an IP address.") from None
+
+
+def media_address(item: str) -> str:
+    bind, _, announced = item.partition("=")
+    return f"{read_address(bind)}={read_address(announced)}" if "=" in item else read_address(bind)
+
+
+def network(item: str) -> str:
+    try:
+        return str(ipaddress.ip_network(item.strip()))
+    except ValueError as error:
+        raise mistake(f"“{item}”不是网段：{error}。", f"{item!r} is not a network: {error}.") from None
+
+
+def target(item: str) -> str:
+    try:
+        parse_entry(item)
+    except ValueError as error:
+        raise mistake(f"“{item}”应写作“网段:端口”，例如 10.0.0.0/8:554、10.1.2.3:* 或 [fd00::/8]:554。", str(error)) from None
+    return item.strip()
+
+
+_ICE_URL = re.compile(r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(\?transport=(udp|tcp))?")
+
+
+def ice_url(item: str) -> str:
+    if not _ICE_URL.fullmatch(item.strip()):
+        raise mistake(
+            f"“{item}”应写作 turn:主机:端口?transport=udp 或 turns:主机:443?transport=tcp。",
+            f"{item!r} is not an address such as turns:turn.example:443?transport=tcp.",
+        )
+    return item.strip()
+
+
+def optional_path(value: object) -> object:
+    return None if value == "" else value
+
+
+def origin(text: str) -> str:
+    parts = urlsplit(text)
+    plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+    if text and not (parts.scheme in ("http", "https") and parts.hostname and plain):
+        raise mistake(
+            f"“{text}”应为不带路径的网址，例如 https://hub.example。",
+            f"{text!r} is not an address without path such as https://hub.example.",
+        )
+    return text.rstrip("/")
+
+
+def each(item: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
+    return lambda items: [item(one) for one in items]
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+OptionalPath = Annotated[Path | None, BeforeValidator(optional_path)]
+Listed = BeforeValidator(listed)
+
+
+class Section(BaseModel):
+    """Unknown keys are mistakes; nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
