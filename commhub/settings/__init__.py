@@ -17,9 +17,12 @@ from commhub.settings.sections import (
     LimitsSettings,
     LogSettings,
     MediaSettings,
+    MetricsSettings,
     RecorderSettings,
     RedisSettings,
     TurnSettings,
+    WebhookReceiver,
+    WebhooksSettings,
 )
 from commhub.settings.tree import Settings
 
@@ -33,11 +36,14 @@ __all__ = [
     "Loaded",
     "LogSettings",
     "MediaSettings",
+    "MetricsSettings",
     "Mistakes",
     "RecorderSettings",
     "RedisSettings",
     "Settings",
     "TurnSettings",
+    "WebhookReceiver",
+    "WebhooksSettings",
     "all_paths",
     "find_file",
     "load",

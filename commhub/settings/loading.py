@@ -157,6 +157,8 @@ def _shown(path: str, value: Any) -> str:
     if isinstance(value, dict):
         items = (f'{json.dumps(name)} = {{secret = "***", scope = "{key.scope}"}}' for name, key in value.items())
         return "{" + ", ".join(items) + "}"
+    if isinstance(value, list) and any(isinstance(item, Section) for item in value):
+        return "[" + ", ".join(_table(item) for item in value) + "]"
     if isinstance(value, SecretStr):
         value = "***" if value.get_secret_value() else ""
     if path in ("database.url", "redis.url"):
@@ -164,6 +166,10 @@ def _shown(path: str, value: Any) -> str:
     if isinstance(value, Path) or value is None:
         value = str(value or "")
     return json.dumps(value, ensure_ascii=False)
+
+
+def _table(item: Section) -> str:
+    return "{" + ", ".join(f"{name} = {_shown(name, getattr(item, name))}" for name in type(item).model_fields) + "}"
 
 
 def show(loaded: Loaded) -> str:

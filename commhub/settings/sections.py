@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from commhub.settings.values import (
     Listed,
+    Objects,
     OptionalPath,
     Port,
     Section,
@@ -19,6 +20,7 @@ from commhub.settings.values import (
     mistake,
     network,
     origin,
+    receiver_url,
     target,
 )
 
@@ -128,6 +130,47 @@ class BridgesSettings(Section):
     """What the hub may connect to by itself."""
 
     allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+
+
+class WebhookReceiver(Section):
+    """Where events are posted, and with which of `keys` they are signed. A key of scope `own` hears of its own rooms."""
+
+    url: Annotated[str, AfterValidator(receiver_url)]
+    key: str
+
+
+class WebhooksSettings(Section):
+    """Receivers of what happens in rooms."""
+
+    receivers: Annotated[list[WebhookReceiver], Objects] = []
+    allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+    ca: OptionalPath = None
+    retry_hours: Annotated[float, Field(gt=0, le=168)] = 24
+
+    @model_validator(mode="after")
+    def _together(self) -> WebhooksSettings:
+        if self.receivers and not self.allow:
+            raise mistake(
+                "列出接收方的地址，例如 10.1.2.3:443，否则不会连接。",
+                "must name the receivers' addresses, such as 10.1.2.3:443: nothing else is connected to.",
+                "webhooks.allow",
+            )
+        if self.ca is not None and not self.ca.is_file():
+            raise mistake(f"没有文件 {self.ca}。", f"there is no file {self.ca}.", "webhooks.ca")
+        return self
+
+
+class MetricsSettings(Section):
+    """Who may read `/metrics`: these addresses, and whoever has the token."""
+
+    allow: Annotated[list[str], Listed, AfterValidator(each(network))] = ["127.0.0.0/8", "::1/128"]
+    token: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _long(self) -> MetricsSettings:
+        if 0 < len(self.token.get_secret_value()) < 16:
+            raise mistake("令牌至少 16 个字符。", "the token is shorter than 16 characters.", "metrics.token")
+        return self
 
 
 class RecorderSettings(Section):

@@ -17,9 +17,11 @@ from commhub.settings.sections import (
     LimitsSettings,
     LogSettings,
     MediaSettings,
+    MetricsSettings,
     RecorderSettings,
     RedisSettings,
     TurnSettings,
+    WebhooksSettings,
     read_keys,
 )
 from commhub.settings.values import Section, mistake
@@ -41,6 +43,8 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     bridges: BridgesSettings = BridgesSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
+    metrics: MetricsSettings = MetricsSettings()
     recorder: RecorderSettings = RecorderSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()
@@ -73,6 +77,15 @@ class Settings(Section):
                 f"the secret is shorter than {SECRET_LENGTH} characters (only --dev accepts that).",
                 ", ".join(f"keys.{name}" for name in short),
             )
+        return self
+
+    @model_validator(mode="after")
+    def _webhook_keys(self) -> Settings:
+        for receiver in self.webhooks.receivers:
+            if receiver.key not in self.keys:
+                raise mistake(
+                    f"keys 中没有密钥 {receiver.key}。", f"there is no key {receiver.key!r} in keys.", "webhooks.receivers"
+                )
         return self
 
     @model_validator(mode="after")

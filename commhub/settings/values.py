@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from commhub.addresses import parse_entry
+from commhub.addresses import parse_entry, parse_url
 
 
 def mistake(chinese: str, english: str, path: str = "") -> PydanticCustomError:
@@ -90,6 +90,27 @@ def origin(text: str) -> str:
     return text.rstrip("/")
 
 
+def receiver_url(text: str) -> str:
+    try:
+        scheme = text.partition("://")[0].lower()
+        if scheme not in ("http", "https"):
+            raise ValueError("The address does not begin with http:// or https://.")
+        parse_url(text, scheme, 443 if scheme == "https" else 80)
+    except ValueError as error:
+        raise mistake(f"“{text}”应为网址，例如 https://city.example/hook，其中不能有用户名和密码。", str(error)) from None
+    return text
+
+
+def objects(value: object) -> object:
+    """A list of tables may be given as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value.strip() else []
+    except ValueError:
+        raise mistake("不是有效的 JSON 列表。", "is not a valid JSON list.") from None
+
+
 def each(item: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
     return lambda items: [item(one) for one in items]
 
@@ -97,6 +118,7 @@ def each(item: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
 Port = Annotated[int, Field(ge=1, le=65535)]
 OptionalPath = Annotated[Path | None, BeforeValidator(optional_path)]
 Listed = BeforeValidator(listed)
+Objects = BeforeValidator(objects)
 
 
 class Section(BaseModel):

@@ -86,6 +86,27 @@ def test_lists_may_be_json() -> None:
     assert load({"COMMHUB_MEDIA__ADDRESS": ""}).settings.media.address == []
 
 
+def test_receivers_of_webhooks_come_from_file_or_environment_and_need_their_key_and_address() -> None:
+    keys = {"COMMHUB_KEYS": f'{{"city": "{LONG}"}}', "COMMHUB_WEBHOOKS__ALLOW": "10.1.2.3:443"}
+    said = {"COMMHUB_WEBHOOKS__RECEIVERS": '[{"url": "https://city.example/hook", "key": "city"}]'}
+    loaded = load(keys | said)
+    assert [(one.url, one.key) for one in loaded.settings.webhooks.receivers] == [("https://city.example/hook", "city")]
+    assert 'receivers = [{url = "https://city.example/hook", key = "city"}]' in show(loaded)
+    assert [line.split(": ")[0] for line in mistakes(said)] == ["webhooks.allow"]
+    assert [line.split(": ")[0] for line in mistakes(said | {"COMMHUB_WEBHOOKS__ALLOW": "10.1.2.3:443"})] == [
+        "webhooks.receivers"
+    ]
+    for url in ("ftp://city.example/", "https://user:secret@city.example/", "city.example"):
+        (line,) = mistakes(keys | {"COMMHUB_WEBHOOKS__RECEIVERS": f'[{{"url": "{url}", "key": "city"}}]'})
+        assert line.startswith("webhooks.receivers.0.url: ")
+
+
+def test_the_token_of_the_metrics_is_long_and_shown_nowhere() -> None:
+    loaded = load({"COMMHUB_METRICS__TOKEN": "0123456789abcdef"})
+    assert "0123456789abcdef" not in show(loaded)
+    assert [line.split(": ")[0] for line in mistakes({"COMMHUB_METRICS__TOKEN": "short"})] == ["metrics.token"]
+
+
 def test_every_mistake_is_listed_with_its_path_and_source() -> None:
     Path("my.toml").write_text('nonsense = 1\n[http]\nprot = 80\n[media]\nport = "x"\nworkers = 0\n')
     lines = mistakes(
