@@ -11,6 +11,7 @@ from livekit.protocol import models, rtc
 
 from commhub.conference import CameraSeat
 from commhub.errors import Conflict, Forbidden, HubError, NotFound, Unavailable
+from commhub.guard import Pace
 from commhub.media import messages as media
 from signaling import server, tokens
 from signaling.outs import Terms
@@ -195,13 +196,16 @@ async def test_join_requests_nobody_can_read(house: House, join: str) -> None:
     assert getattr(failed.value, "status", 400) in (400, 414)
 
 
-async def test_a_flood_is_cut(house: House) -> None:
+async def test_a_flood_is_slowed_then_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "PATIENCE", 1.0)
     peer = await house.join()
     await peer.hear("answer")
+    began = asyncio.get_running_loop().time()
     packed = rtc.SignalRequest(ping=1).SerializeToString()
     for _ in range(2100):
         await peer.ws.send_bytes(packed)
     assert (await peer.hear("leave", 10)).reason == models.DisconnectReason.STATE_MISMATCH
+    assert asyncio.get_running_loop().time() - began > 0.9
 
 
 # ---------------------------------------------------------------------------------------------- coming back
