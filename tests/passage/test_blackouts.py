@@ -10,6 +10,7 @@ import pytest
 from tests.support.browser import chromium
 from tests.support.caller import Caller
 from tests.support.far import Far
+from tests.support.faraway import faraway
 from tests.support.hub import Hub
 from tests.support.proofs import Figure
 from tests.support.tab import tab
@@ -40,3 +41,24 @@ async def test_pictures_are_back_after_a_blackout(far: Far, figure: Figure, seco
             # And it stays: what the client did meanwhile about its connection comes to a good end.
             await asyncio.sleep(5)
             await asyncio.gather(page.sees("near"), near.sees("page", after=time.monotonic(), count=15))
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seconds", GOALS)
+async def test_a_caller_is_back_after_a_blackout(far: Far, figure: Figure, seconds: int) -> None:
+    async with (
+        Hub(host=far.here, media=(f"{far.here}={far.here}",)) as hub,
+        Caller(hub.url, hub.token("near")) as near,
+        faraway(far, hub.url, hub.token("away"), "near") as away,
+    ):
+        await asyncio.gather(away.sees(count=15), near.sees("away", count=15))
+        await far.cut()
+        await asyncio.sleep(seconds)
+        await far.mend()
+        mended = time.monotonic()
+        seen, shown = await asyncio.gather(away.sees(after=mended), near.sees("away", after=mended, count=3))
+        back = max(seen, shown) - mended
+        figure(f"black-out of {seconds} s: back after, PyPI", back, "s", goal=GOALS[seconds])
+        assert "disconnected" not in away.events
+        await asyncio.sleep(5)
+        await asyncio.gather(away.sees(after=time.monotonic(), count=15), near.sees("away", after=time.monotonic(), count=15))
