@@ -6,6 +6,7 @@ other through one protocol of this page; ``commhub.app`` joins the two.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +72,13 @@ class Ticket:
     token_id: str = ""  # jti, else a hash of the token
     expires_at: float = 0.0  # unix seconds
     room_config: dict[str, object] = field(default_factory=dict)
+    issued_at: float = 0.0  # unix seconds, whole ones if somebody else made the token; 0 when it does not say
+
+    def issued_before(self, moment: float) -> bool:
+        """False when it does not say. Of whole seconds the one of ``moment`` itself is not before: an invitation that follows
+        a removal at once is not to be refused."""
+        exact = self.issued_at != int(self.issued_at)
+        return 0 < self.issued_at < (moment if exact else int(moment))
 
 
 class Host(Protocol):
@@ -80,8 +88,9 @@ class Host(Protocol):
         """May this ticket enter (or come back into) this room now? Forbidden, NotFound (“requested room does not exist”),
         Conflict (locked), Unauthenticated (revoked)."""
 
-    async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
-        """Remember that this token is dead (a participant was removed)."""
+    async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
+        """Somebody was removed: these tickets are dead from now on, also after a restart, and so is every other one of their
+        identities for this room that was issued before (unix seconds)."""
 
     # Both are called after ``Conference.present`` shows the change, also for rooms that are no consultation; neither raises.
     async def joined(self, room: str, presence: Presence) -> None: ...

@@ -80,7 +80,7 @@ class RoomService:
         if not self.rooms.keys.reaches(ticket.key, room.key):
             raise NotFound(NO_ROOM)
         await self._audit(ticket, room, "DeleteRoom")
-        self.rooms.delete(request.room)
+        await self.rooms.delete(request.room)
         return protocol.DeleteRoomResponse()
 
     async def _update_metadata(self, ticket: Ticket, request: protocol.UpdateRoomMetadataRequest) -> models.Room:
@@ -126,7 +126,8 @@ class RoomService:
         self, ticket: Ticket, request: protocol.RoomParticipantIdentity
     ) -> protocol.RemoveParticipantResponse:
         room = await self._room(ticket, request.room, "RemoveParticipant")
-        await self.rooms.remove(room.name, request.identity)
+        before = max(0, request.revoke_token_ts)
+        await self.rooms.remove(room.name, request.identity, before=float(before))
         return protocol.RemoveParticipantResponse()
 
     async def _mute_track(self, ticket: Ticket, request: protocol.MuteRoomTrackRequest) -> protocol.MuteRoomTrackResponse:

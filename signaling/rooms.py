@@ -30,8 +30,10 @@ from signaling import session, tokens
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant
 from signaling.resource import Resource
+from signaling.revoked import Revoked
 from signaling.session import Room
 from signaling.tokens import SOURCES, Keys
+from signaling.witness import Report, Witnesses
 
 log = logs.get(__name__)
 
@@ -57,7 +59,7 @@ def steady_clock() -> Callable[[], float]:
 class Rooms:
     """``keys`` includes the hub's own (``terms.hub_key``). ``workers``: how many media workers are awaited at start
     before rooms are placed, at most ``settle`` seconds: a restarted hub must hear of running rooms first. A join waits
-    at most ``patience`` seconds for a worker."""
+    at most ``patience`` seconds for a worker. ``report`` hears what LiveKit's webhooks tell."""
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Rooms:
         settle: float = 3.0,
         patience: float = 5.0,
         clock: Callable[[], float] | None = None,
+        report: Report | None = None,
     ) -> None:
         self.engine, self.host, self.keys = engine, host, keys
         self.terms = replace(terms, refresh=self._refreshed, trailer=terms.trailer or base64.b64encode(secrets.token_bytes(24)))
@@ -82,6 +85,8 @@ class Rooms:
         self._settled = asyncio.Event()
         self._changed = asyncio.Event()  # replaced at every change of placement
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
+        self._revoked = Revoked()
+        self._witnesses = Witnesses(report)
         self._tasks = Tasks("signalling")
         engine.on_event(self._event)
         engine.on_worker(self._found, self._lost, self._worker_ready)
@@ -120,16 +125,24 @@ class Rooms:
         known = self.rooms.get(room)
         return [] if known is None else [person.presence() for person in known.people.values() if not person.hidden]
 
-    async def remove(self, room: str, identity: str) -> None:
+    async def remove(self, room: str, identity: str, *, before: float = 0.0) -> None:
+        """``before`` (unix seconds; 0: now): tokens of this identity that were issued before are dead too."""
         known = self.find(room)
         if (sid := known.by_identity.get(identity)) is None:
             raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
         person = known.people[sid]  # also one who is on the way back from a dead worker
         if person.kind == "client":
-            until = max(person.ticket.expires_at, self.now() + self.terms.refresh_ttl)
-            await self.host.revoke(person.ticket.token_id, room, identity, until)
+            await self._revoke(room, [person.ticket], before or self.now())
         if (known := self.find(room)).by_identity.get(identity) == person.sid:
             self._run(known, known.remove(identity, self.now()))
+
+    async def _revoke(self, room: str, tickets: list[Ticket], before: float) -> None:
+        """At once for this hub, then for its records. Where those fail (a full disk), nobody is kept in a room for that."""
+        self._revoked.add(room, tickets, before, self.now())
+        try:
+            await self.host.revoke(room, tickets, before)
+        except Exception:
+            log.exception("removal not written; until the hub restarts it holds all the same", room=room)
 
     async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
         if not muted:
@@ -159,6 +172,8 @@ class Rooms:
         Forbidden, NotFound, Conflict, Busy, Unavailable with a sentence. ``only_ask`` changes nothing.
         """
         name = tokens.require_join(ticket, asked)
+        ticket = replace(ticket, room=name)  # one that names no room is, from here on, for the one that was asked for
+        self._revoked.check(name, ticket)
         await self._settled.wait()
         self._reach(ticket, name)
         if not resuming:
@@ -221,9 +236,13 @@ class Rooms:
         dual: bool,
         resource: Resource | None = None,
     ) -> str:
-        """After :meth:`admit`: the new participant's sid. NotFound when the room ended meanwhile. A WHIP or WHEP client has a
-        ``resource``; its ``socket`` is only listened to for the answer and the end."""
+        """After :meth:`admit`: the new participant's sid. NotFound when the room ended meanwhile, Unauthenticated when the
+        ticket died, Busy when somebody took the last place. A WHIP or WHEP client has a ``resource``; its ``socket`` is only
+        listened to for the answer and the end."""
         room = self.find(name)
+        ticket = replace(ticket, room=name)
+        self._revoked.check(name, ticket)
+        room.admits(ticket.identity)
         sid, outs = room.join(ticket, request, self.now(), dual=dual, resource=resource)
         self._sockets[sid] = socket
         self._run(room, outs)
@@ -234,6 +253,8 @@ class Rooms:
         """The same participant on a new WebSocket. False: there is no such session, the client has to start anew."""
         sid = request.participant_sid
         room = self.rooms.get(name)
+        ticket = replace(ticket, room=name)
+        self._revoked.check(name, ticket)
         outs = None if room is None else room.resume(sid, ticket, request, self.now())
         if room is None or outs is None:
             return False
@@ -290,8 +311,10 @@ class Rooms:
             raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")
         return room.info
 
-    def delete(self, name: str) -> None:
-        """Everybody goes. A consultation's room stays, empty: only the hub ends a consultation."""
+    async def delete(self, name: str) -> None:
+        """Everybody goes, and their tokens are dead. A consultation's room stays, empty: only the hub ends a consultation."""
+        tickets = [person.ticket for person in self.find(name).clients()]
+        await self._revoke(name, tickets, self.now())
         room = self.find(name)
         reason = models.DisconnectReason.ROOM_DELETED
         self._run(room, room.close(reason, self.now()) if room.kept else room.end(reason, self.now()))
@@ -328,7 +351,10 @@ class Rooms:
                 case Ended():
                     if self.rooms.get(room.name) is room:
                         del self.rooms[room.name]
+                    self._witnesses.ended(room)
                     log.info("room ended", room=room.name, reason=out.reason)
+                    return
+        self._witnesses.look(room)
 
     def _negotiate(self, room: Room, offer: media.Offer) -> None:
         waiting = self._offers.get(offer.peer)
@@ -406,6 +432,7 @@ class Rooms:
                 known.info.CopyFrom(found.info)
                 known.terms = found.terms
             self._run(known, known.restore(state, now))
+            self._witnesses.found(known)
             log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
         self._pulse()
 

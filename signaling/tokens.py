@@ -7,9 +7,14 @@ follows ``canPublish`` when unset, ``canUpdateOwnMetadata`` is false unless set.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
+import json
 import math
+import re
 import secrets
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +34,16 @@ MAX_IDENTITY = 256
 MAX_TEXT = 64_000  # LiveKit's limit of metadata and of all attributes together
 # Two machines of one site may disagree by this much about when a token begins. About its end they may not.
 NOT_BEFORE_LEEWAY = 60.0
+
+#: Boolean grants. Everything else in ``video`` is a name, a list, or not ours.
+FLAGS = (
+    "roomCreate", "roomList", "roomRecord", "roomAdmin", "roomJoin", "canPublish", "canSubscribe", "canPublishData",
+    "canUpdateOwnMetadata", "canSubscribeMetrics", "canManageAgentSession", "ingressAdmin", "hidden", "recorder", "agent",
+)  # fmt: skip
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_OUR_JTI = re.compile(r"[0-9a-f]{32}")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, format (zero width, direction), halves of pairs, separators
+_CREDENTIALS = frozenset({"secret", "accesskey", "sessiontoken", "credentials", "accountkey", "password", "streamoutputs"})
 
 SOURCES: dict[str, TrackSource] = {
     "camera": TrackSource.CAMERA,
@@ -70,13 +85,35 @@ class Keys(Mapping[str, Key]):
         return name == owner or (name in self._keys and self._keys[name].scope == "all")
 
 
+def _refused(message: str, message_zh: str = "令牌内容有误。") -> Unauthenticated:
+    return Unauthenticated(message, message_zh)
+
+
+def _sound(text: str) -> bool:
+    """Can it be sent on at all? JSON may carry halves of UTF-16 pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _text(claims: Mapping[str, Any], name: str, limit: int) -> str:
     value = claims.get(name, "")
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > limit:
-        raise Unauthenticated(f"The token's {name} is not a text of at most {limit} characters.", "令牌内容有误。")
+    if not isinstance(value, str) or len(value) > limit or not _sound(value):
+        raise _refused(f"The token's {name} is not a text of at most {limit} characters.")
     return value
+
+
+def _name(claims: Mapping[str, Any], name: str, what: str) -> str:
+    """A text that identifies somebody or something. Two that look the same may not differ in what cannot be seen."""
+    text = _text(claims, name, MAX_IDENTITY)
+    hidden = any(unicodedata.category(letter) in _UNSEEN for letter in text)
+    if hidden or text != text.strip() or not unicodedata.is_normalized("NFC", text):
+        raise _refused(f"The token's {what} has characters in it that cannot be seen.", "令牌中的标识含有不可见字符。")
+    return text
 
 
 def _object(claims: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -84,24 +121,55 @@ def _object(claims: Mapping[str, Any], name: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Unauthenticated(f"The token's {name} is not an object.", "令牌内容有误。")
+        raise _refused(f"The token's {name} is not an object.")
     return value
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name, 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise Unauthenticated(f"The token's {name} is not a time.", "令牌内容有误。")
+        raise _refused(f"The token's {name} is not a time.")
     return float(value)
 
 
 def _attributes(claims: Mapping[str, Any]) -> dict[str, str]:
     attributes = _object(claims, "attributes")
-    if not all(isinstance(value, str) for value in attributes.values()):
-        raise Unauthenticated("The token's attributes are not texts.", "令牌内容有误。")
+    if not all(isinstance(value, str) and _sound(name + value) for name, value in attributes.items()):
+        raise _refused("The token's attributes are not texts.")
     if sum(len(name) + len(value) for name, value in attributes.items()) > MAX_TEXT:
-        raise Unauthenticated("The token's attributes are too long.", "令牌内容过长。")
+        raise _refused("The token's attributes are too long.", "令牌内容过长。")
     return attributes
+
+
+def _grants(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``video`` claim. A grant of the wrong type is refused: guessing what was meant may only ever give too much."""
+    grants = _object(claims, "video")
+    for name in FLAGS:
+        if not isinstance(grants.get(name), bool | None):
+            raise _refused(f"The token's grant {name} is neither true nor false.")
+    sources = grants.get("canPublishSources")
+    if sources is not None and not (isinstance(sources, list) and all(isinstance(source, str) for source in sources)):
+        raise _refused("The token's grant canPublishSources is not a list of names.")
+    for name, what in (("room", "room"), ("destinationRoom", "destination room")):
+        if not isinstance(grants.get(name), str | None):
+            raise _refused(f"The token's {what} is not a name.")
+        _name(grants, name, what)
+    return grants
+
+
+def _room_config(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Whoever joins can read his token, so nobody's credentials belong into it."""
+    config = _object(claims, "roomConfig")
+    waiting: list[object] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if any(inner and name.replace("_", "").lower() in _CREDENTIALS for name, inner in value.items()):
+                raise _refused("The token's roomConfig has credentials in it.", "令牌的 roomConfig 含有密钥。")
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return config
 
 
 def verify(token: str, keys: Mapping[str, Key], now: float) -> Ticket:
@@ -110,60 +178,84 @@ def verify(token: str, keys: Mapping[str, Key], now: float) -> Ticket:
         raise Unauthenticated("There is no access token.", "缺少访问令牌。")
     if len(token) > MAX_TOKEN:
         raise Unauthenticated("The token is too long.", "令牌过长。")
-    try:
-        unverified = jwt.decode(token, options={"verify_signature": False})
-        issuer = unverified.get("iss")
-    except (jwt.PyJWTError, ValueError, RecursionError):
-        raise Unauthenticated("The token cannot be read.", "令牌无法读取。") from None
+    header, claims, signed, signature = _parts(token)
+    issuer = claims.get("iss")
     key = keys.get(issuer) if isinstance(issuer, str) else None
     if key is None or not isinstance(issuer, str):
         raise Unauthenticated("The token's API key is not known.", "令牌的 API 密钥未知。")
-    claims = _signed(token, key)
+    # The algorithm is ours to choose; the header may only agree. Whatever else it says (kid, jku, jwk, x5u …) is not read.
+    if header.get("alg") != "HS256" or "crit" in header:
+        raise Unauthenticated("The token is not signed with HS256.", "令牌签名算法不受支持。")
+    expected = hmac.digest(key.secret.reveal().encode(), signed, "sha256")
+    if not hmac.compare_digest(expected, signature):
+        raise Unauthenticated("The token's signature is wrong.", "令牌签名错误。")
     if "exp" not in claims:
         raise Unauthenticated("The token has no expiry.", "令牌没有有效期。")
-    expires_at = _seconds(claims, "exp")
+    expires_at, begins_at = _seconds(claims, "exp"), _seconds(claims, "nbf")
     if expires_at <= now:
         raise Unauthenticated("The token has expired.", "令牌已过期。")
-    if _seconds(claims, "nbf") > now + NOT_BEFORE_LEEWAY:
+    if begins_at > now + NOT_BEFORE_LEEWAY:
         raise Unauthenticated("The token is not valid yet.", "令牌尚未生效。")
-    grants = _object(claims, "video")
-    room = grants.get("room", "")
-    if not isinstance(room, str) or len(room) > MAX_IDENTITY:
-        raise Unauthenticated("The token's room is not a name.", "令牌内容有误。")
+    grants = _grants(claims)
     return Ticket(
         key=issuer,
-        identity=_text(claims, "sub", MAX_IDENTITY),
+        identity=_name(claims, "sub", "identity"),
         name=_text(claims, "name", MAX_IDENTITY),
-        room=room,
+        room=grants.get("room") or "",
         grants=grants,
         metadata=_text(claims, "metadata", MAX_TEXT),
         attributes=_attributes(claims),
         kind=_text(claims, "kind", 32),
-        token_id=_text(claims, "jti", MAX_IDENTITY) or hashlib.sha256(token.encode()).hexdigest()[:32],
+        token_id=_token_id(claims, signed),
         expires_at=expires_at,
-        room_config=_object(claims, "roomConfig"),
+        room_config=_room_config(claims),
+        issued_at=_seconds(claims, "iat") or begins_at,
     )
 
 
-def _signed(token: str, key: Key) -> dict[str, Any]:
+def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    """Header, claims, what is signed, and the signature. One way only to write each token (RFC 7515 §3.1, RFC 4648 §5)."""
+    unreadable = Unauthenticated("The token cannot be read.", "令牌无法读取。")
+    if not _COMPACT.fullmatch(token):
+        raise unreadable
+    signed, _, signature = token.rpartition(".")
+    header, _, payload = signed.partition(".")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a short secret is refused at start, not at every token
-            return jwt.decode(
-                token,
-                key.secret.reveal(),
-                algorithms=["HS256"],
-                options={
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                    "verify_aud": False,
-                    "verify_sub": False,
-                    "verify_jti": False,
-                },
-            )
-    except (jwt.PyJWTError, ValueError, RecursionError):
-        raise Unauthenticated("The token's signature is wrong.", "令牌签名错误。") from None
+        return _json(_base64(header)), _json(_base64(payload)), signed.encode(), _base64(signature)
+    except (ValueError, RecursionError):
+        raise unreadable from None
+
+
+def _base64(part: str) -> bytes:
+    data = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=") != part.encode():
+        raise ValueError("The last letter of a part has bits that mean nothing.")
+    return data
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    value = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_number)
+    if not isinstance(value, dict):
+        raise ValueError("A part of the token is not an object.")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers disagree about which of two equal names counts (RFC 8259 §4)."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("A name stands twice in the token.")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError("NaN and Infinity are no JSON.")
+
+
+def _token_id(claims: Mapping[str, Any], signed: bytes) -> str:
+    """The ``jti`` of our own making, which refreshed tokens keep. LiveKit's SDKs write the identity there, or nothing."""
+    jti = _text(claims, "jti", MAX_IDENTITY)
+    return jti if _OUR_JTI.fullmatch(jti) else hashlib.sha256(signed).hexdigest()[:32]
 
 
 def mint(
@@ -190,6 +282,7 @@ def mint(
         "iss": key,
         "sub": identity,
         "nbf": int(now),
+        "iat": round(now, 3),  # exact: a removal in the same second must know which tokens are older
         "exp": int(now + ttl),
         "jti": token_id or secrets.token_hex(16),
         "video": dict(grants or {}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,7 @@ from commhub.tasks import Tasks
 
 log = logs.get(__name__)
 
+REFRESHED_SECONDS = 3600
 SETTLE_SECONDS = 20.0  # after a restart, until everybody who is still there has come back
 _a = tables.attendance.c
 
@@ -71,17 +73,29 @@ class Door:
             raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
 
     async def _check_revoked(self, reading: Reading, ticket: Ticket) -> None:
-        r = tables.revocations.c
-        if await reading.first(sa.select(r.token_id).where(r.token_id == ticket.token_id)):
+        v, r = tables.revocations.c, tables.removals.c
+        query = sa.select(v.token_id).where(v.token_id == ticket.token_id)
+        dead = await reading.first(query) is not None
+        if not dead:
+            before = await reading.first(sa.select(r.before).where(r.room == ticket.room, r.identity == ticket.identity))
+            dead = before is not None and ticket.issued_before(before.before)
+        if dead:
             raise Unauthenticated("This token was revoked.", "该令牌已作废。", code="revoked")
 
-    async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
-        r = tables.revocations.c
+    async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
+        v, r = tables.revocations.c, tables.removals.c
         async with self._store.transaction() as transaction:
-            await transaction.run(sa.delete(tables.revocations).where(r.until < int(time.time())))
-            await transaction.run(sa.delete(tables.revocations).where(r.token_id == ticket_id))
-            row = {"token_id": ticket_id, "room": room, "identity": identity, "until": int(until) + 60}
-            await transaction.insert(tables.revocations, row)
+            await transaction.run(sa.delete(tables.revocations).where(v.until < int(time.time())))
+            for ticket in tickets:
+                await transaction.run(sa.delete(tables.revocations).where(v.token_id == ticket.token_id))
+                # Tokens that were refreshed from it live a little longer than it does, under the same id.
+                until = int(max(ticket.expires_at, before)) + REFRESHED_SECONDS
+                row = {"token_id": ticket.token_id, "room": room, "identity": ticket.identity, "until": until}
+                await transaction.insert(tables.revocations, row)
+                # Nobody knows how long the others live that were issued for it: this is kept for good, one row for each.
+                one = (r.room == room, r.identity == ticket.identity)
+                await transaction.run(sa.delete(tables.removals).where(*one))
+                await transaction.insert(tables.removals, {"room": room, "identity": ticket.identity, "before": before})
 
     async def joined(self, room: str, presence: Presence) -> None:
         if presence.kind == "camera":  # told by consultation.camera_added

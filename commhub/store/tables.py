@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -190,6 +190,14 @@ revocations = Table(
     Column("room", String(200), nullable=False),
     Column("identity", String(200), nullable=False),
     Column("until", BigInteger, nullable=False),
+)
+
+removals = Table(
+    "removals",
+    metadata,
+    Column("room", String(256), primary_key=True),
+    Column("identity", String(256), primary_key=True),
+    Column("before", Float, nullable=False),
 )
 
 #: What a repeated POST gets instead of doing it twice.

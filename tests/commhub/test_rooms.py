@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -237,20 +238,44 @@ async def test_a_revoked_token_is_dead(hub: Hub) -> None:
     made = await create(hub)
     held = await ticket(hub, made.id, "dispatcher")
     await hub.door.admit(held)
-    await hub.door.revoke(held.token_id, made.id, held.identity, held.expires_at)
-    await hub.door.revoke(held.token_id, made.id, held.identity, held.expires_at)
+    now = time.time()
+    for _ in range(2):
+        await hub.door.revoke(made.id, [held], now)
     with pytest.raises(Unauthenticated):
         await hub.door.admit(held, resuming=True)
-    other = replace(held, token_id="another")
-    await hub.door.admit(other)
-    await hub.door.revoke("past", made.id, held.identity, 5.0)
+    await hub.door.revoke(made.id, [replace(held, token_id="past", expires_at=5.0, identity="x")], 5.0)
     async with hub.parts.store.reading() as reading:
         left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
     assert left == {held.token_id, "past"}
-    await hub.door.revoke("more", made.id, held.identity, 4e9)
+    await hub.door.revoke(made.id, [replace(held, token_id="more", expires_at=4e9)], now)
     async with hub.parts.store.reading() as reading:  # what has expired by itself is forgotten
         left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
     assert left == {held.token_id, "more"}
+
+
+async def test_with_a_token_all_older_ones_of_the_same_person_die(hub: Hub) -> None:
+    made, other_room = await create(hub), await create(hub)
+    held = await ticket(hub, made.id, "dispatcher")
+    removed_at = 1_000_000.6
+
+    async def enters(issued_at: float, room: str = made.id) -> bool:
+        try:
+            await hub.door.admit(replace(held, token_id=f"other {issued_at}", issued_at=issued_at, room=room))
+        except Unauthenticated:
+            return False
+        return True
+
+    assert await enters(5.0)
+    await hub.door.revoke(made.id, [held], removed_at)
+    assert not await enters(5.0)
+    assert not await enters(999_999.0)
+    assert not await enters(removed_at - 0.001)  # one of ours, which says it exactly
+    assert await enters(removed_at + 0.001)
+    assert await enters(1_000_000.0)  # of the same whole second: an invitation that followed at once
+    assert await enters(5.0, other_room.id)
+    assert await enters(0.0)  # it does not say: known by its name alone
+    await hub.door.revoke(made.id, [held], removed_at + 100)
+    assert not await enters(removed_at + 0.001)
 
 
 async def test_a_ticket_dies_with_the_right_to_it(hub: Hub) -> None:

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from signaling.outs import Terms
 from signaling.room_service import RoomService
 from signaling.rooms import Rooms
-from signaling.server import Signalling
+from signaling.server import HTTP_LIMITS, Signalling
 from signaling.twirp import Twirp
 from tests.support.house import House
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost, ScriptedEngine
@@ -23,6 +23,7 @@ async def house() -> AsyncIterator[House]:
     app = web.Application()
     app.add_routes([*signalling.routes(), *Twirp(rooms, [RoomService(rooms).service()]).routes()])
     server = TestServer(app)
+    await server.start_server(**HTTP_LIMITS)
     async with TestClient(server) as client:
         await rooms.start()
         engine.ready("media-0")

@@ -74,7 +74,8 @@ class FakeConference:
         if identity not in self.rooms.get(room, {}):
             raise NotFound("Nobody.")
         assert self.door is not None
-        await self.door.revoke(f"token of {identity}", room, identity, 4e9)
+        held = Ticket(key="", identity=identity, room=room, token_id=f"token of {identity}", expires_at=4e9)
+        await self.door.revoke(room, [held], 4e9)
         await self.leave(room, identity, "PARTICIPANT_REMOVED")
 
     async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from livekit.protocol import models, rtc
@@ -201,8 +201,8 @@ class OpenHost:
         if resuming:
             self.resumed.append(ticket.identity)
 
-    async def revoke(self, ticket_id: str, room: str, identity: str, until: float) -> None:
-        self.dead.add(ticket_id)
+    async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
+        self.dead.update(ticket.token_id for ticket in tickets)
 
     async def joined(self, room: str, presence: Presence) -> None:
         self.facts.append(("joined", room, presence.identity))
