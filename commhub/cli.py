@@ -16,6 +16,7 @@ import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from commhub import machine
 from commhub import settings as tree
 from commhub.errors import HubError, Invalid
 from commhub.settings import Loaded, Settings
-from commhub.supervisor import MISCONFIGURED, AlreadyRunning, Child, Supervisor
+from commhub.supervisor import GRACE, MISCONFIGURED, SPARE_READY, AlreadyRunning, Child, Supervisor, claim
 
 log = logs.get(__name__)
 
@@ -185,13 +186,15 @@ def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> li
 
 def _supervise(settings: Settings, more: list[Child], ready: Callable[[], bool] | None = None) -> NoReturn:
     try:
-        # They outlive the hub: who connects while it is being started again waits.
-        listeners = machine.listen(settings.http.host, settings.http.port)
-    except OSError as error:
-        _fail(MISCONFIGURED, f"http: 地址或端口不可用 / address or port not available: {error}")
-    try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = Supervisor([*processes(settings, listeners), *more], settings.run_dir, ready=ready).run()
+        with claim(settings.run_dir):
+            try:
+                # They outlive the hub: who connects while it is being started again waits.
+                listeners = machine.listen(settings.http.host, settings.http.port)
+            except OSError as error:
+                _fail(MISCONFIGURED, f"http: 地址或端口不可用 / address or port not available: {error}")
+            children = [*processes(settings, listeners), *more]
+            status = Supervisor(children, settings.run_dir, _grace(settings), ready).run()
     except AlreadyRunning as error:
         _fail(1, str(error))
     except OSError as error:
@@ -206,6 +209,59 @@ def serve(*, options: Options = PLAIN) -> None:
     if settings.redis.url:
         log.warning("redis.url is reserved for replicas and not used yet")
     _supervise(settings, [])
+
+
+# ---- operating it
+
+
+def _pids(settings: Settings) -> dict[str, int]:
+    """The running processes by name. SystemExit(1) when none run."""
+    try:
+        pids: dict[str, int] = json.loads((settings.run_dir / "pids.json").read_text("ascii"))
+        os.kill(pids["supervisor"], 0)
+    except (FileNotFoundError, ProcessLookupError):
+        _fail(1, f"{settings.data_dir} 中没有运行的 commhub / no commhub runs in this data directory.")
+    return pids
+
+
+def _gone(settings: Settings, before: dict[str, int], within: float) -> None:
+    """Until none of these runs any more under its name. SystemExit(1) when that takes too long."""
+    until = time.monotonic() + within
+    while late := [name for name, pid in _pids(settings).items() if before.get(name) == pid]:
+        if time.monotonic() > until:
+            _fail(1, f"未按时完成 / not done in time: {', '.join(late)}")
+        time.sleep(0.1)
+
+
+@app.command
+def drain(name: str, *, options: Options = PLAIN) -> None:
+    """移走一个进程的会商后重启它 / end one process (media-0, record-0, …) once its rooms went elsewhere; it starts anew."""
+    settings = _load(options).settings
+    pids = _pids(settings)
+    pid = pids.get(name)
+    if pid is None or name == "supervisor":
+        _fail(1, f"没有这个进程 / no such process: {name} ({', '.join(sorted(pids.keys() - {'supervisor'}))})")
+    began = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+    _gone(settings, {name: pid}, _grace(settings) + 5)
+    print(f"{name} 已移交 / has handed over: {time.monotonic() - began:.1f} s")
+
+
+@app.command
+def restart(*, options: Options = PLAIN) -> None:
+    """逐个重启全部进程，会商不中断 / start every process anew, one after the other, while consultations go on."""
+    settings = _load(options).settings
+    pids = _pids(settings)
+    supervisor = pids.pop("supervisor")
+    began = time.monotonic()
+    os.kill(supervisor, signal.SIGHUP)
+    _gone(settings, pids, len(pids) * (_grace(settings) + SPARE_READY))
+    print(f"全部进程已重启 / every process was started anew: {time.monotonic() - began:.0f} s")
+
+
+def _grace(settings: Settings) -> float:
+    """Seconds a process may take to end."""
+    return max(GRACE, settings.media.drain_seconds + 5)
 
 
 # ---- records

@@ -68,8 +68,14 @@ def wait_turn(file: Path) -> None:
     """Blocks until no other process has its turn, then keeps it until this process ends, however it ends.
 
     Of two processes of a kind one works and the other one waits here with everything loaded: the kernel gives up a dead
-    process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible.
+    process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible. Who waits says so in
+    ``<file>.next``: its pid.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # never closed: the lock is the process's
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.with_name(f"{file.name}.next").write_text(f"{os.getpid()}\n", "ascii")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    # Never closed: the lock is the process's.

@@ -3,6 +3,8 @@
 Standard library only, no network input, no state: what it knows is which child has which pid, and that is in
 `<run_dir>/pids.json` too. A dead child is started again at once, one that keeps dying after a growing delay. No
 child outlives the supervisor, not even a killed one.
+
+SIGTERM ends all of it, SIGHUP starts every process anew, one after the other (:class:`Roll`).
 """
 
 from __future__ import annotations
@@ -28,14 +30,72 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HEALTHY_AFTER = 30.0  # seconds a child must live for its earlier deaths to be forgotten
 SPARE_AFTER = 5.0  # seconds until a spare is started, at first and after one was used
+SPARE_READY = 15.0  # seconds a new spare may take to load everything, while all is started anew
+SETTLED = 1.5  # seconds between the next life of one process and the end of another
+LOOK = 0.1  # seconds between two looks at what is being started anew
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+SWEEP = 5.0  # seconds for what an earlier supervisor has left to end
 MISCONFIGURED = 2  # a child's exit status that says: starting me again cannot help
+_MARK = "_COMMHUB_RUN"  # in the environment of everything that is started for one directory
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class AlreadyRunning(Exception):
     """Another supervisor works in this directory."""
+
+
+@contextlib.contextmanager
+def claim(run_dir: Path) -> Iterator[None]:
+    """This directory is ours, and nothing is left in it that another supervisor has started. AlreadyRunning.
+
+    It is made if need be, for this user only: whoever can reach the sockets in it commands the hub.
+    """
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    run_dir.chmod(0o700)
+    with open(run_dir / "supervisor.lock", "a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise AlreadyRunning(
+                f"{run_dir.parent} 正由另一个 commhub 使用（进程 {file.read().strip()}）。 / "
+                f"Another commhub already works in this data directory."
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        _sweep(run_dir)
+        yield
+
+
+def _mark(run_dir: Path) -> str:
+    return str(run_dir.resolve())
+
+
+def _sweep(run_dir: Path) -> None:
+    """End what a killed supervisor has left: its children die with it, but not at once, and what they started may not."""
+    mark = f"{_MARK}={_mark(run_dir)}".encode()
+    until = time.monotonic() + SWEEP
+    while left := [pid for pid in _processes() if mark in _environment(pid)]:
+        if time.monotonic() > until:
+            log.warning("processes of an earlier supervisor do not end", extra={"child": "", "pids": left})
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _processes() -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and int(each.name) != os.getpid()]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # it has ended, or is somebody else's
+        return []
 
 
 class Backoff:
@@ -73,16 +133,73 @@ class _Life:
     started_at: float = 0.0
     due_at: float = 0.0  # when to start it (again), monotonic
     first: bool = True
+    told: bool = False  # to end, by us
 
 
 def _ended(status: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"status {status}"
 
 
+class Roll:
+    """Starts every process anew, one after the other: first its spare, so that the takeover is as short as after a death, then
+    itself, by SIGTERM. ``step(now)`` does what is due; False when all are done."""
+
+    def __init__(self, lives: Sequence[_Life], run_dir: Path, grace: float) -> None:
+        self._left = list(lives)
+        self._run_dir = run_dir
+        self._grace = grace
+        self._steps = self._all()
+        self._due = 0.0
+        self._now = 0.0
+
+    def step(self, now: float) -> bool:
+        self._now = now
+        while self._due <= self._now:
+            wait = next(self._steps, None)
+            if wait is None:
+                return False
+            self._due = now + wait
+        return True
+
+    def _all(self) -> Iterator[float]:
+        """Yields how long to wait until the next look."""
+        for life in self._left:
+            if life.spare is not None:
+                yield from self._end(life.spare)
+                life.spare.due_at = 0.0
+                until = self._now + SPARE_READY
+                while not self._waits(life) and self._now < until:
+                    yield LOOK
+            yield from self._end(life)
+            yield SETTLED
+
+    def _waits(self, life: _Life) -> bool:
+        """Has its spare loaded everything, and waits? It says so itself (`machine.wait_turn`)."""
+        assert life.spare is not None
+        try:
+            waiting = (self._run_dir / f"{life.child.name}.turn.next").read_text("ascii").strip()
+        except OSError:
+            return False
+        return life.spare.process is not None and waiting == str(life.spare.process.pid)
+
+    def _end(self, life: _Life) -> Iterator[float]:
+        process = life.process
+        if process is None:
+            return
+        life.told = True
+        process.send_signal(signal.SIGTERM)
+        until = self._now + self._grace
+        while life.process is process:
+            if self._now >= until:
+                log.warning("process does not end, killing it", extra={"child": life.child.name})
+                _signal_group(process.pid, signal.SIGKILL)
+                until = float("inf")
+            yield LOOK
+
+
 class Supervisor:
     """Runs `children` until SIGTERM or SIGINT. Must be used in the main thread.
 
-    `run_dir` is made if need be, for this user only: whoever can reach the sockets in it commands the hub.
     `ready`, if given, is called every 0.2 s until it returns True (and must be quick).
     """
 
@@ -103,25 +220,39 @@ class Supervisor:
         self._run_dir = run_dir
         self._grace = grace
         self._ready = ready
+        self._mains = mains
         self._signals = 0  # how often we were told to stop
+        self._hangups = 0  # how often we were told to start all of them anew
+        self._roll: Roll | None = None
         self._status = 0
 
     def run(self) -> int:
         """The exit status: 0 after a signal, 2 when a child says at its first start that the configuration is wrong.
 
-        AlreadyRunning when another supervisor works in `run_dir`.
+        Only while `run_dir` is ours (:func:`claim`).
         """
-        with self._lock(), self._wakeups() as woken:
+        with self._wakeups() as woken:
             try:
                 while not self._signals and not self._status:
                     self._start_due(time.monotonic())
                     woken(self._timeout(time.monotonic()))
                     self._reap(time.monotonic())
+                    self._renew(time.monotonic())
                     if self._ready is not None and self._ready():
                         self._ready = None
             finally:
                 self._stop(woken)
         return self._status
+
+    def _renew(self, now: float) -> None:
+        if self._hangups and self._roll is None:
+            log.info("starting every process anew", extra={"child": ""})
+            # Packets last: until then whoever is started anew finds them where they were.
+            self._roll = Roll(self._mains[::-1], self._run_dir, self._grace)
+        self._hangups = 0
+        if self._roll is not None and not self._roll.step(now):
+            log.info("every process was started anew", extra={"child": ""})
+            self._roll = None
 
     # ---- starting and reaping
 
@@ -151,7 +282,7 @@ class Supervisor:
             preexec_fn=prepare,
             process_group=0,
             pass_fds=[one.fileno() for one in life.child.sockets],
-            env=os.environ | life.child.environment,
+            env=os.environ | life.child.environment | {_MARK: _mark(self._run_dir)},
         )
         life.started_at = now
         log.info("process started", extra={"child": life.child.name, "pid": life.process.pid})
@@ -169,11 +300,15 @@ class Supervisor:
             elif status == MISCONFIGURED and life.first and now - life.started_at < HEALTHY_AFTER:
                 log.error("process cannot start as configured", extra=fields)
                 self._status = MISCONFIGURED
+            elif life.told:
+                life.due_at = now
+                log.info("process ended, starting it again", extra=fields)
             else:
                 delay = life.backoff.after(now - life.started_at)
                 life.due_at = now + delay
-                log.warning("process died, starting it again", extra=fields | {"delay": delay})
-            life.first = False
+                say, what = (log.warning, "died") if status else (log.info, "ended")  # it was told to, but not by us
+                say(f"process {what}, starting it again", extra=fields | {"delay": delay})
+            life.first = life.told = False
             if life.spare is not None and not (self._signals or self._status):
                 self._promote(life, life.spare, now)
 
@@ -188,7 +323,8 @@ class Supervisor:
 
     def _timeout(self, now: float) -> float | None:
         due = [max(0.0, life.due_at - now) for life in self._lives if life.process is None]
-        return min([*due, *([0.2] if self._ready is not None else [])], default=None)
+        looks = [LOOK] if self._roll is not None else [0.2] if self._ready is not None else []
+        return min([*due, *looks], default=None)
 
     # ---- stopping
 
@@ -213,34 +349,19 @@ class Supervisor:
     # ---- surroundings
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._run_dir.chmod(0o700)
-        with open(self._run_dir / "supervisor.lock", "a+", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise AlreadyRunning(
-                    f"{self._run_dir.parent} 正由另一个 commhub 使用（进程 {file.read().strip()}）。 / "
-                    f"Another commhub already works in this data directory."
-                ) from None
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
-            yield
-
-    @contextlib.contextmanager
     def _wakeups(self) -> Iterator[Callable[[float | None], None]]:
         """Catches the signals; yields `woken(timeout)`, which returns when one came or the time is over."""
 
         def stop(_number: int, _frame: object) -> None:
             self._signals += 1
 
+        def renew(_number: int, _frame: object) -> None:
+            self._hangups += 1
+
         def nothing(_number: int, _frame: object) -> None:
             """SIGCHLD only has to wake the loop."""
 
-        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: stop, signal.SIGCHLD: nothing}
+        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew, signal.SIGCHLD: nothing}
         reader, writer = socket.socketpair()
         with reader, writer, selectors.DefaultSelector() as selector:
             reader.setblocking(False)

@@ -211,7 +211,7 @@ class Plane(Protocol):
     def remove_tap(self, tap: int) -> None: ...
 
     def waited(self) -> float:
-        """The longest time from the arrival of a datagram at this machine until it had been forwarded, since the last call: seconds."""
+        """The longest time from a datagram's arrival at this machine until it had been forwarded, since the last call (s)."""
 
     def statistics(self) -> dict[str, int]:
         """Totals for metrics: packets and octets in and out, dropped by reason, NACKs, resends, PLIs."""

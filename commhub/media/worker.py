@@ -77,8 +77,8 @@ class Worker:
         raise AssertionError
 
     async def drain(self, within: float = DRAIN) -> None:
-        """Say that this worker ends; returns when its rooms are gone, ``within`` seconds at the latest. Without a hub nobody takes
-        them: then much sooner."""
+        """Say that this worker ends; returns when its rooms are gone, ``within`` seconds at the latest. Without a hub nobody
+        takes them: then much sooner."""
         now = time.monotonic()
         self._drain_by, with_hub = now + within, now
         log.info("draining", worker=self.name, rooms=len(self.engine.rooms), within=within)
@@ -197,7 +197,6 @@ class Worker:
         asyncio.get_running_loop().call_soon(self._retell)
         return self.engine.snapshot()
 
-
     def _retell(self) -> None:
         if self._drain_by is not None:
             self._emit(Draining(max(0.0, self._drain_by - time.monotonic())))
@@ -208,8 +207,11 @@ class Worker:
 async def run(
     run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int, *, drain: float = DRAIN, silence: float = 20.0
 ) -> None:
-    """Serve until cancelled, then :meth:`Worker.drain`; a second cancellation ends that. ``pairs``: address to bind and address to announce; none means every address of this machine
-    that has one, loopback last. ``port`` is this worker's own, UDP and TCP."""
+    """Serve until cancelled, then :meth:`Worker.drain`; a second cancellation ends that.
+
+    ``pairs``: address to bind and address to announce; none means every address of this machine that has one, loopback last.
+    ``port`` is this worker's own, UDP and TCP.
+    """
     addresses = [Address(host, announced) for host, announced in pairs]
     if not addresses:
         addresses = [Address(str(one), str(one)) for one in machine.addresses() if _usable(str(one))]

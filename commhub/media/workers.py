@@ -96,7 +96,13 @@ class Workers:
         """Every worker by name, for whoever measures."""
         return {
             one.name: WorkerLoad(
-                one.link is not None, one.draining, one.level, one.load.lag, one.load.waited, len(one.rooms), sum(one.rooms.values())
+                one.link is not None,
+                one.draining,
+                one.level,
+                one.load.lag,
+                one.load.waited,
+                len(one.rooms),
+                sum(one.rooms.values()),
             )
             for one in self._workers.values()
         }

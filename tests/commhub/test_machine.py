@@ -1,9 +1,13 @@
 import socket
+import subprocess
+import sys
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 from commhub import machine
+from tests.support import wait_until
 
 
 def test_usable_addresses_once_each_with_loopback_last() -> None:
@@ -25,3 +29,15 @@ def test_listening_sockets_of_a_name_and_of_a_taken_port() -> None:
     finally:
         for one in sockets:
             one.close()
+
+
+def test_who_waits_for_the_turn_says_so(tmp_path: Path) -> None:
+    turn, note = tmp_path / "hub.turn", tmp_path / "hub.turn.next"
+    program = f"import pathlib; from commhub import machine; machine.wait_turn(pathlib.Path({str(turn)!r})); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as first:
+        wait_until(turn.exists)
+        with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as second:
+            wait_until(lambda: note.exists() and note.read_text() == f"{second.pid}\n")
+            first.kill()
+            second.communicate(b"\n", timeout=10)
+            assert second.returncode == 0

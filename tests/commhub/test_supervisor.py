@@ -19,16 +19,17 @@ from tests.support import alive, wait_until
 PROGRAM = """
 import logging, sys
 from pathlib import Path
-from commhub.supervisor import AlreadyRunning, Child, Supervisor
+from commhub.supervisor import AlreadyRunning, Child, Supervisor, claim
 from commhub import supervisor
-supervisor.SPARE_AFTER = 0.2
+supervisor.SPARE_AFTER, supervisor.SETTLED = 0.2, 0.2
 logging.basicConfig(level="INFO", format="%(message)s %(child)s")
 parts = [argument.split(":", 2) for argument in sys.argv[3:]]
 children = [
     Child(name.removesuffix("+"), (sys.executable, "-c", program), int(nice), name.endswith("+")) for name, nice, program in parts
 ]
 try:
-    sys.exit(Supervisor(children, Path(sys.argv[1]), float(sys.argv[2])).run())
+    with claim(Path(sys.argv[1])):
+        sys.exit(Supervisor(children, Path(sys.argv[1]), float(sys.argv[2])).run())
 except AlreadyRunning as error:
     sys.exit(str(error))
 """
@@ -81,8 +82,8 @@ Start = Callable[..., Run]
 def start(data_dir: Path) -> Iterator[Start]:
     runs: list[Run] = []
 
-    def run(*children: str, grace: float = 5.0) -> Run:
-        runs.append(Run(data_dir / "run", children, grace))
+    def run(*children: str, grace: float = 5.0, run_dir: Path = data_dir / "run") -> Run:
+        runs.append(Run(run_dir, children, grace))
         return runs[-1]
 
     yield run
@@ -259,11 +260,12 @@ def test_a_socket_outlives_the_child_that_accepts(tmp_path: Path) -> None:
     program = f"""
 import logging, socket, sys
 from pathlib import Path
-from commhub.supervisor import Child, Supervisor
+from commhub.supervisor import Child, Supervisor, claim
 listener = socket.create_server(("127.0.0.1", 0))
 Path({str(tmp_path / "port")!r}).write_text(str(listener.getsockname()[1]))
 once = "import socket; s = socket.socket(fileno=%d); c, _ = s.accept(); c.send(b'served'); c.close()" % listener.fileno()
-Supervisor([Child("hub", (sys.executable, "-c", once), sockets=[listener])], Path({str(tmp_path / "run")!r})).run()
+with claim(Path({str(tmp_path / "run")!r})):
+    Supervisor([Child("hub", (sys.executable, "-c", once), sockets=[listener])], Path({str(tmp_path / "run")!r})).run()
 """
     with subprocess.Popen([sys.executable, "-c", program]) as process:
         try:
@@ -274,3 +276,83 @@ Supervisor([Child("hub", (sys.executable, "-c", once), sockets=[listener])], Pat
                     assert connection.recv(100) == b"served"
         finally:
             process.terminate()
+
+
+FAMILY = (
+    "import signal,subprocess,sys,time\n"
+    "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "open('{note}', 'a').write(f'{{p.pid}} ')\n"
+    "time.sleep(60)"
+)
+
+
+def test_a_new_supervisor_ends_what_a_killed_one_has_left(start: Start, data_dir: Path) -> None:
+    """Its children die with it; what they had started does not, and would be a second one of its kind."""
+    note = data_dir / "pids"
+    first = start(f"bridge-rtsp:0:{FAMILY.format(note=note)}")
+    wait_until(lambda: note.exists() and note.read_text())
+    orphan = int(note.read_text())
+    first.process.kill()
+    first.process.wait()
+    wait_until(lambda: not alive(first.pids()["bridge-rtsp"]), 2.0)
+    assert alive(orphan)
+    second = start(f"bridge-rtsp:0:{FAMILY.format(note=note)}")
+    wait_until(lambda: len(note.read_text().split()) == 2)
+    assert not alive(orphan)
+    _, other = map(int, note.read_text().split())
+    assert second.end()[0] == 0
+    wait_until(lambda: not alive(other), 2.0)
+
+
+def test_never_two_of_a_kind_however_often_the_supervisor_is_killed(start: Start, data_dir: Path) -> None:
+    """Each worker notes its beginning, and whether another one is alive then. A spare is one of the kind that waits."""
+    turn, note = data_dir / "hub.turn", data_dir / "note"
+    program = (
+        "import os,pathlib,sys,time\n"
+        f"sys.path.insert(0, '{Path(__file__).parents[2]}')\n"
+        "from commhub import machine\n"
+        f"machine.wait_turn(pathlib.Path('{turn}'))\n"
+        f"note = pathlib.Path('{note}')\n"
+        "before = [int(p) for p in note.read_text().split()] if note.exists() else []\n"
+        "def there(pid):\n"
+        "    try: return open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0] not in 'ZX'\n"
+        "    except OSError: return False\n"
+        "if any(map(there, before)): open(str(note) + '.two', 'w').close()\n"
+        "note.write_text(' '.join(map(str, [*before, os.getpid()])))\n"
+        "time.sleep(60)"
+    )
+    began: set[str] = set()
+    for _ in range(4):
+        run = start(f"hub+:0:{program}")
+        wait_until(lambda known=len(began): note.exists() and len(note.read_text().split()) > known, what="it works")  # type: ignore[misc]
+        began = set(note.read_text().split())
+        run.pids()
+        run.process.kill()  # and the next one begins at once, while the children of this one are still dying
+    assert not Path(f"{note}.two").exists()
+
+
+def test_sighup_starts_every_process_anew_one_after_the_other(start: Start, tmp_path: Path) -> None:
+    program = TURN.format(root=Path(__file__).parents[2], turn="{turn}", mark="{mark}")
+    run_dir = tmp_path / "run"  # where a spare says that it waits
+    media = program.format(turn=run_dir / "media-0.turn", mark=tmp_path / "media")
+    run = start(f"media-0+:0:{media}", f"record-0:0:{SLEEP}", run_dir=run_dir)
+    before = run.wait_for("media-0", "media-0-spare", "record-0")
+    wait_until(lambda: (tmp_path / "media").exists())
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: not set(before.values()) & (set(run.pids().values()) - {run.process.pid}), 20, what="all are new")
+    wait_until(lambda: (tmp_path / "media").read_text() == str(run.pids()["media-0"]), what="the new one works")
+    status, text = run.end()
+    assert status == 0
+    assert "died" not in text
+    ended = [line for line in text.splitlines() if "ended, starting it again" in line]
+    assert [line.split()[-1] for line in ended] == ["record-0", "media-0-spare", "media-0"]
+
+
+def test_a_process_that_does_not_end_is_started_anew_all_the_same(start: Start) -> None:
+    run = start(f"bridge-rtsp:0:{STUBBORN}", grace=0.4)
+    before = run.wait_for("bridge-rtsp")
+    assert run.process.stdout is not None
+    assert any("deaf" in line for line in iter(run.process.stdout.readline, ""))
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: run.pids().get("bridge-rtsp") not in (None, before["bridge-rtsp"]), what="a new one runs")
+    wait_until(lambda: not alive(before["bridge-rtsp"]), 2.0)

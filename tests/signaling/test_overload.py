@@ -33,7 +33,9 @@ async def test_who_is_there_comes_back_by_resuming_and_by_joining_anew(house: Ho
     sid = (await alice.hear("join")).participant.sid
     house.engine.crowded = True
     await alice.ws.close()
-    resumed = await house.join("alice", join_request=join_parameter(request(reconnect=True, participant_sid=sid)))
+    join = request(offer=0)
+    join.reconnect, join.participant_sid = True, sid
+    resumed = await house.join("alice", join_request=join_parameter(join))
     await resumed.hear("reconnect")
     again = await house.join("alice")
     await again.hear("join")
