@@ -128,12 +128,14 @@ class Rooms:
     async def remove(self, room: str, identity: str, *, before: float = 0.0) -> None:
         """``before`` (unix seconds; 0: now): tokens of this identity that were issued before are dead too."""
         known = self.find(room)
-        if (sid := known.by_identity.get(identity)) is None:
+        # Also who is on the way back from a dead worker, and who only watches.
+        people = [one for one in known.people.values() if one.identity == identity or one.owner == identity]
+        if not people:
             raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
-        person = known.people[sid]  # also one who is on the way back from a dead worker
-        if person.kind == "client":
-            await self._revoke(room, [person.ticket], before or self.now())
-        if (known := self.find(room)).by_identity.get(identity) == person.sid:
+        sid = known.by_identity.get(identity)
+        if tickets := [replace(one.ticket, identity=identity) for one in people if one.kind == "client"]:
+            await self._revoke(room, tickets, before or self.now())
+        if (known := self.find(room)).by_identity.get(identity) == sid:
             self._run(known, known.remove(identity, self.now()))
 
     async def _revoke(self, room: str, tickets: list[Ticket], before: float) -> None:
@@ -351,9 +353,7 @@ class Rooms:
                 case Ended():
                     if self.rooms.get(room.name) is room:
                         del self.rooms[room.name]
-                    self._witnesses.ended(room)
                     log.info("room ended", room=room.name, reason=out.reason)
-                    return
         self._witnesses.look(room)
 
     def _negotiate(self, room: Room, offer: media.Offer) -> None:
