@@ -51,6 +51,7 @@ class Room:
     empty_since: float = 0.0
     had_people: bool = False
     told_at: float | None = None  # when room_update is due
+    changed: dict[str, Participant] = field(default_factory=dict)  # for who tells other systems; they clear it
     closed: bool = False
     viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
 
@@ -78,6 +79,7 @@ class Room:
         """``person`` changed: a new version for everybody who may see them."""
         person.info.version += 1
         person.dirty = True
+        self.changed[person.sid] = person
         update = rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=[person.shown()]))
         if person.hidden:
             self.send(person, update)
@@ -111,6 +113,7 @@ class Room:
         person.info.state = State.DISCONNECTED
         person.info.disconnect_reason = reason
         person.info.version += 1
+        self.changed[person.sid] = person
         person.present = False
         if not person.hidden and not person.replaced:
             shown = person.shown()
