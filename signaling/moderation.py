@@ -20,10 +20,10 @@ Reason = models.DisconnectReason
 
 def remove(room: Room, identity: str, now: float) -> None:
     """NotFound."""
-    viewers = [one for one in room.people.values() if one.resource is not None and one.resource.owner == identity]
-    if (sid := room.by_identity.get(identity)) is None and not viewers:
+    people = [one for one in room.people.values() if one.identity == identity or one.owner == identity]
+    if not people:
         raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
-    for person in {one.sid: one for one in [*viewers, *([room.people[sid]] if sid else [])]}.values():
+    for person in people:
         if person.kind == "client":
             room.expel(person, Reason.PARTICIPANT_REMOVED, now)
         else:

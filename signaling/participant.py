@@ -155,6 +155,11 @@ class Participant:
         return self.resource is not None
 
     @property
+    def owner(self) -> str:
+        """The identity in the token; only a viewer's own is another."""
+        return self.resource.owner if self.resource is not None else self.identity
+
+    @property
     def fixed(self) -> bool:
         """Offers once, and gets whatever its view asks for."""
         return self.resource is not None and self.resource.view is not None

@@ -24,7 +24,7 @@ from commhub.errors import NotFound
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.log import Secret
-from commhub.media.messages import Answer, Message, Offer, WorkerSnapshot
+from commhub.media.messages import Answer, Message, Offer, Restart, WorkerSnapshot
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Door, InternalKey, Rooms
@@ -104,7 +104,7 @@ class FakeEngine:
     def tell(self, message: Message) -> None:
         raise NotImplementedError
 
-    async def offer(self, offer: Offer) -> Answer:
+    async def offer(self, offer: Offer | Restart) -> Answer:
         raise NotImplementedError
 
     def worker_of(self, room: str) -> str:

@@ -155,7 +155,8 @@ class ScriptedEngine:
     def tell(self, message: Message) -> None:
         self.told.append(message)
 
-    async def offer(self, offer: media.Offer) -> media.Answer:
+    async def offer(self, offer: media.Offer | media.Restart) -> media.Answer:
+        assert isinstance(offer, media.Offer)
         self.offers.append(offer)
         await asyncio.sleep(0)
         answer = self.answer(offer)
