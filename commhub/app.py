@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +23,7 @@ from aiohttp import web
 
 from commhub import certificates, machine
 from commhub import log as logs
+from commhub.addresses import AllowList
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.auth import Auth
 from commhub.conference import Host
@@ -38,6 +41,7 @@ from commhub.store import Store, tables
 from commhub.tasks import Tasks
 from commhub.turn import Turn
 from commhub.vault import Vault
+from commhub.webhooks import Receiver, Webhooks
 from signaling import rooms as live
 from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
@@ -145,7 +149,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
         terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time))
         # Signalling and records know each other by two protocols; one of the two has to be told later.
-        conference = live.Rooms(workers, cast(Host, None), Keys(keys), terms, workers=len(names))
+        webhooks = await _webhooks(settings, base.store, Keys(keys), stack)
+        conference = live.Rooms(
+            workers, cast(Host, None), Keys(keys), terms, workers=len(names), report=webhooks.emit if webhooks.wanted else None
+        )
         feeds = Feeds(base.store, events, base.directory, workers)
         rooms = Rooms(base.store, events, conference, feeds, internal)
         door = Door(base.store, base.auth, rooms)
@@ -184,6 +191,17 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         )
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+async def _webhooks(settings: Settings, store: Store, keys: Keys, stack: AsyncExitStack) -> Webhooks:
+    """Started; a receiver hears of the rooms that its key reaches."""
+    said = settings.webhooks
+    receivers = [Receiver(one.url, one.key, keys[one.key].secret, partial(keys.reaches, one.key)) for one in said.receivers]
+    tls = await asyncio.to_thread(ssl.create_default_context, cafile=said.ca) if said.ca is not None else None
+    webhooks = Webhooks(store, receivers, AllowList(said.allow), tls=tls, give_up_after=said.retry_hours * 3600)
+    await webhooks.start()
+    stack.push_async_callback(webhooks.close)
+    return webhooks
 
 
 async def _serve(

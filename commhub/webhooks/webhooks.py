@@ -88,6 +88,11 @@ class Webhooks:
             except SQLAlchemyError:
                 log.exception("webhooks not written", number=len(self._held))
 
+    @property
+    def wanted(self) -> bool:
+        """Is there anybody to tell?"""
+        return bool(self._receivers)
+
     # ---- facts
 
     def emit(self, kind: str, **what: Any) -> None:
