@@ -9,7 +9,18 @@ from livekit.protocol import models, rtc
 
 from commhub.conference import CameraSeat, Ticket
 from commhub.media import messages as media
-from signaling import events, messages, participant, placement, publishing, subscribing
+from signaling import (
+    data_tracks,
+    describing,
+    events,
+    messages,
+    participant,
+    placement,
+    publishing,
+    requests,
+    subscribing,
+    synchronising,
+)
 from signaling.outs import Joined
 from signaling.participant import Participant, State
 from signaling.resource import Resource
@@ -28,7 +39,12 @@ def join(
     if (sid := room.by_identity.get(ticket.identity)) is not None:
         known_before = True
         room.expel(room.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False)
-    person = participant.client(ticket, request, messages.new_sid("PA_"), now, dual=dual, person=ticket.key == room.terms.hub_key)
+    sid = messages.new_sid("PA_")
+    person = participant.client(ticket, request, sid, now, dual=dual, person=ticket.key == room.terms.hub_key)
+    metadata, attributes = describing.introduced(ticket, request)
+    person.info.metadata = metadata
+    person.info.attributes.clear()
+    person.info.attributes.update(attributes)
     person.present = True
     others = [other.shown() for other in room.people.values() if not other.hidden and not other.replaced]
     room.people[person.sid] = person
@@ -44,8 +60,9 @@ def join(
         room.show(person, besides=person)
     room.add_peer(person)
     subscribing.arrived(room, person)
+    data_tracks.arrived(room, person)
     for track in request.add_track_requests[: room.terms.max_tracks]:
-        publishing.add(room, person, track)
+        requests.carry_out(room, person, "add_track", track, now)
     if not known_before:
         room.outs.append(Joined(person.presence()))
     if request.HasField("publisher_offer"):
@@ -57,6 +74,7 @@ def _join_response(room: Room, person: Participant, others: list[models.Particip
     terms = room.terms
     return rtc.JoinResponse(
         room=room.info,
+        client_configuration=person.client.configuration(),
         participant=person.info,
         other_participants=others,
         server_version=messages.VERSION,
@@ -67,7 +85,7 @@ def _join_response(room: Room, person: Participant, others: list[models.Particip
         ping_interval=terms.ping_interval,
         ping_timeout=terms.ping_timeout,
         sif_trailer=terms.trailer,
-        enabled_publish_codecs=[models.Codec(mime=mime) for mime in messages.PUBLISH_MIMES],
+        enabled_publish_codecs=[models.Codec(mime=mime) for mime in person.client.publishes(messages.PUBLISH_MIMES)],
         fast_publish=person.info.permission.can_publish,
     )
 
@@ -82,13 +100,16 @@ def resume(room: Room, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: 
         person.away_until = None
     # What an admin changed meanwhile stays; only the token is newer.
     person.ticket = replace(ticket, grants=person.ticket.grants)
-    if person.drop_next_resume:
-        person.drop_next_resume = False
+    if person.resumes_to_cut and person.cut_silently:
+        person.resumes_to_cut -= 1
         room.close_socket(person)
         return True
     reconnect = rtc.ReconnectResponse(
         ice_servers=room.terms.ice_servers(person.identity),
         server_info=messages.server_info(room.terms.node, room.terms.region),
+        client_configuration=person.client.configuration(),
+        # May lag behind what has arrived: what the client then sends again is known by its sequence.
+        last_message_seq=person.received,
     )
     room.send(person, rtc.SignalResponse(reconnect=reconnect))
     room.refresh(person, now)
@@ -99,12 +120,18 @@ def resume(room: Room, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: 
     room.send(person, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=room.info)))
     for response in person.wanted.values():
         room.send(person, response)
+    data_tracks.resumed(room, person)
     if person.sections is not None:
         events.ask_sections(room, person)
     if person.dual:
         room.command(media.Reoffer(room.name, sid, restart=True))
+    if request.HasField("sync_state"):
+        synchronising.synchronise(room, person, request.sync_state, now)
     if request.HasField("publisher_offer"):
         room.negotiate(person, request.publisher_offer)
+    if person.resumes_to_cut:
+        person.resumes_to_cut -= 1
+        room.close_socket(person)
     return True
 
 

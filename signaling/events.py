@@ -57,7 +57,8 @@ def _ended(room: Room, person: Participant, message: media.TrackEnded, now: floa
 
 
 def _subscribed(room: Room, person: Participant, message: media.TrackSubscribed, now: float) -> None:
-    room.send(person, rtc.SignalResponse(track_subscribed=rtc.TrackSubscribed(track_sid=message.track)))
+    if person.client.takes_answers:
+        room.send(person, rtc.SignalResponse(track_subscribed=rtc.TrackSubscribed(track_sid=message.track)))
 
 
 def _sections(room: Room, person: Participant, message: media.SectionsWanted, now: float) -> None:
@@ -123,6 +124,15 @@ def _paused(room: Room, person: Participant, message: media.Paused, now: float) 
         room.send(person, rtc.SignalResponse(stream_state_update=rtc.StreamStateUpdate(stream_states=[info])))
 
 
+def _data_received(room: Room, person: Participant, message: media.DataReceived, now: float) -> None:
+    person.received = max(person.received, message.sequence)
+
+
+def _untaken(room: Room, person: Participant, message: media.Untaken, now: float) -> None:
+    failed = rtc.SubscriptionResponse(track_sid=message.track, err=models.SubscriptionError.SE_CODEC_UNSUPPORTED)
+    room.send(person, rtc.SignalResponse(subscription_response=failed))
+
+
 _HANDLERS: dict[type, Callable[[Any, Any, Any, float], None]] = {
     media.PeerConnected: _connected,
     media.PeerLost: _lost,
@@ -135,4 +145,6 @@ _HANDLERS: dict[type, Callable[[Any, Any, Any, float], None]] = {
     media.Speakers: _speakers,
     media.Quality: _quality,
     media.Paused: _paused,
+    media.DataReceived: _data_received,
+    media.Untaken: _untaken,
 }

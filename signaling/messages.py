@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import secrets
 import zlib
 from collections.abc import Iterable, Mapping
@@ -109,6 +110,22 @@ def _number(query: Mapping[str, str], name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
+def _flag(query: Mapping[str, str], name: str) -> bool | None:
+    """None when it is not said."""
+    text = query.get(name, "")
+    return text in ("1", "true") if text else None
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """``attributes`` of ``/rtc``: JSON of texts, base64url. What cannot be read is nothing, as with LiveKit."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(text[:MAX_JOIN_PARAMETER])) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    texts = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return found if texts else {}
+
+
 def join_from_query(query: Mapping[str, str]) -> rtc.JoinRequest:
     """The parameters of ``/rtc`` as the same request. Unset ``auto_subscribe`` is true."""
     reconnect = query.get("reconnect", "") in ("1", "true")
@@ -119,14 +136,24 @@ def join_from_query(query: Mapping[str, str]) -> rtc.JoinRequest:
         version=query.get("version", "")[:64],
         protocol=_number(query, "protocol"),
         client_protocol=_number(query, "client_protocol"),
+        os=query.get("os", "")[:64],
+        os_version=query.get("os_version", "")[:64],
+        device_model=query.get("device_model", "")[:64],
+        browser=query.get("browser", "")[:64],
+        browser_version=query.get("browser_version", "")[:64],
     )
+    settings = rtc.ConnectionSettings(
+        auto_subscribe=_flag(query, "auto_subscribe") is not False,
+        adaptive_stream=_flag(query, "adaptive_stream") is True,
+        disable_ice_lite=_flag(query, "disable_ice_lite") is True,
+        auto_subscribe_data_track=_flag(query, "auto_subscribe_data_track") is True,
+    )
+    if (pause := _flag(query, "subscriber_allow_pause")) is not None:  # unset is not the same as no
+        settings.subscriber_allow_pause = pause
     return rtc.JoinRequest(
         client_info=client,
-        connection_settings=rtc.ConnectionSettings(
-            auto_subscribe=query.get("auto_subscribe", "1") in ("1", "true", ""),
-            adaptive_stream=query.get("adaptive_stream", "") in ("1", "true"),
-            subscriber_allow_pause=query.get("subscriber_allow_pause", "") in ("1", "true"),
-        ),
+        connection_settings=settings,
+        participant_attributes=_attributes(query.get("attributes", "")),
         reconnect=reconnect,
         participant_sid=query.get("sid", "")[:64] if reconnect else "",
     )

@@ -9,7 +9,7 @@ from livekit.protocol import models
 
 from commhub.errors import NotFound
 from commhub.media import messages as media
-from signaling import publishing, requests
+from signaling import describing, publishing
 from signaling.participant import Track
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def update(
 ) -> models.ParticipantInfo:
     """Empty leaves as it is. NotFound, Invalid."""
     person = room.of_identity(identity)
-    requests.describe(person, name, metadata, attributes)
+    describing.describe(person, name, metadata, attributes)
     if permission is not None:
         publishing.permit(room, person, permission)
     room.show(person)

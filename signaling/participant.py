@@ -6,7 +6,7 @@ hub finds everybody again (:func:`pack`, :func:`unpack`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
@@ -15,12 +15,19 @@ from livekit.protocol import models, rtc
 from commhub.conference import CameraSeat, Presence, Ticket
 from commhub.media import messages as media
 from signaling import tokens
+from signaling.clients import UNKNOWN, Client, client_of
 from signaling.resource import Resource
 
 State = models.ParticipantInfo.State
 Kind = models.ParticipantInfo.Kind
 
 SOURCE_NAMES = {number: name for name, number in tokens.SOURCES.items()}
+#: Attributes that say who somebody is; only the token does.
+RESERVED = frozenset({"org", "kind"})
+#: Grants that are not about being in the room.
+_API_GRANTS = frozenset(
+    {"roomCreate", "roomList", "roomRecord", "roomAdmin", "ingressAdmin", "destinationRoom", "canManageAgentSession"}
+)
 _KINDS = {"agent": Kind.AGENT, "ingress": Kind.INGRESS, "egress": Kind.EGRESS, "sip": Kind.SIP}
 
 
@@ -53,6 +60,9 @@ class Track:
             name=self.info.name,
             muted=self.info.muted,
             stream=self.stream,
+            red=self.kind == "audio" and not self.info.disable_red,
+            codecs=[codec.mime_type for codec in self.info.codecs if codec.mime_type],
+            encrypted=self.info.encryption != models.Encryption.NONE,
             layers=[
                 media.Layer(
                     quality=min(int(layer.quality), 2),
@@ -80,10 +90,14 @@ class Participant:
     dual: bool = False
     auto_subscribe: bool = True
     seat: CameraSeat | None = None
+    client: Client = UNKNOWN
+    may_pause: bool = True  # its videos may stop for want of bandwidth
+    adaptive: bool = False  # says by itself what its views need
     tracks: dict[str, Track] = field(default_factory=dict)
     wants: dict[str, bool] = field(default_factory=dict)  # said explicitly, by the client or by an admin
     resource: Resource | None = None  # of a WHIP or WHEP client
     chosen: set[str] = field(default_factory=set)  # what a WHEP client is to get
+    shapes: dict[str, rtc.UpdateTrackSettings] = field(default_factory=dict)  # what its views need, by track
     subscribed: set[str] = field(default_factory=set)  # told to the engine
     denied: set[str] = field(default_factory=set)  # gates closed at the engine
     viewers: rtc.SubscriptionPermission | None = None  # who may subscribe to this participant; None: everybody
@@ -97,7 +111,16 @@ class Participant:
     sections: tuple[int, int] | None = None  # media sections asked for and not yet offered
     wanted: dict[str, rtc.SignalResponse] = field(default_factory=dict)  # the last dynacast word per track
     gone: dict[str, models.ParticipantInfo] = field(default_factory=dict)  # who left while we were away
-    drop_next_resume: bool = False
+    auto_subscribe_data: bool = False
+    data_tracks: dict[str, models.DataTrackInfo] = field(default_factory=dict)
+    data_wants: dict[str, bool] = field(default_factory=dict)
+    data_handles: dict[str, int] = field(default_factory=dict)  # data tracks it gets, by the number its frames carry
+    last_handle: int = 0
+    blobs: dict[bytes, bytes] = field(default_factory=dict)
+    received: int = 0  # sequence of its last reliable data packet, as the engine told it
+    quiet_at: float | None = None  # a simulated speaker stops then
+    resumes_to_cut: int = 0  # simulated: its next WebSockets are closed
+    cut_silently: bool = False  # … before a word was said
 
     @property
     def sid(self) -> str:
@@ -111,12 +134,18 @@ class Participant:
     def hidden(self) -> bool:
         return self.info.permission.hidden
 
+    @property
+    def exempt(self) -> bool:
+        """Sees what publishers restrict: LiveKit's recorders."""
+        return self.info.permission.recorder
+
     def shown(self) -> models.ParticipantInfo:
         """What others see: with the tracks that are bound."""
         info = models.ParticipantInfo()
         info.CopyFrom(self.info)
         info.tracks.extend(track.info for track in self.tracks.values() if track.bound)
-        info.is_publisher = bool(info.tracks)
+        info.data_tracks.extend(self.data_tracks.values())
+        info.is_publisher = bool(info.tracks or info.data_tracks)
         return info
 
     def presence(self) -> Presence:
@@ -139,7 +168,7 @@ class Participant:
 
     def may_be_seen_by(self, viewer: Participant, track: str) -> bool:
         """The publisher's own word about who may subscribe (LiveKit's track permissions)."""
-        if self.viewers is None or self.viewers.all_participants:
+        if self.viewers is None or self.viewers.all_participants or viewer.exempt:
             return True
         for entry in self.viewers.track_permissions:
             named = entry.participant_identity == viewer.identity or (
@@ -148,6 +177,22 @@ class Participant:
             if named:
                 return entry.all_tracks or track in entry.track_sids
         return False
+
+    def credential(self, now: float, ttl: float) -> Ticket:
+        """What a fresh token says: LiveKit's clients come back with it after a full reconnect, so it holds what was changed
+        since. Rights over the server API last no longer than they did in the token that gave them, and the organisation is
+        never what somebody says of themselves."""
+        ticket = self.ticket
+        attributes = dict(self.info.attributes)
+        for name in RESERVED & (ticket.attributes.keys() | attributes.keys()):
+            if name in ticket.attributes:
+                attributes[name] = ticket.attributes[name]
+            else:
+                del attributes[name]
+        grants = ticket.grants
+        if now + ttl > ticket.expires_at:
+            grants = {name: value for name, value in grants.items() if name not in _API_GRANTS}
+        return replace(ticket, name=self.info.name, metadata=self.info.metadata, attributes=attributes, grants=grants)
 
     @property
     def on_http(self) -> bool:
@@ -186,11 +231,18 @@ def client(ticket: Ticket, request: rtc.JoinRequest, sid: str, now: float, *, du
         capabilities=about.capabilities,
         attributes=ticket.attributes,
     )
-    if info.permission.can_update_metadata:
-        info.metadata = request.metadata[: tokens.MAX_TEXT] or info.metadata
-        for name, value in request.participant_attributes.items():
-            info.attributes[name] = value
-    return Participant(info, ticket, dual=dual, auto_subscribe=request.connection_settings.auto_subscribe, person=person)
+    settings = request.connection_settings
+    return Participant(
+        info,
+        ticket,
+        dual=dual,
+        auto_subscribe=settings.auto_subscribe,
+        person=person,
+        client=client_of(about),
+        may_pause=settings.subscriber_allow_pause or not settings.HasField("subscriber_allow_pause"),
+        adaptive=settings.adaptive_stream,
+        auto_subscribe_data=settings.auto_subscribe_data_track,
+    )
 
 
 def camera(seat: CameraSeat, sid: str, now: float) -> Participant:
@@ -245,6 +297,14 @@ class Record(msgspec.Struct, omit_defaults=True):
     tracks: list[TrackRecord] = []
     wants: dict[str, bool] = {}
     viewers: bytes | None = None
+    client: Client = Client()
+    may_pause: bool = True
+    adaptive: bool = False
+    auto_subscribe_data: bool = False
+    data_tracks: list[bytes] = []
+    data_wants: dict[str, bool] = {}
+    data_handles: dict[str, int] = {}
+    blobs: dict[bytes, bytes] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -269,6 +329,14 @@ def pack(participant: Participant, room: RoomRecord) -> bytes:
             ],
             wants=participant.wants,
             viewers=None if participant.viewers is None else participant.viewers.SerializeToString(),
+            client=participant.client,
+            may_pause=participant.may_pause,
+            adaptive=participant.adaptive,
+            auto_subscribe_data=participant.auto_subscribe_data,
+            data_tracks=[info.SerializeToString() for info in participant.data_tracks.values()],
+            data_wants=participant.data_wants,
+            data_handles=participant.data_handles,
+            blobs=participant.blobs,
         )
     )
 
@@ -290,8 +358,19 @@ def unpack(record: bytes) -> tuple[Participant, RoomRecord]:
         resource=kept.resource,
         wants=kept.wants,
         viewers=None if kept.viewers is None else rtc.SubscriptionPermission.FromString(kept.viewers),
+        client=kept.client,
+        may_pause=kept.may_pause,
+        adaptive=kept.adaptive,
+        auto_subscribe_data=kept.auto_subscribe_data,
+        data_wants=kept.data_wants,
+        data_handles=kept.data_handles,
+        last_handle=max(kept.data_handles.values(), default=0),
+        blobs=kept.blobs,
     )
     for item in kept.tracks:
         info = models.TrackInfo.FromString(item.info)
         participant.tracks[info.sid] = Track(info, item.cids, item.bound, item.stream)
+    for packed in kept.data_tracks:
+        data_track = models.DataTrackInfo.FromString(packed)
+        participant.data_tracks[data_track.sid] = data_track
     return participant, kept.room

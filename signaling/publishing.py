@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import messages, subscribing, tokens
+from signaling import data_tracks, messages, subscribing, tokens
 from signaling.participant import Participant, Track
+from signaling.refusals import Reason, Refused
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -19,17 +21,20 @@ _MIMES = {mime.partition("/")[2].lower(): mime for mime in messages.PUBLISH_MIME
 _RIDS = ("q", "h", "f")
 _MODE = models.VideoLayer.ONE_SPATIAL_LAYER_PER_STREAM
 MAX_NAME = 256
+MAX_FEATURES = 16
 ENDED_SECONDS = 0.4
 
 
 def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
-    """``add_track``: answered by ``track_published``, or by ``request_response`` with a reason."""
-    reason = rtc.RequestResponse
+    """``add_track``: answered by ``track_published``. Refused."""
     if not person.may_publish(request.source):
-        refuse(room, person, reason.NOT_ALLOWED, "You may not publish this source.", request)
-        return
-    if request.sid and (track := person.tracks.get(request.sid)) is not None:
-        _add_codec(room, person, track, request)
+        raise Refused(Reason.NOT_ALLOWED, "You may not publish this source.")
+    if request.type not in (models.TrackType.AUDIO, models.TrackType.VIDEO):
+        raise Refused(Reason.UNSUPPORTED_TYPE, "A track is audio or video.")
+    if request.sid:
+        if (known := person.tracks.get(request.sid)) is None:
+            raise Refused(Reason.NOT_FOUND, "the track is not published by this participant")
+        _add_codec(room, person, known, request)
         return
     for track in list(person.tracks.values()):
         if not track.bound and request.cid in track.cids:
@@ -38,17 +43,12 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
                 return
             _withdraw(room, person, track)  # unpublished and published anew
     if len(person.tracks) >= room.terms.max_tracks:
-        refuse(room, person, reason.LIMIT_EXCEEDED, "You publish too many tracks.", request)
-        return
+        raise Refused(Reason.LIMIT_EXCEEDED, "You publish too many tracks.")
     track = _track(request)
     person.tracks[track.sid] = track
     person.dirty = True
     room.command(track.announce(room.name, person.sid))
     room.send(person, _published(request.cid, track))
-
-
-def refuse(room: Room, person: Participant, why: rtc.RequestResponse.Reason, text: str, request: rtc.AddTrackRequest) -> None:
-    room.send(person, rtc.SignalResponse(request_response=rtc.RequestResponse(reason=why, message=text, add_track=request)))
 
 
 def _published(cid: str, track: Track) -> rtc.SignalResponse:
@@ -70,28 +70,57 @@ def _track(request: rtc.AddTrackRequest) -> Track:
         source=request.source,
         layers=_by_quality(request.layers),
         stereo=request.stereo,
-        disable_red=not video,  # redundant audio is not negotiated
+        disable_red=request.disable_red,
         encryption=request.encryption,
         stream=request.stream[:MAX_NAME] or ("screen_share" if screen else "camera"),
-        audio_features=request.audio_features[:16],
         backup_codec_policy=request.backup_codec_policy,
-        packet_trailer_features=request.packet_trailer_features[:16],
+        packet_trailer_features=sorted(set(request.packet_trailer_features[:MAX_FEATURES])),
     )
+    if not video:
+        info.backup_codec_policy = request.backup_codec_policy or models.BackupCodecPolicy.SIMULCAST
+    _features(info, request)
     if len(info.layers) > 1:
         for layer in info.layers:
             layer.rid = layer.rid or _RIDS[min(int(layer.quality), 2)]
             layer.spatial_layer = min(int(layer.quality), 2)
     cids: dict[str, str] = {}
     for codec in request.simulcast_codecs[:2]:
-        if codec.cid:
-            mime = _MIMES.get(codec.codec.lower(), _MIMES["vp8"]) if video else ""
+        mime = _mime(codec.codec) if video else ""
+        if any(mime and known.mime_type == mime for known in info.codecs):
+            continue
+        layers = _by_quality(codec.layers) or list(info.layers)
+        info.codecs.add(mime_type=mime, cid=codec.cid, layers=layers, video_layer_mode=codec.video_layer_mode or _MODE)
+        if codec.cid:  # without one it is a backup: sent when somebody cannot take the first
             cids[codec.cid] = mime
-            layers = _by_quality(codec.layers) or list(info.layers)
-            info.codecs.add(mime_type=mime, cid=codec.cid, layers=layers, video_layer_mode=_MODE)
     if not cids:
         cids[request.cid] = ""
+    if not info.codecs:
         info.codecs.add(cid=request.cid, layers=info.layers, video_layer_mode=_MODE)
     return Track(info, cids, stream=info.stream)
+
+
+def _mime(name: str) -> str:
+    """``vp8`` or ``video/VP8`` as this server names it; VP8 for what is not known, as every client has it."""
+    return _MIMES.get(name.lower().rpartition("/")[2], _MIMES["vp8"])
+
+
+def _features(info: models.TrackInfo, request: rtc.AddTrackRequest) -> None:
+    features = set(request.audio_features[:MAX_FEATURES])
+    if request.stereo:
+        features.add(models.AudioTrackFeature.TF_STEREO)
+    if request.disable_dtx:
+        features.add(models.AudioTrackFeature.TF_NO_DTX)
+    info.audio_features.extend(sorted(features))
+
+
+def audio_features(track: Track, features: Iterable[models.AudioTrackFeature]) -> None:
+    """``update_audio_track``: all of them, anew."""
+    info = track.info
+    known = sorted(set(islice(features, MAX_FEATURES)))
+    del info.audio_features[:]
+    info.audio_features.extend(known)
+    info.stereo = models.AudioTrackFeature.TF_STEREO in known
+    info.disable_dtx = models.AudioTrackFeature.TF_NO_DTX in known
 
 
 def _by_quality(layers: Iterable[models.VideoLayer]) -> list[models.VideoLayer]:
@@ -100,25 +129,35 @@ def _by_quality(layers: Iterable[models.VideoLayer]) -> list[models.VideoLayer]:
 
 
 def _add_codec(room: Room, person: Participant, track: Track, request: rtc.AddTrackRequest) -> None:
-    """A second codec of a track that is there."""
+    """A second codec of a track that is there: one it was announced with, or another."""
     for codec in request.simulcast_codecs[:2]:
-        if codec.cid and codec.cid not in track.cids and len(track.cids) < 4:
-            mime = _MIMES.get(codec.codec.lower(), _MIMES["vp8"])
-            track.cids[codec.cid] = mime
-            track.info.codecs.add(mime_type=mime, cid=codec.cid, layers=codec.layers[:3], video_layer_mode=_MODE)
+        if not codec.cid or codec.cid in track.cids or len(track.cids) >= 4:
+            continue
+        mime = _mime(codec.codec)
+        track.cids[codec.cid] = mime
+        known = next((one for one in track.info.codecs if one.mime_type == mime and not one.mid), None)
+        entry = known if known is not None else track.info.codecs.add(mime_type=mime)
+        entry.cid = codec.cid
+        entry.video_layer_mode = codec.video_layer_mode or _MODE
+        if layers := _by_quality(codec.layers):
+            del entry.layers[:]
+            entry.layers.extend(layers)
     person.dirty = True
     room.command(track.announce(room.name, person.sid))
     room.send(person, _published(request.cid, track))
 
 
 def bind(track: Track, mid: str, mime: str, now: float) -> None:
-    """The negotiation found the track."""
-    track.bound, track.ended_at = True, None
+    """The negotiation found the track: its first codec, or the backup of one that is there."""
     info = track.info
-    info.mid, info.mime_type = mid, mime
+    first = not track.bound or info.mid == mid
+    entry = next((one for one in info.codecs if one.mime_type == mime), None) or (info.codecs[0] if first else None)
+    if entry is not None:
+        entry.mid, entry.mime_type = mid, mime
+    if first:
+        info.mid, info.mime_type = mid, mime
     info.version.unix_micro = int(now * 1_000_000)
-    for codec in info.codecs[:1]:
-        codec.mid, codec.mime_type = mid, mime
+    track.bound, track.ended_at = True, None
 
 
 def bound(room: Room, person: Participant, sid: str, mid: str, mime: str, now: float) -> None:
@@ -179,6 +218,7 @@ def forget(room: Room, track: Track) -> None:
         other.denied.discard(track.sid)
         other.wants.pop(track.sid, None)
         other.wanted.pop(track.sid, None)
+        other.shapes.pop(track.sid, None)
 
 
 def permit(room: Room, person: Participant, permission: models.ParticipantPermission) -> None:
@@ -202,7 +242,10 @@ def permit(room: Room, person: Participant, permission: models.ParticipantPermis
             _withdraw(room, person, track)
             gone = rtc.TrackUnpublishedResponse(track_sid=track.sid)
             room.send(person, rtc.SignalResponse(track_unpublished=gone))
+    if not permission.can_publish_data:
+        data_tracks.revoke(room, person)
     subscribing.settle_viewer(room, person)
+    data_tracks.viewer_changed(room, person)
 
 
 def seat_tracks(person: Participant) -> None:

@@ -24,7 +24,20 @@ from commhub.conference import CameraSeat, Ticket
 from commhub.errors import Busy, NotFound
 from commhub.media import messages as media
 from commhub.media.messages import Message
-from signaling import entrance, events, messages, moderation, participant, placement, publishing, requests, subscribing, watching
+from signaling import (
+    data_tracks,
+    entrance,
+    events,
+    messages,
+    moderation,
+    participant,
+    placement,
+    publishing,
+    requests,
+    simulations,
+    subscribing,
+    watching,
+)
 from signaling.outs import Close, Command, Ended, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant, RoomRecord, State, Track
 from signaling.resource import Resource
@@ -64,6 +77,11 @@ class Room:
     def send(self, to: Participant, response: rtc.SignalResponse) -> None:
         if to.present:
             self.outs.append(Send((to.sid,), response))
+
+    def respond(self, to: Participant, response: rtc.RequestResponse) -> None:
+        """``request_response``, if the client understands it."""
+        if to.client.takes_success or (response.reason != rtc.RequestResponse.OK and to.client.takes_answers):
+            self.send(to, rtc.SignalResponse(request_response=response))
 
     def broadcast(self, response: rtc.SignalResponse, besides: Participant | None = None) -> None:
         to = tuple(person.sid for person in self.people.values() if person.present and person is not besides)
@@ -105,6 +123,7 @@ class Room:
         """Take somebody out; the others and the engine are told."""
         del self.people[person.sid]
         self.by_identity.pop(person.identity, None)
+        data_tracks.left(self, person)
         if not person.replaced:
             self.command(media.RemovePeer(self.name, person.sid, Reason.Name(reason)))
         for other in self.people.values():
@@ -160,7 +179,7 @@ class Room:
 
     def refresh(self, person: Participant, now: float) -> None:
         person.refresh_at = now + self.terms.refresh_every
-        if token := self.terms.refresh(person.ticket, now):
+        if token := self.terms.refresh(person.credential(now, self.terms.refresh_ttl), now):
             self.send(person, rtc.SignalResponse(refresh_token=token))
 
     def recount(self, now: float) -> None:
@@ -206,6 +225,8 @@ class Room:
                 may_publish=permission.can_publish,
                 may_subscribe=permission.can_subscribe,
                 may_send_data=permission.can_publish_data,
+                may_pause=person.may_pause,
+                adaptive=person.adaptive,
             )
         )
 
@@ -359,6 +380,9 @@ class Room:
         """Whatever is due: who stayed away too long, tokens to refresh, counts to tell, an empty room to end."""
         for person in list(self.people.values()):
             publishing.sweep(self, person, now)
+            if person.quiet_at is not None and now >= person.quiet_at:
+                person.quiet_at = None
+                simulations.speak(self, person, 0.0)
             if person.away_until is not None and now >= person.away_until:
                 reason = Reason.CONNECTION_TIMEOUT if person.present else Reason.SIGNAL_CLOSE
                 self.expel(person, reason, now, Action.RECONNECT)

@@ -72,6 +72,8 @@ def settle(room: Room, viewer: Participant, publisher: Participant, track: Track
         return
     (viewer.subscribed.add if wanted else viewer.subscribed.discard)(track.sid)
     room.command(media.Subscribe(room.name, viewer.sid, [track.sid], wanted))
+    if wanted and (settings := viewer.shapes.get(track.sid)) is not None:
+        _shape(room, viewer, track, settings)
 
 
 def settle_viewer(room: Room, viewer: Participant) -> None:
@@ -80,8 +82,9 @@ def settle_viewer(room: Room, viewer: Participant) -> None:
             settle(room, viewer, publisher, track)
 
 
-def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> None:
-    """``subscription``: unknown tracks are answered by ``subscription_response``, and remembered for when they come."""
+def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool, *, quiet: bool = False) -> None:
+    """``subscription``: unknown tracks are answered by ``subscription_response`` unless ``quiet``, and remembered for when they
+    come. What may not be had is answered by ``subscription_permission_update``."""
     for sid in islice(tracks, MAX_NAMED):
         if len(viewer.wants) < MAX_WISHES or sid in viewer.wants:
             viewer.wants[sid] = on
@@ -89,7 +92,9 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> No
         found = room.find_track(sid)
         if found is not None:
             settle(room, viewer, *found)
-        elif on:
+            if on and not quiet and sid in viewer.denied:
+                _tell_allowed(room, viewer, *found)
+        elif on and not quiet:
             unknown = rtc.SubscriptionResponse(track_sid=sid, err=models.SubscriptionError.SE_TRACK_NOTFOUND)
             room.send(viewer, rtc.SignalResponse(subscription_response=unknown))
 
@@ -97,9 +102,15 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool) -> No
 def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermission) -> None:
     """``subscription_permission``: the publisher says who may see which of their tracks."""
     before = {(viewer.sid, sid): publisher.may_be_seen_by(viewer, sid) for viewer in room.clients() for sid in publisher.tracks}
+    entries = list(word.track_permissions[:MAX_NAMED])
+    if not all(entry.participant_identity or entry.participant_sid for entry in entries):
+        return  # LiveKit, too, takes nothing of such a message
     publisher.viewers = rtc.SubscriptionPermission(all_participants=word.all_participants)
-    for entry in word.track_permissions[:MAX_NAMED]:
+    for entry in entries:
         del entry.track_sids[MAX_NAMED:]
+        # A sid changes with every full reconnect, the word is about the person.
+        if not entry.participant_identity and (named := room.people.get(entry.participant_sid)) is not None:
+            entry.participant_identity = named.identity
         publisher.viewers.track_permissions.append(entry)
     publisher.dirty = True
     for viewer in room.clients():
@@ -112,27 +123,35 @@ def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermiss
 
 
 def shape(room: Room, viewer: Participant, settings: rtc.UpdateTrackSettings) -> None:
-    """``track_setting``: what the view needs. A size is translated into the smallest layer that fills it."""
+    """``track_setting``: what the view needs. It is remembered for tracks that are not subscribed to now."""
     for sid in settings.track_sids[:MAX_NAMED]:
+        if len(viewer.shapes) < MAX_WISHES or sid in viewer.shapes:
+            kept = viewer.shapes[sid] = rtc.UpdateTrackSettings()
+            kept.CopyFrom(settings)
+            del kept.track_sids[:]
         found = room.find_track(sid)
-        if found is None:
-            continue
-        quality = int(settings.quality)
-        if settings.width or settings.height:
-            quality = quality_for(found[1].info, settings.width, settings.height)
-        room.command(
-            media.Shape(
-                room.name,
-                viewer.sid,
-                [sid],
-                enabled=not settings.disabled,
-                quality=min(quality, 2),
-                width=settings.width,
-                height=settings.height,
-                fps=settings.fps,
-                priority=settings.priority,
-            )
+        if found is not None and sid in viewer.subscribed:
+            _shape(room, viewer, found[1], settings)
+
+
+def _shape(room: Room, viewer: Participant, track: Track, settings: rtc.UpdateTrackSettings) -> None:
+    """A size is translated into the smallest layer that fills it."""
+    quality = int(settings.quality)
+    if settings.width or settings.height:
+        quality = quality_for(track.info, settings.width, settings.height)
+    room.command(
+        media.Shape(
+            room.name,
+            viewer.sid,
+            [track.sid],
+            enabled=not settings.disabled,
+            quality=min(quality, 2),
+            width=settings.width,
+            height=settings.height,
+            fps=settings.fps,
+            priority=settings.priority,
         )
+    )
 
 
 def quality_for(info: models.TrackInfo, width: int, height: int) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from commhub.media import messages
-from commhub.media.bandwidth import Allocator, Demand
+from commhub.media.bandwidth import Allocator, Demand, share
 from commhub.media.messages import Message
 from commhub.media.plane import Plane
 from commhub.media.room import Peer, Subscription
@@ -20,6 +20,7 @@ class _Account:
     allocator: Allocator = field(default_factory=Allocator)
     octets: dict[int, int] = field(default_factory=dict)  # route → octets at the last report
     at: float = 0.0
+    limit: int = 0  # bit/s, simulated; 0 is none
 
 
 class Home(Protocol):
@@ -27,6 +28,7 @@ class Home(Protocol):
     emit: Callable[[Message], None]
 
     def now(self) -> float: ...
+    def peer(self, message: Any) -> Peer | None: ...
     def apply(self, subscription: Subscription) -> None:
         """Layer and pause of its route."""
 
@@ -59,6 +61,14 @@ class Budgets:
             account.allocator.report(estimate, int(sent * 8 / passed), 0, now)
             self._decide(peer, account, now)
 
+    def limit(self, message: messages.Limit) -> None:
+        """A client wants to see what less bandwidth does to it."""
+        peer = self._home.peer(message)
+        if peer is not None:
+            account = self._accounts.setdefault(peer, _Account())
+            account.limit = message.bits
+            self._decide(peer, account, self._home.now())
+
     def tick(self) -> None:
         """Twice a second or so: what changed in the views, and tries to go up."""
         now = self._home.now()
@@ -67,10 +77,17 @@ class Budgets:
 
     def _decide(self, peer: Peer, account: _Account, now: float) -> None:
         videos = [one for one in peer.subscriptions.values() if one.track.kind == "video" and one.route and one.active]
-        layers = account.allocator.decide([self._demand(one) for one in videos if one.track.flows], now)
+        demands = [self._demand(one) for one in videos if one.track.flows]
+        layers = account.allocator.decide(demands, now)
+        limited = account.allocator.budget is not None
+        if account.limit:
+            limited = True
+            layers = {key: min(layer, layers[key]) for key, layer in share(demands, account.limit).items()}
         for subscription in videos:
             layer = layers.get(subscription.route)
-            unlimited = account.allocator.budget is None or layer is None
+            if layer is not None and not peer.may_pause:
+                layer = max(layer, 0)
+            unlimited = not limited or layer is None
             cap, starved = (None, False) if unlimited else (layer, layer is not None and layer < 0)
             if (cap, starved) != (subscription.cap, subscription.starved):
                 paused = starved != subscription.starved

@@ -115,11 +115,24 @@ class Connection:
             self._home.transports.close(transport)
         self.publisher = self.subscriber = None
 
+    @property
+    def listening(self) -> Transport | None:
+        """The transport on whose data channels the client listens."""
+        return self.subscriber if self._peer.dual else self.publisher
+
+    def takes(self) -> bool:
+        """Is a reliable message sent now sure to arrive, as long as the transport lives?"""
+        return self.listening is not None and self.listening.session.takes()
+
     def send(self, reliable: bool, data: bytes) -> None:
         """Data channel message to the client."""
-        transport = self.subscriber if self._peer.dual else self.publisher
-        if transport is not None:
-            transport.session.send(reliable, data)
+        if self.listening is not None:
+            self.listening.session.send(reliable, data)
+
+    def send_frame(self, data: bytes) -> None:
+        """A frame of a data track."""
+        if self.listening is not None:
+            self.listening.session.send_frame(data)
 
     def slot_of(self, subscription: Subscription) -> Slot | None:
         slot = self._slots.get(subscription.mid)

@@ -24,6 +24,9 @@ _FORWARDED = frozenset(
     }
 )
 MAX_DESTINATIONS = 1_000
+#: How the identity begins under which the hub itself calls a participant (RPC).
+HUB_CALLER = "commhub-rpc-"
+_REPLIES = ("rpc_ack", "rpc_response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,10 @@ class Stamped:
     """``identities`` and ``sids`` are whom it is for; both empty: everybody else in the room."""
 
     packet: bytes
+    sequence: int
     identities: frozenset[str]
     sids: frozenset[str]
+    reply: bool = False  # to a call of the hub: nobody else's
 
     @property
     def directed(self) -> bool:
@@ -59,4 +64,5 @@ def stamp(data: bytes, sid: str, identity: str, *, reliable: bool, hidden: bool 
         user.participant_sid, user.participant_identity = packet.participant_sid, packet.participant_identity
     if len(identities) + len(sids) > MAX_DESTINATIONS:
         raise ValueError("A data packet has too many destinations.")
-    return Stamped(packet.SerializeToString(), frozenset(identities), frozenset(sids))
+    reply = packet.WhichOneof("value") in _REPLIES and any(identity.startswith(HUB_CALLER) for identity in identities)
+    return Stamped(packet.SerializeToString(), packet.sequence, frozenset(identities), frozenset(sids), reply)

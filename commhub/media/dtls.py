@@ -1,4 +1,4 @@
-"""aiortc's DTLS and SCTP behind one door: datagrams in and out, SRTP keys, messages of LiveKit's two data channels.
+"""aiortc's DTLS and SCTP behind one door: datagrams in and out, SRTP keys, messages of LiveKit's data channels.
 
 Only this module knows aiortc's private attributes (1.16). Everything a peer sends here has passed an authenticated check,
 but the peer itself may be hostile: what it can make us keep or compute is bounded, and its faults end only its session.
@@ -39,7 +39,8 @@ REASSEMBLY = 2 << 20  # octets of unfinished messages
 MISORDERED = 4_096  # SCTP chunks beyond a hole
 CHANNELS = 16
 MESSAGE_LIMIT = 65_536
-RELIABLE, LOSSY = "_reliable", "_lossy"
+RELIABLE, LOSSY, FRAMES = "_reliable", "_lossy", "_data_track"
+_RELIABLE_LOW = RELIABLE_BACKLOG // 4  # below it more is sent to one who was slow
 FINGERPRINTS = ("sha-256", "sha-384", "sha-512")
 
 
@@ -237,6 +238,12 @@ class SessionEvents(Protocol):
         """The handshake is done and the peer is who its description said; SRTP keys as :meth:`Plane.set_keys` wants them."""
 
     def message(self, reliable: bool, data: bytes) -> None: ...
+    def frame(self, data: bytes) -> None:
+        """A frame of a data track."""
+
+    def writable(self) -> None:
+        """Reliable messages are taken, at first or again."""
+
     def ended(self, reason: str) -> None:
         """Once; not after :meth:`Session.close`."""
 
@@ -260,6 +267,7 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self._background: set[asyncio.Future[Any]] = set()
         self._over = False
+        self._handed = 0  # octets of reliable messages on their way to the channel
         self.dropped = 0  # messages to this peer that it was too slow to take
 
     @property
@@ -290,13 +298,30 @@ class Session:
         if seconds > 0:
             self._datagrams.held_until = asyncio.get_running_loop().time() + seconds
 
+    def takes(self) -> bool:
+        """Is a reliable message sent now sure to arrive, as long as the connection lives?"""
+        channel = self._channels.get(RELIABLE)
+        if channel is None or channel.readyState != "open":
+            return False
+        return channel.bufferedAmount + self._handed <= RELIABLE_BACKLOG
+
     def send(self, reliable: bool, data: bytes) -> None:
         """In its turn; dropped and counted when the channel is not open or the peer does not read."""
-        self._lane.run(partial(self._send, reliable, data))
+        if reliable:
+            self._handed += len(data)
+        self._lane.run(partial(self._send, RELIABLE if reliable else LOSSY, data))
 
-    def _send(self, reliable: bool, data: bytes) -> None:
-        channel = self._channels.get(RELIABLE if reliable else LOSSY)
-        limit = RELIABLE_BACKLOG if reliable else LOSSY_BACKLOG
+    def send_frame(self, data: bytes) -> None:
+        """A frame of a data track: in its turn, or never."""
+        self._lane.run(partial(self._send, FRAMES, data))
+
+    def _send(self, label: str, data: bytes) -> None:
+        channel = self._channels.get(label)
+        limit = LOSSY_BACKLOG
+        if label == RELIABLE:
+            self._handed -= len(data)
+            # What ``takes`` promised: nothing else was put in between beyond what is on its way.
+            limit = 2 * RELIABLE_BACKLOG
         if channel is None or channel.readyState != "open" or channel.bufferedAmount > limit:
             self.dropped += 1
             return
@@ -333,19 +358,33 @@ class Session:
         self._sctp.on("datachannel", self._opened)
         await self._sctp.start(RTCSctpCapabilities(maxMessageSize=largest), port)
         if opens:
-            for label, lossless in ((RELIABLE, True), (LOSSY, False)):
+            for label, lossless in ((RELIABLE, True), (LOSSY, False), (FRAMES, False)):
                 retransmits = None if lossless else 0
                 parameters = RTCDataChannelParameters(label=label, ordered=lossless, maxRetransmits=retransmits)
                 self._opened(RTCDataChannel(self._sctp, parameters))
 
     def _opened(self, channel: RTCDataChannel) -> None:
-        if channel.label in (RELIABLE, LOSSY):
-            self._channels[channel.label] = channel
-            channel.on("message", partial(self._received, channel.label == RELIABLE))
+        if channel.label not in (RELIABLE, LOSSY, FRAMES):
+            return
+        self._channels[channel.label] = channel
+        channel.on("message", partial(self._received, channel.label))
+        if channel.label == RELIABLE:
+            channel.bufferedAmountLowThreshold = _RELIABLE_LOW
+            channel.on("bufferedamountlow", self._writable)
+            channel.on("open", self._writable)
+            self._writable()
 
-    def _received(self, reliable: bool, data: bytes | str) -> None:
-        if isinstance(data, bytes) and len(data) <= MESSAGE_LIMIT:
-            self._events.message(reliable, data)
+    def _writable(self) -> None:
+        if not self._over and self.takes():
+            self._events.writable()
+
+    def _received(self, label: str, data: bytes | str) -> None:
+        if not isinstance(data, bytes) or len(data) > MESSAGE_LIMIT:
+            return
+        if label == FRAMES:
+            self._events.frame(data)
+        else:
+            self._events.message(label == RELIABLE, data)
 
     def _spawn(self, work: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(work)

@@ -19,6 +19,7 @@ from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
 from commhub.media.dtls import Certificate
 from commhub.media.dynacast import Dynacast
+from commhub.media.frames import Frames
 from commhub.media.link import Link
 from commhub.media.messages import Message
 from commhub.media.observer import Observer
@@ -56,6 +57,7 @@ class Engine:
         self.dynacast = Dynacast(self)
         self.observer = Observer(self)
         self.broadcast = Broadcast(self)
+        self.frames = Frames(self)
         self.stage = Stage(self)
         self.budgets = Budgets(self)
         self._numbers = 0
@@ -184,6 +186,7 @@ class Engine:
             self._remove(peer, reason)
         self.sinks.room_closed(room, reason)
         self.observer.forget_room(room)
+        self.broadcast.forget_room(room)
         self.rooms.pop(room.name, None)
 
     def _add_peer(self, message: messages.AddPeer) -> None:
@@ -193,7 +196,7 @@ class Engine:
         peer = Peer(message.peer, room, message.identity, message.kind, message.dual, message.about, message.record)
         peer.hidden, peer.may_publish = message.hidden, message.may_publish
         peer.may_subscribe, peer.may_send_data = message.may_subscribe, message.may_send_data
-        peer.fixed = message.fixed
+        peer.fixed, peer.may_pause, peer.adaptive = message.fixed, message.may_pause, message.adaptive
         room.peers[peer.id] = peer
         if peer.kind == "client":
             peer.connection = Connection(peer, self)
@@ -239,6 +242,7 @@ class Engine:
         room.peers.pop(peer.id, None)
         room.denied = {pair for pair in room.denied if pair[0] != peer.id}
         self.broadcast.forget(peer)
+        self.frames.forget(peer)
         self.budgets.forget(peer)
         self.observer.forget(peer)
         if not peer.hidden:
@@ -292,6 +296,13 @@ class Engine:
 
     def transport_message(self, transport: Transport, reliable: bool, data: bytes) -> None:
         self.broadcast.from_peer(transport, reliable, data)
+
+    def transport_frame(self, transport: Transport, data: bytes) -> None:
+        self.frames.from_peer(transport, data)
+
+    def transport_writable(self, transport: Transport) -> None:
+        if isinstance(peer := transport.owner, Peer) and peer.connection is not None and peer.connection.listening is transport:
+            self.broadcast.catch_up(peer)
 
     def transport_connected(self, transport: Transport) -> None:
         peer = transport.owner
@@ -390,6 +401,7 @@ class Engine:
         self.observer.tick()
         self.dynacast.tick()
         self.sinks.tick()
+        self.broadcast.tick()
         if self._ticks % 5 == 0:
             self.sources.tick()
             self.budgets.tick()
@@ -419,6 +431,11 @@ _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.Open: lambda engine, message: engine.stage.open(message),
     messages.Allow: lambda engine, message: engine.stage.allow(message),
     messages.SendData: lambda engine, message: engine.broadcast.from_server(message),
+    messages.Resend: lambda engine, message: engine.broadcast.resend(message),
+    messages.PublishData: lambda engine, message: engine.frames.publish(message),
+    messages.UnpublishData: lambda engine, message: engine.frames.unpublish(message),
+    messages.SubscribeData: lambda engine, message: engine.frames.subscribe(message),
+    messages.Limit: lambda engine, message: engine.budgets.limit(message),
     messages.AttachSource: Engine._attach,
     messages.EndSource: lambda engine, message: engine.sources.end(message.source, None),
     messages.Sever: Engine._sever,

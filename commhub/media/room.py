@@ -145,6 +145,9 @@ class Peer:
     may_subscribe: bool = True
     may_send_data: bool = True
     fixed: bool = False  # its client never offers again
+    may_pause: bool = True  # its videos may stop for want of bandwidth
+    adaptive: bool = False  # it says what its views need
+    received: int = 0  # sequence of its last reliable data packet
     connected: bool = False
     feed: str = ""
     tracks: dict[str, Track] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class Peer:
             tracks=[track.state() for track in self.tracks.values()],
             subscriptions=list(self.subscriptions),
             source=self.feed,
+            received=self.received,
         )
 
 

@@ -12,7 +12,7 @@ from commhub.media import messages
 from commhub.media.messages import Message
 from commhub.media.observer import Observer
 from commhub.media.plane import Plane
-from commhub.media.room import Encoding, Peer, Room, Subscription, Track
+from commhub.media.room import HIGH, LOW, Encoding, Peer, Room, Subscription, Track
 from commhub.media.sinks import Sinks
 from commhub.media.sources import Sources
 
@@ -153,11 +153,16 @@ class Stage:
             track = peer.room.tracks.get(name)
             known = peer.subscriptions.get(name)
             if message.on and track is not None and known is None and track.peer is not peer:
-                peer.subscriptions[name] = track.subscriptions[peer.id] = Subscription(peer, track)
+                peer.subscriptions[name] = track.subscriptions[peer.id] = self._subscription(peer, track)
                 self._home.touch(track)
             elif not message.on and known is not None:
                 self.unsubscribe(known)
         self._home.unsettle(peer)
+
+    @staticmethod
+    def _subscription(peer: Peer, track: Track) -> Subscription:
+        # One who says what its views need has not said it yet: what it gets first is small.
+        return Subscription(peer, track, quality=LOW if peer.adaptive else HIGH)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         peer, track = subscription.peer, subscription.track

@@ -34,6 +34,11 @@ class TransportEvents(Protocol):
         """The connection is over. Once; not after :meth:`Transports.close`."""
 
     def transport_message(self, transport: Transport, reliable: bool, data: bytes) -> None: ...
+    def transport_frame(self, transport: Transport, data: bytes) -> None:
+        """A frame of a data track."""
+
+    def transport_writable(self, transport: Transport) -> None:
+        """The peer takes reliable messages, at first or again."""
 
 
 class Transport:
@@ -118,6 +123,12 @@ class Transport:
 
     def message(self, reliable: bool, data: bytes) -> None:
         self._home.events.transport_message(self, reliable, data)
+
+    def frame(self, data: bytes) -> None:
+        self._home.events.transport_frame(self, data)
+
+    def writable(self) -> None:
+        self._home.events.transport_writable(self)
 
     def ended(self, reason: str) -> None:
         self._home.lost(self, reason)

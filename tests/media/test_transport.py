@@ -33,6 +33,7 @@ class Clock:
 class Listener:
     def __init__(self) -> None:
         self.said: list[tuple[Any, ...]] = []
+        self.writable = 0
 
     def transport_connected(self, transport: Transport) -> None:
         self.said.append(("connected", transport.number))
@@ -45,6 +46,12 @@ class Listener:
 
     def transport_message(self, transport: Transport, reliable: bool, data: bytes) -> None:
         self.said.append(("message", transport.number, reliable, data))
+
+    def transport_frame(self, transport: Transport, data: bytes) -> None:
+        self.said.append(("frame", transport.number, data))
+
+    def transport_writable(self, transport: Transport) -> None:
+        self.writable += 1
 
 
 class Bench:
@@ -308,7 +315,7 @@ async def data_channels(client: Client) -> tuple[RTCSctpTransport, dict[str, RTC
     sctp = RTCSctpTransport(client.dtls)
     await sctp.start(RTCSctpCapabilities(65_536), 5000)
     channels, heard = {}, []
-    for label, lossless in (("_reliable", True), ("_lossy", False)):
+    for label, lossless in (("_reliable", True), ("_lossy", False), ("_data_track", False)):
         retransmits = None if lossless else 0
         channel = RTCDataChannel(sctp, RTCDataChannelParameters(label, ordered=lossless, maxRetransmits=retransmits))
         channel.on("message", lambda data, label=label: heard.append((label, data)))
@@ -317,7 +324,7 @@ async def data_channels(client: Client) -> tuple[RTCSctpTransport, dict[str, RTC
     return sctp, channels, heard
 
 
-async def test_messages_of_both_channels_in_both_directions() -> None:
+async def test_messages_of_all_channels_in_both_directions() -> None:
     bench, transport, client = await connected(data=True)
     sctp, channels, heard = await data_channels(client)
     channels["_reliable"].send(b"r" * 40_000)
@@ -330,8 +337,12 @@ async def test_messages_of_both_channels_in_both_directions() -> None:
     ]
     transport.session.send(True, b"down")
     transport.session.send(False, b"down too")
-    await until(lambda: len(heard) == 2)
-    assert heard == [("_reliable", b"down"), ("_lossy", b"down too")]
+    transport.session.send_frame(b"frame")
+    await until(lambda: len(heard) == 3)
+    assert heard == [("_reliable", b"down"), ("_lossy", b"down too"), ("_data_track", b"frame")]
+    channels["_data_track"].send(b"f")
+    await until(lambda: ("frame", transport.number, b"f") in bench.events.said)
+    assert bench.events.writable
     transport.session.send(True, bytes(70_000))  # more than the client takes
     await until(lambda: transport.session.dropped == 1)
     bench.home.close(transport)
@@ -347,10 +358,11 @@ async def test_data_negotiated_later_and_opened_by_us() -> None:
     sctp.on("datachannel", opened.append)
     await sctp.start(RTCSctpCapabilities(65_536), 5000)
     transport.session.data(5000, 65_536, True)
-    await until(lambda: len(opened) == 2)
+    await until(lambda: len(opened) == 3)
     assert [(channel.label, channel.ordered, channel.maxRetransmits) for channel in opened] == [
         ("_reliable", True, None),
         ("_lossy", False, 0),
+        ("_data_track", False, 0),
     ]
     assert transport.session.dropped == 1
     bench.home.close(transport)

@@ -24,6 +24,8 @@ class AddPeer(BaseMessage, frozen=True):
     signalling record, returned in the snapshot. ``dual`` = publisher and subscriber connections (``/rtc``).
     ``fixed``: its client never offers again (WHEP). Every section it can receive in is answered as one that sends, and
     carries whatever it is subscribed to, one track after another.
+    ``may_pause``: its videos may stop for want of bandwidth. ``adaptive``: it says what its views need (:class:`Shape`), and
+    until it does the lowest layer is enough.
     """
 
     room: str
@@ -38,6 +40,8 @@ class AddPeer(BaseMessage, frozen=True):
     may_subscribe: bool = True
     may_send_data: bool = True
     fixed: bool = False
+    may_pause: bool = True
+    adaptive: bool = False
 
 
 class UpdatePeer(BaseMessage, frozen=True):
