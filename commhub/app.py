@@ -48,6 +48,7 @@ from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.tokens import Key, Keys
 from signaling.twirp import Twirp
+from signaling.whip import Whip
 
 log = logs.get(__name__)
 
@@ -222,6 +223,7 @@ async def _serve(
     signalling = Signalling(conference, entries, bounds.requests_per_second)
     application = web.Application(client_max_size=BODY_LIMIT, middlewares=[bounded(bounds.body_seconds), entries.middleware])
     application.add_routes(signalling.routes())
+    application.add_routes(Whip(conference, entries).routes())
     application.add_routes(Twirp(conference, [RoomService(conference).service()]).routes())
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     Api(parts, health, proxies=proxies, ca=ca).install(application)

@@ -28,6 +28,7 @@ from msgspec.structs import replace as changed
 from commhub import log as logs
 from commhub.conference import Ticket
 from commhub.errors import Busy, Forbidden, HubError, Invalid, NotFound, Unauthenticated, Unavailable
+from commhub.guard import Entries
 from commhub.media import messages as media
 from commhub.wire import sdp, sdpfrag
 from signaling import offered, tokens, watching
@@ -44,7 +45,7 @@ MAX_OFFER = 64 * 1024  # octets
 MAX_SESSIONS = 500  # of one hub
 MAX_OF_TOKEN = 32  # made with one token
 ANSWER_SECONDS = 10.0
-RETRY_AFTER = "2"
+RETRY_AFTER = 2  # seconds
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
@@ -95,10 +96,14 @@ class Outcome:
 
 
 class Whip:
-    """The routes. ``streams`` may be set later; without it only tokens are taken."""
+    """The routes. ``entries`` bounds how often one address may begin; ``streams`` may be set later, without it only tokens
+    are taken."""
 
-    def __init__(self, rooms: Rooms, streams: Streams | None = None, *, most: int = MAX_SESSIONS) -> None:
-        self.rooms, self.streams, self._most = rooms, streams, most
+    def __init__(
+        self, rooms: Rooms, entries: Entries | None = None, streams: Streams | None = None, *, most: int = MAX_SESSIONS
+    ) -> None:
+        self.rooms, self.streams = rooms, streams
+        self._entries, self._most = entries, most
 
     def routes(self) -> list[web.RouteDef]:
         result = []
@@ -155,6 +160,8 @@ class Whip:
         return changed(resource, view=changed(resource.view, participant=identity, sources=[source] if source else []))
 
     async def _admit(self, request: web.Request, ticket: Ticket, resource: Resource) -> str:
+        if self._entries is not None:
+            self._entries.join(request)
         everybody = [one.resource for room in self.rooms.rooms.values() for one in room.people.values() if one.on_http]
         if len(everybody) >= self._most:
             raise Busy("The hub serves as many WHIP and WHEP sessions as it may.", "WHIP/WHEP 会话数已达上限。")
@@ -317,7 +324,7 @@ def problem(error: HubError, language: str = "") -> web.Response:
     }
     headers = dict(CORS)
     if error.status in (429, 503):
-        headers["Retry-After"] = RETRY_AFTER
+        headers["Retry-After"] = str(getattr(error, "retry_after", 0) or RETRY_AFTER)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == 415:

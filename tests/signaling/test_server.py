@@ -146,7 +146,7 @@ async def test_messages_arrive_in_order_while_an_offer_is_negotiated(house: Hous
     gate = asyncio.Event()
     offered = house.engine.offer
 
-    async def slow(offer: media.Offer) -> media.Answer:
+    async def slow(offer: media.Offer | media.Restart) -> media.Answer:
         await gate.wait()
         return await offered(offer)
 

@@ -230,7 +230,8 @@ async def test_each_mistake_has_its_sentence(
         ("/whip", {"roomJoin": False}, "The token does not allow joining a room."),
     ],
 )
-async def test_what_the_token_does_not_allow(place: Place, path: str, grants: dict[str, object], sentence: str) -> None:
+async def test_what_the_token_does_not_allow(place: Place, path: str, grants: dict[str, Any], sentence: str) -> None:
+    body = ENCODER if path == "/whip" else PLAYER
     body = ENCODER if path == "/whip" else PLAYER
     status, problem, _ = await place.call("POST", path, body, token=place.token(**grants))
     assert (status, problem["detail"]) == (403, sentence)

@@ -25,6 +25,7 @@ from signaling.room_service import RoomService
 from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.twirp import Twirp
+from signaling.whip import Whip
 from tests.support import until
 from tests.support.installation import free_port
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost
@@ -95,6 +96,7 @@ class Hub:
         self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away, ice_servers=self._ice_servers))
         self.signalling = Signalling(self.rooms)
         app = web.Application()
+        app.add_routes(Whip(self.rooms).routes())
         app.add_routes([*self.signalling.routes(), *Twirp(self.rooms, [RoomService(self.rooms).service()]).routes()])
         app.router.add_get("/page", _page)
         app.router.add_get("/livekit-client.umd.js", _livekit_client)
