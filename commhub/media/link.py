@@ -120,8 +120,8 @@ class Link:
                     future.set_exception(HubError(english, chinese, code=code, status=status))
                 return
             message = _body.decode(raw)
-        except msgspec.MsgspecError as error:
-            raise PeerError(f"A control frame cannot be read: {error}") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise PeerError(f"A control frame cannot be read: {error}.") from None
         try:
             result = self._handler(self, message)
             if kind == MESSAGE and isinstance(result, Awaitable):

@@ -204,8 +204,9 @@ async def raw(folder: Path, frame: bytes) -> bytes:
         LENGTH.pack(1) + b"\x90",
         LENGTH.pack(4) + b"\x93\x00\x00\xc0",
         LENGTH.pack(11) + b"\x93\x00\x00\x81\xa4type\xa1?",
+        LENGTH.pack(26) + b"\x93\x00\x00\x82\xa4type\xa8OpenRoom\xa4room\xa2\x88\x88",
     ],
-    ids=["oversized", "not msgpack", "empty array", "no record", "unknown record"],
+    ids=["oversized", "not msgpack", "empty array", "no record", "unknown record", "not UTF-8"],
 )
 async def test_what_cannot_be_read_cuts_that_link_only(server: Server, tmp_path: Path, frame: bytes) -> None:
     async with dialled(tmp_path) as (link, _):
