@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commhub.media import plane
+from commhub.media.cuts import Cut
 from commhub.media.uplink import Layer, Packet, Receiver
 from commhub.wire import rtp
 from commhub.wire.picture import shift
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from commhub.media.peer import Peer
 
 SEGMENTS = 32  # remembered for repair
+PATIENCE = 3  # s for another part of the same stream, before a key frame is asked for
 RESEND_INTERVAL = 0.080  # s; a packet is resent at most once per this time or round trip
 
 
@@ -33,12 +35,13 @@ class Segment(NamedTuple):
     """Output numbers from ``floor`` on come from ``layer`` with these constants."""
 
     floor: int
-    layer: Layer
+    layer: Layer | Cut
     epoch: int
     sequence: int
     timestamp: int
     picture_id: int
     tl0: int
+    frame: int
 
 
 class Outlet:
@@ -50,13 +53,16 @@ class Outlet:
         self.allowed = True
         self.paused = False
         self.wanted = 99  # highest layer
-        self.layer: Layer | None = None  # being sent
-        self.target: Layer | None = None  # waited for
+        self.temporal = 99  # highest temporal layer
+        self.layer: Layer | Cut | None = None  # being sent
+        self.target: Layer | Cut | None = None  # waited for
+        self.patience = 0  # seconds it has been
         # the running segment, as attributes for the packet path
         self.sequence = 0  # output number - place
         self.timestamp = 0
         self.picture_id = 0
         self.tl0 = 0
+        self.frame = 0  # added to frame numbers of dependency descriptors
         self.shifted = False
         self.floor = 0
         self.highest = -1  # output number; -1 = nothing was sent yet
@@ -65,7 +71,7 @@ class Outlet:
         self.packets = 0
         self.octets = 0
 
-    def among(self, layer: Layer) -> list[Any]:
+    def among(self, layer: Layer | Cut) -> list[Any]:
         """The layer's list of what is being sent that this belongs to."""
         raise NotImplementedError
 
@@ -84,16 +90,30 @@ class Outlet:
         receiver = self.receiver
         best = None
         if receiver.open and self.allowed and not self.paused and self.ready():
-            best = receiver.best(self.wanted)
+            best = receiver.choose(self.wanted, self.temporal)
         if best is None:
             self.park()
             return None
         if best is self.layer:
             self._wait_for(None)
-        elif best is not self.target:
+            return None
+        current = self.layer
+        inside = current is not None and current.base is best.base
+        if current is not None and inside and best.temporal > current.temporal + 1 and best.target() < 0:
+            best = best.base.cut(
+                min(best.spatial, current.spatial), current.temporal + 1
+            )  # descriptors promise one step at a time
+        if best is not self.target:
             self._wait_for(best)
-            return best if receiver.video else None
+            if receiver.video and not (inside and current is not None and best.spatial == current.spatial):
+                return best.base
         return None
+
+    @property
+    def base(self) -> Layer | None:
+        """The layer whose key frame would help."""
+        feed = self.layer or self.target
+        return None if feed is None else feed.base
 
     def park(self) -> None:
         """Send nothing until :meth:`evaluate` finds something; the stream goes on without a hole afterwards."""
@@ -104,14 +124,22 @@ class Outlet:
             self.among(layer).remove(self)
             self.layer = None
 
-    def _wait_for(self, layer: Layer | None) -> None:
+    def _wait_for(self, layer: Layer | Cut | None) -> None:
         if self.target is not None:
             self.target.waiting.remove(self)
         self.target = layer
+        self.patience = 0
         if layer is not None:
             layer.waiting.append(self)
 
-    def _newest(self, layer: Layer) -> Packet | None:
+    def stuck(self) -> bool:
+        """Once a second: does it wait in vain for a place where another part of its stream can be taken up?"""
+        if self.target is None or self.layer is None:
+            return False
+        self.patience += 1
+        return self.patience > PATIENCE
+
+    def _newest(self, layer: Layer | Cut) -> Packet | None:
         """The newest packet sent so far, with the numbers it was sent under."""
         if self.highest < 0:
             return None
@@ -122,13 +150,18 @@ class Outlet:
         picture = packet.picture
         if picture is not None:
             picture = picture._replace(picture_id=picture.picture_id + self.picture_id, tl0=picture.tl0 + self.tl0)
-        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, picture=picture)
+        frame = packet.frame
+        if frame is not None:
+            frame = frame._replace(number=frame.number + self.frame)
+        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, picture=picture, frame=frame)
 
     # ------------------------------------------------------------------------------------------------- switching
 
     def may_start(self, packet: Packet) -> bool:
         """Not with a key frame that came so late that what follows it was sent before."""
         following = self.highest + 1
+        if self.layer is not None and self.target is not None and self.layer.base is self.target.base:
+            return packet.place == self.target.highest
         for segment in reversed(self.segments):
             if segment.layer is self.target and segment.epoch == segment.layer.epoch:
                 return packet.place >= following - segment.sequence
@@ -152,15 +185,40 @@ class Outlet:
         self.floor = following
         self.highest = following - 1
         if last is not None:
-            same = previous is not None and previous.layer is new and previous.epoch == new.epoch
+            same = previous is not None and previous.layer.base is new.base and previous.epoch == new.epoch
             if not same:
                 self.timestamp = self._align(previous, new, packet, last)
             self._align_picture(packet, last)
-        self.shifted = bool(self.picture_id or self.tl0)
         self._last = last
-        self.segments.append(Segment(following, new, new.epoch, self.sequence, self.timestamp, self.picture_id, self.tl0))
+        self._running(new)
 
-    def _align(self, previous: Segment | None, new: Layer, packet: Packet, last: Packet) -> int:
+    def switch(self, packet: Packet, whole: Packet) -> None:
+        """Go over to another part of the same stream with ``packet`` of it, the newest one, which is ``whole`` in the layer.
+        What is missing until here stays missing: it may still come."""
+        old, new = self.layer, self.target
+        assert old is not None
+        assert new is not None
+        last = self._newest(old)
+        number = (old.at if isinstance(old, Cut) else whole.place) + self.sequence
+        if packet.picture is not None and whole.picture is not None:
+            mask = 0x7FFF if packet.picture.wide else 0x7F
+            picture_id = old.picture_at if isinstance(old, Cut) else whole.picture.picture_id
+            self.picture_id = picture_id + self.picture_id - packet.picture.picture_id & mask
+        self.among(old).remove(self)
+        self._wait_for(None)
+        self.layer = new
+        self.among(new).append(self)
+        self.sequence = number - packet.place
+        self.floor = number
+        self._last = last
+        self._running(new)
+
+    def _running(self, layer: Layer | Cut) -> None:
+        self.shifted = bool(self.picture_id or self.tl0)
+        constants = (self.sequence, self.timestamp, self.picture_id, self.tl0, self.frame)
+        self.segments.append(Segment(self.floor, layer, layer.epoch, *constants))
+
+    def _align(self, previous: Segment | None, new: Layer | Cut, packet: Packet, last: Packet) -> int:
         """Time stamp constant of the new layer: by both layers' sender reports, else by arrival; never backwards."""
         rate = new.receiver.clock_rate
         older, newer = previous.layer.sr if previous is not None else None, new.sr
@@ -176,6 +234,8 @@ class Outlet:
         return offset & 0xFFFFFFFF
 
     def _align_picture(self, packet: Packet, last: Packet) -> None:
+        if packet.frame is not None:
+            self.frame = last.frame.number + 1 - packet.frame.number & 0xFFFF if last.frame is not None else 0
         if packet.picture is None or last.picture is None:
             self.picture_id = self.tl0 = 0
             return
@@ -208,6 +268,8 @@ class Route(Outlet):
         self.rtx_payload_type = spec.rtx_payload_type
         self.header = header_builder(spec, receiver.video)
         self.rtx_header = header_builder(spec, receiver.video, rtx=True)
+        self.describe = describing_builder(spec)
+        self.rtx_describe = describing_builder(spec, rtx=True)
         self.rtx_next = peer.first_number(spec.rtx_ssrc)
         self._last = peer.last_of(spec.ssrc)
         self.seal: Seal | None = None  # None: the profile goes through libsrtp
@@ -225,7 +287,7 @@ class Route(Outlet):
             self.seal = outbound.gcm.encrypt if outbound.gcm is not None else None
             self.nonce = outbound.nonce(self.ssrc)
 
-    def among(self, layer: Layer) -> list[Any]:
+    def among(self, layer: Layer | Cut) -> list[Any]:
         return layer.routes
 
     def ready(self) -> bool:
@@ -260,7 +322,7 @@ class TapOutlet(Outlet):
         self._clock = clock
         return clock
 
-    def among(self, layer: Layer) -> list[Any]:
+    def among(self, layer: Layer | Cut) -> list[Any]:
         return layer.taps
 
     def packet(self, packet: Packet, number: int) -> bytes:
@@ -328,3 +390,36 @@ def header_builder(spec: plane.RouteSpec, video: bool, *, rtx: bool = False) -> 
         return pack(0x90, mark, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc, time_head, sent, b"", b"", tail)
 
     return without_level
+
+
+#: ``(mark, sequence number, time stamp, absolute send time, dependency descriptor) → RTP header with its extensions``
+DescribingBuilder = Callable[[int, int, int, bytes, bytes], bytes]
+
+
+def describing_builder(spec: plane.RouteSpec, *, rtx: bool = False) -> DescribingBuilder | None:
+    """As :func:`header_builder`, for packets with a dependency descriptor; None when the subscriber takes none. A long one
+    needs two-byte elements (RFC 8285 §4.3)."""
+    number = spec.extensions.get(plane.DEPENDENCY, 0)
+    if not number:
+        return None
+    ssrc = spec.rtx_ssrc if rtx else spec.ssrc
+    payload_type = spec.rtx_payload_type if rtx else spec.payload_type
+    mid = spec.mid.encode()[:16]
+    mid_id = spec.extensions.get(plane.MID, 0) if mid else 0
+    time_id = spec.extensions.get(plane.ABS_SEND_TIME, 0)
+    short = bytes((mid_id << 4 | len(mid) - 1,)) + mid if mid_id else b""
+    wide = bytes((mid_id, len(mid))) + mid if mid_id else b""
+    short_time, wide_time = (bytes((time_id << 4 | 2,)), bytes((time_id, 3))) if time_id else (b"", b"")
+    pack = struct.Struct("!BBHIIHH").pack
+
+    def described(mark: int, sequence: int, timestamp: int, sent: bytes, dd: bytes) -> bytes:
+        sent = sent if time_id else b""
+        if len(dd) <= 16:
+            profile, body = 0xBEDE, b"".join((short, short_time, sent, bytes((number << 4 | len(dd) - 1,)), dd))
+        else:
+            profile, body = 0x1000, b"".join((wide, wide_time, sent, bytes((number, len(dd))), dd))
+        words = len(body) + 3 >> 2
+        head = pack(0x90, mark | payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc, profile, words)
+        return head + body + bytes(4 * words - len(body))
+
+    return described

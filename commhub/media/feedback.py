@@ -6,6 +6,7 @@ from commhub.media.downlink import RESEND_INTERVAL, Route, Segment
 from commhub.media.peer import Peer
 from commhub.media.uplink import Packet, Receiver
 from commhub.wire import rtcp
+from commhub.wire.dependency import renumber
 from commhub.wire.picture import shift
 
 RESENDS = 64  # packets per RTCP packet that asks
@@ -106,9 +107,16 @@ def rebuild(route: Route, segment: Segment, packet: Packet, number: int, sent: b
     if route.rtx_ssrc and route.rtx_payload_type:
         index = route.rtx_next
         route.rtx_next = index + 1
-        header = route.rtx_header(packet.mark, index, timestamp, sent, packet.level)
+        if packet.dd and route.rtx_describe is not None:
+            header = route.rtx_describe(packet.mark, index, timestamp, sent, renumber(packet.dd, segment.frame))
+        else:
+            header = route.rtx_header(packet.mark, index, timestamp, sent, packet.level)
         return header, (number & 0xFFFF).to_bytes(2, "big") + payload, route.rtx_ssrc, index
-    return route.header(packet.mark, number, timestamp, packet.sent, packet.level), payload, route.ssrc, number
+    if packet.dd and route.describe is not None:
+        header = route.describe(packet.mark, number, timestamp, packet.sent, renumber(packet.dd, segment.frame))
+    else:
+        header = route.header(packet.mark, number, timestamp, packet.sent, packet.level)
+    return header, payload, route.ssrc, number
 
 
 def forget_resent(route: Route, now: float) -> None:

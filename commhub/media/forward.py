@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from commhub.media import feedback
+from commhub.media.cuts import counted
 from commhub.media.downlink import Outlet, Route, TapOutlet
 from commhub.media.packets import PacketPath
 from commhub.media.peer import Peer
@@ -210,6 +211,9 @@ class Forwarder(PacketPath):
         for layer in known.layers:
             if layer.last_ns:
                 layer.counters.last_at = now - max(0, now_ns - layer.last_ns) / 1e9
+        only = known.layers[0]
+        if len(known.layers) == 1 and only.strata is not None:
+            return counted(only.counters, only.strata)
         return [layer.counters for layer in known.layers]
 
     def remove_receiver(self, receiver: int) -> None:
@@ -264,10 +268,10 @@ class Forwarder(PacketPath):
             known.paused = paused
             self._evaluate([known])
 
-    def set_layer(self, route: int, layer: int) -> None:
+    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
         known = self._routes_by_number.get(route)
-        if known is not None and known.wanted != layer:
-            known.wanted = layer
+        if known is not None and (known.wanted, known.temporal) != (layer, temporal):
+            known.wanted, known.temporal = layer, temporal
             self._evaluate([known])
 
     def counters(self, route: int) -> RouteCounters:
@@ -276,7 +280,8 @@ class Forwarder(PacketPath):
             return RouteCounters()
         counters = known.counters
         counters.packets, counters.octets = known.packets, known.octets
-        counters.layer = -1 if known.layer is None else known.layer.number
+        layer = known.layer
+        counters.layer, counters.temporal = (-1, -1) if layer is None else (layer.number or layer.spatial, layer.temporal)
         return counters
 
     def remove_route(self, route: int) -> None:
@@ -308,6 +313,12 @@ class Forwarder(PacketPath):
         known = self._taps_by_number.get(tap)
         if known is not None and known.allowed != allowed:
             known.allowed = allowed
+            self._evaluate([known])
+
+    def set_tap_layer(self, tap: int, layer: int) -> None:
+        known = self._taps_by_number.get(tap)
+        if known is not None and known.wanted != layer:
+            known.wanted = layer
             self._evaluate([known])
 
     def remove_tap(self, tap: int) -> None:
@@ -467,6 +478,11 @@ class Forwarder(PacketPath):
             alive = any(now_ns - layer.last_ns < ALIVE * 1e9 for layer in receiver.layers)
             for layer in receiver.layers:
                 layer.measure(elapsed)
+                if layer.reshaped:
+                    layer.reshaped = False
+                    self._evaluate(receiver.outlets)
+                if layer.cuts and any([outlet.stuck() for outlet in receiver.outlets if outlet.base is layer]):
+                    self._want_key(layer)
                 if layer.active and alive and now_ns - layer.last_ns > ALIVE * 1e9:
                     layer.active = False
                     self._evaluate(receiver.outlets)

@@ -19,11 +19,19 @@ FORWARDED = {
 }
 #: Accepted in *every* section, also those that carry nothing yet: libwebrtc refuses its own later simulcast offer when an
 #: earlier answer of the same transceiver had declined the rid extension.
-ACCEPTED = (plane.MID, plane.RID, plane.REPAIRED_RID, plane.AUDIO_LEVEL, plane.TRANSPORT_CC, plane.ABS_SEND_TIME)
+ACCEPTED = (
+    plane.MID,
+    plane.RID,
+    plane.REPAIRED_RID,
+    plane.AUDIO_LEVEL,
+    plane.TRANSPORT_CC,
+    plane.ABS_SEND_TIME,
+    plane.DEPENDENCY,
+)
 #: What a copy to a subscriber carries. Without transport-cc: subscribers estimate by REMB, which wants the send time.
-SENT = (plane.MID, plane.AUDIO_LEVEL, plane.ABS_SEND_TIME)
+SENT = (plane.MID, plane.AUDIO_LEVEL, plane.ABS_SEND_TIME, plane.DEPENDENCY)
 #: What a publisher's packets carry.
-RECEIVED = (plane.MID, plane.RID, plane.REPAIRED_RID, plane.AUDIO_LEVEL, plane.TRANSPORT_CC)
+RECEIVED = (plane.MID, plane.RID, plane.REPAIRED_RID, plane.AUDIO_LEVEL, plane.TRANSPORT_CC, plane.DEPENDENCY)
 _PUBLISHER_FEEDBACK = ("transport-cc", "ccm fir", "nack", "nack pli")
 _SUBSCRIBER_FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
 MAX_MESSAGE_SIZE = 65_535
@@ -312,6 +320,7 @@ _OFFERED_EXTENSIONS = {
     plane.MID: 4,
     plane.RID: 10,
     plane.REPAIRED_RID: 11,
+    plane.DEPENDENCY: 12,
 }
 
 
@@ -324,6 +333,8 @@ def offer(local: Local, slots: Sequence[Slot], data_mid: str = "0") -> sdp.Descr
     result.sections.append(data)
     for slot in slots:
         template = sdp.Section(slot.kind, slot.mid, extensions=dict(_OFFERED_EXTENSIONS))
+        if slot.kind == "audio":
+            del template.extensions[plane.DEPENDENCY]
         for number, name, rate, channels, fmtp in _OFFERED[slot.kind]:
             template.codecs[number] = sdp.Codec(number, name, rate, channels, fmtp, list(_SUBSCRIBER_FEEDBACK))
             if slot.kind == "video":

@@ -14,6 +14,7 @@ from typing import Any
 
 from commhub import log
 from commhub.media import feedback
+from commhub.media.cuts import Cut, may_switch
 from commhub.media.downlink import Outlet, Route, TapOutlet
 from commhub.media.peer import Peer
 from commhub.media.plane import PlaneEvents
@@ -21,6 +22,7 @@ from commhub.media.sockets import Key, Source
 from commhub.media.srtp import Window
 from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
 from commhub.wire import rtcp, rtp
+from commhub.wire.dependency import renumber
 from commhub.wire.picture import shift
 
 CHECKS_PER_PATH, CHECKS_PER_HOST, PATHS = 50, 500, 20_000  # STUN per second before anybody is authenticated
@@ -47,6 +49,7 @@ COUNTERS = (
 )
 _LOG = log.get(__name__)
 _NOTHING: dict[int, bytes] = {}
+_NOBODY: list[Outlet] = []
 
 
 class PacketPath:
@@ -182,8 +185,9 @@ class PacketPath:
                 return
             payload = payload[:-padding]
         layer = stream.layer
+        dd = values.get(peer.dependency_id, b"") if peer.dependency_id else b""
         if stream.rtx:
-            self._restore(layer, mark, timestamp, payload, at)
+            self._restore(layer, mark, timestamp, payload, at, dd)
             return
         if mark & 0x7F not in layer.receiver.mimes:
             count["unknown_stream"] += 1
@@ -194,7 +198,7 @@ class PacketPath:
             receiver = layer.receiver
             if receiver.open and level & 0x7F < receiver.level:
                 receiver.level = level & 0x7F
-        self._media(layer, index, mark, timestamp, payload, level, at)
+        self._media(layer, index, mark, timestamp, payload, level, at, dd)
 
     def _bind(self, peer: Peer, ssrc: int, found: tuple[Layer, bool], window: Window, values: dict[int, bytes]) -> Stream:
         layer, rtx = found
@@ -206,11 +210,13 @@ class PacketPath:
 
     def _restarted(self, layer: Layer) -> None:
         """Another stream took the layer over: what was sending it begins again."""
-        for outlet in [*layer.routes, *layer.taps]:
+        feeds: list[Layer | Cut] = [layer, *layer.cuts.values()]
+        layer.cuts.clear()
+        for outlet in [outlet for feed in feeds for outlet in (*feed.routes, *feed.taps)]:
             outlet.park()
             self._evaluate([outlet])
 
-    def _restore(self, layer: Layer, mark: int, timestamp: int, payload: bytes, at: int) -> None:
+    def _restore(self, layer: Layer, mark: int, timestamp: int, payload: bytes, at: int, dd: bytes) -> None:
         """An RTX packet (RFC 4588 §4): two octets of original sequence number, then the payload."""
         spec, media = layer.receiver.spec, layer.stream
         if spec is None or media is None or len(payload) <= 2:
@@ -223,12 +229,14 @@ class PacketPath:
             return
         media.window.accept(index)
         self._count["restored"] += 1
-        self._media(layer, index, mark & 0x80 | payload_type, timestamp, payload[2:], SILENT_LEVEL, at)
+        self._media(layer, index, mark & 0x80 | payload_type, timestamp, payload[2:], SILENT_LEVEL, at, dd)
 
-    def _media(self, layer: Layer, index: int, mark: int, timestamp: int, payload: bytes, level: int, at: int) -> None:
+    def _media(
+        self, layer: Layer, index: int, mark: int, timestamp: int, payload: bytes, level: int, at: int, dd: bytes = b""
+    ) -> None:
         """One authentic packet of a layer."""
         sent = feedback.absolute_send_time(time.time_ns())
-        packet = layer.accept(index, mark, timestamp, payload, sent, level, at)
+        packet = layer.accept(index, mark, timestamp, payload, sent, level, at, dd)
         if layer.missing and layer not in self._gaps:
             self._gaps[layer] = None
             self._watch_gaps()
@@ -238,25 +246,64 @@ class PacketPath:
             return
         if not layer.active:
             self._activated(layer, at)
-        started: list[Outlet] = []
-        if layer.is_key(packet):
+        if layer.reshaped:
+            layer.reshaped = False
+            self._evaluate(layer.receiver.outlets)
+        key = layer.is_key(packet)
+        if key:
             layer.key_wanted = False
             layer.key_tries = 0
-            if layer.waiting and layer.receiver.open:
-                started = [outlet for outlet in layer.waiting if outlet.may_start(packet)]
-                for outlet in started:
-                    outlet.start(packet)
-                    if isinstance(outlet, TapOutlet):
-                        self._tell_clock(outlet)
-                if layer.waiting:
-                    self._want_key(layer)
-        if layer.receiver.open:
-            if layer.routes:
-                self._routes(layer.routes, packet)
-            if layer.taps:
-                self._taps(layer.taps, packet)
-            if started and packet.place < layer.highest:
-                self._catch_up(layer, packet.place + 1, started)
+        if layer.cuts:
+            self._parts(layer, packet, key)
+        elif layer.receiver.open:
+            self._deliver(layer, packet, self._begin(layer, packet) if key and layer.waiting else _NOBODY)
+
+    def _parts(self, layer: Layer, packet: Packet, key: bool) -> None:
+        """A packet of a layer that some get only a part of. Who goes over does so before anybody gets it."""
+        layer.first = (before := layer.get(packet.place - 1)) is not None and before.timestamp != packet.timestamp
+        feeds: list[tuple[Layer | Cut, Packet]] = [(layer, packet)]
+        for cut in layer.cuts.values():
+            if (here := cut.take(packet)) is not None:
+                feeds.append((cut, here))
+        if not layer.receiver.open:
+            return
+        newest = packet.place == layer.highest
+        started = []
+        for feed, here in feeds:
+            if key and feed.waiting:
+                started.append((feed, here, self._begin(feed, here)))
+            elif newest and feed.waiting:
+                self._switch(feed, here, packet)
+        for feed, here in feeds:
+            self._deliver(feed, here, next((outlets for one, _, outlets in started if one is feed), _NOBODY))
+
+    def _switch(self, feed: Layer | Cut, here: Packet, packet: Packet) -> None:
+        """Whoever may goes over to this part without a key frame."""
+        for outlet in list(feed.waiting):
+            old = outlet.layer
+            if old is not None and old.base is feed.base and may_switch(old, feed, packet):
+                outlet.switch(here, packet)
+                self._evaluate([outlet])
+
+    def _begin(self, feed: Layer | Cut, packet: Packet) -> list[Outlet]:
+        """A key frame: those who wait for it begin."""
+        started = [outlet for outlet in feed.waiting if outlet.may_start(packet)]
+        for outlet in started:
+            outlet.start(packet)
+            if isinstance(outlet, TapOutlet):
+                self._tell_clock(outlet)
+        if feed.waiting:
+            self._want_key(feed.base)
+        return started
+
+    def _deliver(self, feed: Layer | Cut, packet: Packet, started: list[Outlet]) -> None:
+        """A packet to all who get this layer or part. ``started`` begin with it."""
+        if feed.routes:
+            self._routes(feed.routes, packet)
+        if feed.taps:
+            self._taps(feed.taps, packet)
+        if started and packet.place < feed.highest:
+            self._catch_up(feed, packet.place + 1, started)
 
     def _activated(self, layer: Layer, at: int) -> None:
         layer.active = True
@@ -264,7 +311,7 @@ class PacketPath:
         self._tell(self._events.first_packet, layer.receiver.number, layer.number)
         self._evaluate(layer.receiver.outlets)
 
-    def _catch_up(self, layer: Layer, place: int, outlets: list[Outlet]) -> None:
+    def _catch_up(self, layer: Layer | Cut, place: int, outlets: list[Outlet]) -> None:
         """The first packet of a key frame came late: who began with it also gets what overtook it."""
         routes = [outlet for outlet in outlets if isinstance(outlet, Route)]
         taps = [outlet for outlet in outlets if isinstance(outlet, TapOutlet)]
@@ -279,7 +326,7 @@ class PacketPath:
 
     def _routes(self, routes: list[Route], packet: Packet) -> None:
         """The innermost loop: one header, one seal per subscriber."""
-        place, mark, timestamp, payload, sent, level, picture, _, _ = packet
+        place, mark, timestamp, payload, sent, level, picture, _, _, _, dd = packet
         dirty = self._dirty
         octets = 0
         size = len(payload)
@@ -292,7 +339,12 @@ class PacketPath:
             body = payload
             if picture is not None and route.shifted:
                 body = shift(payload, picture, route.picture_id, route.tl0)
-            header = route.header(mark, number, timestamp + route.timestamp, sent, level)
+            if dd and (describe := route.describe) is not None:
+                header = describe(
+                    mark, number, timestamp + route.timestamp, sent, renumber(dd, route.frame) if route.frame else dd
+                )
+            else:
+                header = route.header(mark, number, timestamp + route.timestamp, sent, level)
             peer = route.peer
             out = peer.out
             if not out:
@@ -403,9 +455,9 @@ class PacketPath:
                 self._reports(peer, packet.reports, now)
             elif isinstance(packet, rtcp.KeyFrameRequest):
                 route = peer.by_ssrc.get(packet.ssrc)
-                if route is not None and route.receiver.video and (route.layer or route.target):
+                if route is not None and route.receiver.video and route.base is not None:
                     self._count["plis_in"] += 1
-                    self._want_key(route.layer or route.target)
+                    self._want_key(route.base)
             elif isinstance(packet, rtcp.Remb):
                 self._tell(self._events.bandwidth, peer.number, packet.bitrate)
             elif isinstance(packet, rtcp.Bye):

@@ -40,6 +40,7 @@ class Peer:
         self._next: dict[int, int] = {}  # SSRC → first packet index never used under these keys
         self._last: dict[int, Packet] = {}  # SSRC → the newest packet of a stream that ended
         self.mid_id = self.rid_id = self.repaired_id = self.level_id = self.feedback_id = 0
+        self.dependency_id = 0
         self.arrivals: list[tuple[int, int]] = []  # transport-wide sequence number (extended), arrival in µs
         self.feedback_top = -1
         self.feedback_count = 0
@@ -88,6 +89,7 @@ class Peer:
         self.repaired_id = extensions.get(plane.REPAIRED_RID, self.repaired_id)
         self.level_id = extensions.get(plane.AUDIO_LEVEL, self.level_id)
         self.feedback_id = extensions.get(plane.TRANSPORT_CC, self.feedback_id)
+        self.dependency_id = extensions.get(plane.DEPENDENCY, self.dependency_id)
 
     def find(self, ssrc: int, payload_type: int, values: dict[int, bytes]) -> tuple[Layer, bool] | None:
         """Whose stream a new SSRC is (RFC 8843 §9.2): ``(layer, whether it carries repairs)``."""

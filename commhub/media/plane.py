@@ -24,6 +24,7 @@ MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+DEPENDENCY = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 
@@ -67,8 +68,8 @@ class ReceiverSpec:
 
 @dataclass(slots=True)
 class RouteSpec:
-    """An outgoing copy. ``extensions`` as the subscriber negotiated them; of these MID, absolute send time and the audio level
-    are written. ``rtx_payload_type`` 0 = resend on the media SSRC. An ``ssrc`` belongs to one route of a transport at a time."""
+    """An outgoing copy. ``extensions`` as the subscriber negotiated them; of these MID, absolute send time, the audio level and
+    the dependency descriptor (of tracks that come with one) are written. ``rtx_payload_type`` 0 = resend on the media SSRC. An ``ssrc`` belongs to one route of a transport at a time."""
 
     receiver: int
     transport: int
@@ -88,6 +89,7 @@ class RouteCounters:
     jitter_ms: float = 0.0
     rtt_ms: float = 0.0
     layer: int = -1  # what is being sent; -1 nothing yet
+    temporal: int = -1
 
 
 @dataclass(slots=True)
@@ -99,6 +101,8 @@ class LayerCounters:
     width: int = 0
     height: int = 0
     last_at: float = 0.0  # monotonic; 0 = never
+    temporal: list[int] = field(default_factory=list)  # bit/s with the temporal layers up to each; [] = there is one
+    rates: list[float] = field(default_factory=list)  # likewise frames per second
 
 
 class PlaneEvents(Protocol):
@@ -182,7 +186,9 @@ class Plane(Protocol):
         """Gate one, and mute: closed = nothing leaves by any route or tap."""
 
     def request_key_frame(self, receiver: int) -> None: ...
-    def layers(self, receiver: int) -> list[LayerCounters]: ...
+    def layers(self, receiver: int) -> list[LayerCounters]:
+        """What a route can be set to: simulcast layers, or those inside the only stream (their rates include what is below)."""
+
     def remove_receiver(self, receiver: int) -> None:
         """Also its routes and taps."""
 
@@ -197,8 +203,9 @@ class Plane(Protocol):
     def set_paused(self, route: int, paused: bool) -> None:
         """The viewer does not look at it, or there is no bandwidth."""
 
-    def set_layer(self, route: int, layer: int) -> None:
-        """Best layer to send; switches at a key frame of the wanted layer, and down when the layer has gone."""
+    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
+        """Best layer and temporal layer to send. Switches at a key frame of the wanted layer, inside a stream as soon as its
+        dependencies allow, and down when the layer has gone."""
 
     def counters(self, route: int) -> RouteCounters: ...
     def remove_route(self, route: int) -> None: ...
@@ -208,6 +215,9 @@ class Plane(Protocol):
         """Highest layer that is there; asks for a key frame."""
 
     def set_tap_allowed(self, tap: int, allowed: bool) -> None: ...
+    def set_tap_layer(self, tap: int, layer: int) -> None:
+        """Best layer to hand over; taps begin with the best there is."""
+
     def remove_tap(self, tap: int) -> None: ...
 
     def waited(self) -> float:

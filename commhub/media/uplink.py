@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from commhub.media.cuts import CUTS, IDLE, Cut, Strata
 from commhub.media.plane import LayerCounters, ReceiverSpec
 from commhub.media.srtp import WINDOW, Window
 from commhub.wire import av1, nal, rtcp, vp8, vp9
+from commhub.wire.dependency import Frame
 from commhub.wire.picture import Picture
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ PLI_INTERVAL = 0.5
 PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds between them
 ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
 SILENT_LEVEL = 127
+_ALL = 99
 
 #: mime, lower case → how its payload descriptor is read
 PICTURES = {"video/vp8": vp8.parse, "video/vp9": vp9.parse}
@@ -58,6 +61,8 @@ class Packet(NamedTuple):
     picture: Picture | None  # of VP8 and VP9
     at: int  # ingress, UTC ns
     payload_type: int
+    frame: Frame | None = None  # of streams with dependency descriptors
+    dd: bytes = b""  # the descriptor itself
 
 
 class Stream:
@@ -139,6 +144,14 @@ class Receiver:
         self.outlets: list[Outlet] = []
         self.level = SILENT_LEVEL
 
+    def choose(self, wanted: int, temporal: int) -> Layer | Cut | None:
+        """What a viewer gets who wants nothing above these layers: a layer, or a part of its stream. Where spatial layers are
+        streams of their own, ``wanted`` is such a stream, else a layer inside the only one."""
+        layer = self.best(wanted)
+        if layer is None or layer.strata is None:
+            return layer
+        return layer.part(wanted if len(self.layers) == 1 else _ALL, temporal)
+
     def best(self, wanted: int) -> Layer | None:
         """The highest living layer not above ``wanted``, else the lowest living one."""
         found = None
@@ -154,6 +167,11 @@ class Layer:
     def __init__(self, receiver: Receiver, number: int) -> None:
         self.receiver = receiver
         self.number = number
+        self.base = self  # of which cuts are parts
+        self.strata: Strata | None = None  # None while there is only one layer inside
+        self.cuts: dict[tuple[int, int], Cut] = {}
+        self.reshaped = False  # the layers inside are others now
+        self.first = False  # the newest packet begins a picture
         self.stream: Stream | None = None
         self.epoch = 0  # grows when another stream takes over
         self.active = False
@@ -185,7 +203,7 @@ class Layer:
         self._top = -1
         self._shifts.clear()
         self.missing.clear()
-        self.sr = self.clock = None
+        self.sr = self.clock = self.strata = None
 
     def place(self, index: int) -> int:
         """Number of a packet that has just come in the clean stream, -1 for one too late to be told. Notes what is missing."""
@@ -236,8 +254,11 @@ class Layer:
 
     # ---------------------------------------------------------------------------------------------- the packet
 
-    def accept(self, index: int, mark: int, timestamp: int, payload: bytes, sent: bytes, level: int, at: int) -> Packet | None:
-        """Take one packet with its packet index; None when nothing is to be forwarded. ``mark`` is the M and PT octet."""
+    def accept(
+        self, index: int, mark: int, timestamp: int, payload: bytes, sent: bytes, level: int, at: int, dd: bytes = b""
+    ) -> Packet | None:
+        """Take one packet with its packet index; None when nothing is to be forwarded. ``mark`` is the M and PT octet, ``dd``
+        the dependency descriptor it carries."""
         place = self.place(index)
         if place < 0:
             return None
@@ -249,15 +270,23 @@ class Layer:
             return None
         receiver = self.receiver
         payload_type = mark & 0x7F
-        picture = None
+        picture = frame = None
         if receiver.video and payload:
-            parse = PICTURES.get(receiver.mimes.get(payload_type, receiver.mime))
+            mime = receiver.mimes.get(payload_type, receiver.mime)
+            parse = PICTURES.get(mime)
             if parse is not None:
                 try:
                     picture = parse(payload)
                 except ValueError:
                     payload = b""  # a hole that nobody asks for again
-        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type)
+                    dd = b""
+            if dd and mime == "video/vp8":  # says all of it by itself
+                dd = b""
+            if dd:
+                frame = self._described(dd, mime, len(payload))
+            elif picture is not None and (self.strata is not None or picture.temporal or picture.spatial):
+                self._layered(picture, mime, len(payload))
+        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type, frame, dd)
         self.cache[place & _SLOT] = packet
         if place > self.highest:
             self.highest = place
@@ -267,14 +296,65 @@ class Layer:
         counters.octets += len(payload)
         return packet
 
+    def _described(self, dd: bytes, mime: str, size: int) -> Frame | None:
+        """The frame of a packet with a dependency descriptor, None while its structure has not come."""
+        if self.strata is None:
+            self.strata = Strata(mime == "video/vp9")
+        try:
+            frame, changed = self.strata.frame(dd, size)
+        except ValueError:
+            return None
+        self.reshaped = self.reshaped or changed
+        return frame
+
+    def _layered(self, picture: Picture, mime: str, size: int) -> None:
+        if self.strata is None:
+            self.strata = Strata(mime == "video/vp9")
+        if self.strata.structure is None and self.strata.picture(picture, size):
+            self.reshaped = True
+
+    @property
+    def spatial(self) -> int:
+        """Highest spatial layer inside."""
+        return self.strata.spatial - 1 if self.strata is not None else 0
+
+    @property
+    def temporal(self) -> int:
+        return self.strata.temporal - 1 if self.strata is not None else 0
+
+    @property
+    def used(self) -> bool:
+        return bool(self.routes or self.taps or self.waiting)
+
+    def target(self) -> int:
+        """The decode target that is all of it, -1 without a structure."""
+        structure = self.strata.structure if self.strata is not None else None
+        return structure.target(_ALL, _ALL) if structure is not None else -1
+
+    def part(self, spatial: int, temporal: int) -> Layer | Cut:
+        """The stream up to these layers inside: itself or a cut of it."""
+        chosen = self.strata.choose(spatial, temporal) if self.strata is not None else None
+        return self if chosen is None else self.cut(*chosen)
+
+    def cut(self, spatial: int, temporal: int) -> Layer | Cut:
+        known = self.cuts.get((spatial, temporal))
+        if known is None:
+            if len(self.cuts) >= CUTS:
+                return self
+            known = self.cuts[spatial, temporal] = Cut(self, spatial, temporal)
+        return known
+
     def is_key(self, packet: Packet) -> bool:
         """Whether this packet begins a key frame (any packet does, of audio). Notes the picture's size."""
         receiver = self.receiver
         if not receiver.video:
             return True
-        payload, picture = packet.payload, packet.picture
+        payload, picture, frame = packet.payload, packet.picture, packet.frame
         mime = receiver.mimes.get(packet.payload_type, receiver.mime)
-        if not (picture.key if picture is not None else bool(payload) and nal.is_key_frame(mime, payload)):
+        if frame is not None:
+            if not frame.key:
+                return False
+        elif not (picture.key if picture is not None else bool(payload) and nal.is_key_frame(mime, payload)):
             return False
         width, height = _size(mime, payload, picture)
         if width:
@@ -317,3 +397,13 @@ class Layer:
         octets = self.counters.octets
         self.counters.bitrate = int((octets - self._octets) * 8 / elapsed)
         self._octets = octets
+        if self.strata is None:
+            return
+        if self.strata.measure(elapsed):
+            self.reshaped = True
+        parts = [part for (spatial, _), part in sorted(self.strata.parts.items()) if spatial == self.spatial]
+        self.counters.temporal, self.counters.rates = [part.bitrate for part in parts], [part.rate for part in parts]
+        for key, cut in list(self.cuts.items()):
+            cut.idle = 0 if cut.used else cut.idle + 1
+            if cut.idle > IDLE:
+                del self.cuts[key]
