@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from commhub.log import Secret
 from commhub.store import Store, tables
 from commhub.webhooks import Backoff, Receiver, Webhooks
 from commhub.webhooks.outbox import Limits
+from tests.support.proofs import Figure
 from tests.support.receiver import SECRET, WebhookHost
 
 QUICK = Backoff(0.02, 0.1)
@@ -307,3 +309,32 @@ def test_a_kind_that_livekit_does_not_know_is_refused(store: Store) -> None:
 
     with pytest.raises(ValueError, match=r"^room_paused is no kind of webhook\.$"):
         event("room_paused", 0)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1200)
+async def test_a_receiver_that_is_down_for_ten_minutes_gets_5000_events_in_order(
+    store: Store, host: WebhookHost, figure: Figure
+) -> None:
+    """Real minutes and the shipped back-off; the events are said over the whole time."""
+    rooms, each, away = 50, 100, 600.0
+    await host.down()
+    webhooks = Webhooks(store, [receiver(host)], AllowList([host.allow]))
+    await webhooks.start()
+    began = time.monotonic()
+    for number in range(each):
+        for name in range(rooms):
+            say(webhooks, f"r{name}", number)
+        await asyncio.sleep(max(0.0, began + (number + 1) * away / each - time.monotonic()))
+    tries = webhooks.counts()[receiver(host).id].failures
+    await host.up()
+    up = time.monotonic()
+    await host.until(rooms * each, within=120)
+    took = time.monotonic() - up
+    await true(lambda: webhooks.counts()[receiver(host).id].waiting == 0)
+    await webhooks.close()
+    in_order = sum(1 for told in numbers(host.events).values() if told == list(range(each)))
+    assert figure("webhooks: rooms of 50 in order after 10 min without receiver, 5,000 events", in_order, "rooms", goal="= 50")
+    assert figure("webhooks: events delivered after 10 min without receiver", len(host.events), "events", goal="= 5,000")
+    assert figure("webhooks: until all 5,000 were there, from the receiver's return", took, "s", goal="≤ 60 s")
+    figure("webhooks: tries while the receiver was away 10 min", tries, "tries")
