@@ -13,7 +13,7 @@ from commhub.errors import Busy
 from commhub.guard.limits import BURST_SECONDS, Limits
 from commhub.guard.origins import Origins, group
 
-TOKEN_PATHS = ("/rtc", "/twirp/", "/whip", "/whep", "/whip", "/whep", "/w/")  # whoever asks there shows a token
+TOKEN_PATHS = ("/rtc", "/twirp/", "/whip", "/whep", "/w/")  # whoever asks there shows a token
 ADDRESSES = 10_000  # remembered at most; the one unheard of for longest is forgotten
 
 
