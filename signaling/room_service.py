@@ -11,10 +11,12 @@ from livekit.protocol import room as protocol
 
 from commhub.conference import Ticket
 from commhub.errors import Forbidden, HubError, Invalid, NotFound
-from signaling import tokens
+from signaling import rpc, tokens
 from signaling.rooms import NO_ROOM, Rooms
 from signaling.session import Room
 from signaling.twirp import Service
+
+MAX_DATA = 60_000  # what goes into one message of a data channel, with its envelope
 
 
 class RoomService:
@@ -36,6 +38,7 @@ class RoomService:
                 "UpdateSubscriptions": self._update_subscriptions,
                 "UpdateRoomMetadata": self._update_metadata,
                 "SendData": self._send_data,
+                "PerformRpc": self._perform_rpc,
             },
         )
 
@@ -90,8 +93,22 @@ class RoomService:
         self.rooms.act(room.name, room.set_metadata(request.metadata))
         return _shown(room.info)
 
+    async def _perform_rpc(self, ticket: Ticket, request: protocol.PerformRpcRequest) -> protocol.PerformRpcResponse:
+        room = await self._room(ticket, request.room, "PerformRpc")
+        if not request.destination_identity:
+            raise Invalid("destination identity is required", "缺少对方身份。")
+        if not request.method or len(request.method.encode()) > rpc.MAX_METHOD:
+            raise Invalid("The method is empty or longer than 64 bytes.", "方法名为空或超过 64 字节。")
+        timeout = request.response_timeout_ms / 1000
+        payload = await self.rooms.call(room.name, request.destination_identity, request.method, request.payload, timeout)
+        return protocol.PerformRpcResponse(payload=payload)
+
     async def _send_data(self, ticket: Ticket, request: protocol.SendDataRequest) -> protocol.SendDataResponse:
         room = await self._room(ticket, request.room, "SendData")
+        if len(request.nonce) not in (0, 16):
+            raise Invalid("The nonce is 16 bytes long, or absent.", "nonce 应为 16 字节或不填。")
+        if len(request.data) > MAX_DATA:
+            raise Invalid("The data is longer than 64 KiB less its envelope.", "数据过长。")
         packet = models.DataPacket(
             kind=request.kind,
             destination_identities=request.destination_identities,

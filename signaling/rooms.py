@@ -31,6 +31,7 @@ from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, 
 from signaling.participant import Participant
 from signaling.resource import Resource
 from signaling.revoked import Revoked
+from signaling.rpc import Calls
 from signaling.session import Room
 from signaling.tokens import SOURCES, Keys
 from signaling.witness import Report, Witnesses
@@ -86,6 +87,7 @@ class Rooms:
         self._changed = asyncio.Event()  # replaced at every change of placement
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
         self._revoked = Revoked()
+        self._calls = Calls()
         self._witnesses = Witnesses(report)
         self._tasks = Tasks("signalling")
         engine.on_event(self._event)
@@ -321,6 +323,16 @@ class Rooms:
         reason = models.DisconnectReason.ROOM_DELETED
         self._run(room, room.close(reason, self.now()) if room.kept else room.end(reason, self.now()))
 
+    async def call(self, name: str, identity: str, method: str, payload: str, timeout: float) -> str:
+        """RPC to a participant: the payload of its answer (:mod:`signaling.rpc`). ``timeout`` in seconds; 0: the usual."""
+        callee = self.find(name).of_identity(identity)
+
+        def send(packet: bytes) -> None:
+            if (room := self.rooms.get(name)) is not None:
+                self._run(room, room.send_data(packet, True, [callee.sid], []))
+
+        return await self._calls.perform(callee, method, payload, timeout, send)
+
     def act(self, name: str, outs: Iterable[Out]) -> None:
         """Carry out what a room's state machine said."""
         self._run(self.find(name), list(outs))
@@ -343,6 +355,8 @@ class Rooms:
                             socket.send(out.response, packed)
                 case Command():
                     self.engine.tell(out.message)
+                    if isinstance(out.message, media.RemovePeer):
+                        self._calls.gone(out.message.peer)
                 case Negotiate():
                     self._negotiate(room, out.offer)
                 case Close():
@@ -388,6 +402,9 @@ class Rooms:
     # ------------------------------------------------------------------------------------------ workers
 
     def _event(self, message: Message) -> None:
+        if isinstance(message, media.Replied):
+            self._calls.receive(message.peer, message.packet)
+            return
         name = getattr(message, "room", None)
         if isinstance(name, str) and (room := self.rooms.get(name)) is not None:
             self._run(room, room.event(message, self.now()))
@@ -440,6 +457,8 @@ class Rooms:
         self._ready.discard(worker)
         for name in rooms:
             if (room := self.rooms.get(name)) is not None:
+                for sid in room.people:
+                    self._calls.gone(sid)
                 log.warning("room lost its worker", room=name, worker=worker, people=len(room.people))
                 self._run(room, room.lost(self.now()))
                 self._place(room)

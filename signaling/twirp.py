@@ -25,6 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 from commhub import log as logs
 from commhub.conference import Ticket
 from commhub.errors import HubError, Invalid
+from signaling.failure import Failure
 from signaling.server import CORS, bearer
 
 log = logs.get(__name__)
@@ -48,23 +49,6 @@ CODES = {
 _STATUS = {409: 412}  # Twirp's status of failed_precondition
 
 Handler = Callable[[Ticket, Any], Awaitable[Message]]
-
-
-class Failure(HubError):
-    """A HubError that says more: ``meta`` goes into the answer, ``twirp`` is the Twirp code if the status does not say it."""
-
-    def __init__(
-        self,
-        message: str,
-        message_zh: str = "",
-        *,
-        status: int,
-        code: str = "",
-        twirp: str = "",
-        meta: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message, message_zh, code=code, status=status)
-        self.twirp, self.meta = twirp, dict(meta or {})
 
 
 @dataclass(frozen=True, slots=True)

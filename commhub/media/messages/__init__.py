@@ -74,6 +74,7 @@ from commhub.media.messages.events import (
     Wanted,
     WorkerSnapshot,
 )
+from commhub.media.messages.peers import MovePeer, Relay, Replied
 from commhub.media.messages.recording import (
     Mark,
     Record,
@@ -114,6 +115,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Pull, SourceState, BridgeSnapshot,
     Record, StopRecord, Mark, SessionState, RecordSnapshot,
     Load, Draining,
+    MovePeer, Relay, Replied,
 ]  # fmt: skip
 
 __all__ = [
@@ -139,6 +141,7 @@ __all__ = [
     "Load",
     "Mark",
     "Message",
+    "MovePeer",
     "Mute",
     "Offer",
     "Open",
@@ -155,8 +158,10 @@ __all__ = [
     "Quality",
     "Record",
     "RecordSnapshot",
+    "Relay",
     "RemovePeer",
     "Reoffer",
+    "Replied",
     "Resend",
     "Restart",
     "RoomState",
