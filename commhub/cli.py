@@ -123,6 +123,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """One of the hub's processes, to its end. What a restart cannot mend ends with status 2 and a sentence."""
     try:
         asyncio.run(_until_signal(work()))
+        machine.end_turn()
     except Invalid as error:
         _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
     except Exception as error:

@@ -64,8 +64,11 @@ def allow_files(count: int) -> int:
     return soft
 
 
+_turns: list[int] = []  # descriptors of the locks this process holds
+
+
 def wait_turn(file: Path) -> None:
-    """Blocks until no other process has its turn, then keeps it until this process ends, however it ends.
+    """Blocks until no other process has its turn, then keeps it until :func:`end_turn` or until this process ends, however.
 
     Of two processes of a kind one works and the other one waits here with everything loaded: the kernel gives up a dead
     process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible. Who waits says so in
@@ -78,4 +81,10 @@ def wait_turn(file: Path) -> None:
     except BlockingIOError:
         file.with_name(f"{file.name}.next").write_text(f"{os.getpid()}\n", "ascii")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-    # Never closed: the lock is the process's.
+    _turns.append(descriptor)
+
+
+def end_turn() -> None:
+    """Nothing is held any more that the next one needs: it need not wait until this process is gone."""
+    while _turns:
+        os.close(_turns.pop())

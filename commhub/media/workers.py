@@ -21,7 +21,7 @@ log = logs.get(__name__)
 
 P = ParamSpec("P")
 
-REDIAL = 0.1  # seconds
+REDIAL = 0.02  # seconds; who was in a call waits for this too
 GREETING = 5.0  # seconds a worker may take for its snapshot
 
 

@@ -31,6 +31,20 @@ def test_listening_sockets_of_a_name_and_of_a_taken_port() -> None:
             one.close()
 
 
+def test_a_turn_ends_before_its_process_does(tmp_path: Path) -> None:
+    turn = tmp_path / "hub.turn"
+    machine.wait_turn(turn)
+    try:
+        program = f"import pathlib; from commhub import machine; machine.wait_turn(pathlib.Path({str(turn)!r})); print('mine')"
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
+            wait_until((tmp_path / "hub.turn.next").exists)
+            assert other.poll() is None
+            machine.end_turn()
+            assert other.communicate(timeout=10) == (b"mine\n", None)
+    finally:
+        machine.end_turn()
+
+
 def test_who_waits_for_the_turn_says_so(tmp_path: Path) -> None:
     turn, note = tmp_path / "hub.turn", tmp_path / "hub.turn.next"
     program = f"import pathlib; from commhub import machine; machine.wait_turn(pathlib.Path({str(turn)!r})); input()"

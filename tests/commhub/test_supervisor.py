@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -321,11 +322,13 @@ def test_never_two_of_a_kind_however_often_the_supervisor_is_killed(start: Start
         "note.write_text(' '.join(map(str, [*before, os.getpid()])))\n"
         "time.sleep(60)"
     )
-    began: set[str] = set()
-    for _ in range(4):
+
+    def begun(lives: int) -> bool:
+        return note.exists() and len(note.read_text().split()) >= lives
+
+    for life in range(1, 5):
         run = start(f"hub+:0:{program}")
-        wait_until(lambda known=len(began): note.exists() and len(note.read_text().split()) > known, what="it works")  # type: ignore[misc]
-        began = set(note.read_text().split())
+        wait_until(partial(begun, life), what="it works")
         run.pids()
         run.process.kill()  # and the next one begins at once, while the children of this one are still dying
     assert not Path(f"{note}.two").exists()
