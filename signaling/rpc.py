@@ -1,8 +1,8 @@
 """PerformRpc: the hub itself calls a method of a participant (LiveKit's RPC over data packets).
 
 A request goes out as version 1 (one packet, at most 15 KiB); a longer one as version 2, a text stream, to clients that know it
-(``client_protocol`` 1 and above). Either is acknowledged at once and answered by one packet of at most 15 KiB, because the
-caller is no participant whose protocol the client could know. Error codes are the SDKs' own (``RpcError``).
+(``client_protocol`` 1 and above). Either is acknowledged at once and answered by one packet of at most 15 KiB; the Rust SDKs
+answer a stream by a stream. Error codes are the SDKs' own (``RpcError``).
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ MAX_TIMEOUT = 60.0
 MAX_CALLS = 1000
 STREAM_PROTOCOL = 1  # client_protocol from which on requests are understood as streams
 _CHUNK = 15_000
-_TOPIC = "lk.rpc_request"
+_REQUEST_TOPIC, _RESPONSE_TOPIC = "lk.rpc_request", "lk.rpc_response"
+MAX_STREAM_PAYLOAD = 1 << 20  # octets of an answer that comes as a stream
 
 APPLICATION_ERROR = 1500
 CONNECTION_TIMEOUT = 1501
 RESPONSE_TIMEOUT = 1502
 RECIPIENT_DISCONNECTED = 1503
+RESPONSE_TOO_LARGE = 1504
 REQUEST_TOO_LARGE = 1402
 
 # RPC code → HTTP status, Twirp code: as LiveKit's server maps them.
@@ -51,6 +53,8 @@ _TEXTS = {
     CONNECTION_TIMEOUT: ("Connection timeout", "对方未及时确认。"),
     RESPONSE_TIMEOUT: ("Response timeout", "对方未及时应答。"),
     RECIPIENT_DISCONNECTED: ("Recipient disconnected", "对方已断开。"),
+    APPLICATION_ERROR: ("Application error in method handler", "对方处理时出错。"),
+    RESPONSE_TOO_LARGE: ("Response payload too large", "应答内容过长。"),
     REQUEST_TOO_LARGE: ("Request payload too large", "请求内容过长。"),
 }
 
@@ -59,7 +63,7 @@ Send = Callable[[bytes], None]
 
 def failure(code: int, message: str = "", data: str = "") -> Failure:
     """An RpcError as Twirp tells it; its parts are in ``meta``."""
-    known, chinese = _TEXTS.get(code, ("Application error in method handler", "对方处理时出错。"))
+    known, chinese = _TEXTS.get(code, _TEXTS[APPLICATION_ERROR])
     status, twirp = _OUTCOMES.get(code, (500, "internal"))
     message = message or known
     text = f"RpcError {code}: {message}" + (f": {data}" if data else "")
@@ -72,12 +76,27 @@ class _Call:
     peer: str
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     answer: asyncio.Future[models.RpcResponse] = field(default_factory=asyncio.Future)
+    stream: str = ""  # of an answer that comes as one
+    parts: bytearray = field(default_factory=bytearray)
+
+    def settle(self, response: models.RpcResponse) -> None:
+        self.acknowledged.set()
+        if not self.answer.done():
+            self.answer.set_result(response)
 
     def fail(self, code: int) -> None:
-        if not self.answer.done():
-            error = models.RpcError(code=code, message=_TEXTS[code][0])
-            self.answer.set_result(models.RpcResponse(error=error))
-        self.acknowledged.set()
+        self.settle(models.RpcResponse(error=models.RpcError(code=code, message=_TEXTS[code][0])))
+
+    def add(self, part: bytes) -> None:
+        self.parts += part
+        if len(self.parts) > MAX_STREAM_PAYLOAD:
+            self.fail(RESPONSE_TOO_LARGE)
+
+    def finish(self) -> None:
+        try:
+            self.settle(models.RpcResponse(payload=self.parts.decode()))
+        except UnicodeDecodeError:
+            self.fail(APPLICATION_ERROR)
 
 
 class Calls:
@@ -123,14 +142,31 @@ class Calls:
             packet = models.DataPacket.FromString(data)
         except DecodeError:
             return
-        kind = packet.WhichOneof("value")
-        id = packet.rpc_ack.request_id if kind == "rpc_ack" else packet.rpc_response.request_id
+        match packet.WhichOneof("value"):
+            case "rpc_ack":
+                if (call := self._of(peer, packet.rpc_ack.request_id)) is not None:
+                    call.acknowledged.set()
+            case "rpc_response":
+                if (call := self._of(peer, packet.rpc_response.request_id)) is not None:
+                    call.settle(packet.rpc_response)
+            case "stream_header":
+                header = packet.stream_header
+                call = self._of(peer, header.attributes.get("lk.rpc_request_id", ""))
+                if call is not None and header.topic == _RESPONSE_TOPIC and not call.stream:
+                    call.stream = header.stream_id
+            case "stream_chunk":
+                if (call := self._streaming(peer, packet.stream_chunk.stream_id)) is not None:
+                    call.add(packet.stream_chunk.content)
+            case "stream_trailer":
+                if (call := self._streaming(peer, packet.stream_trailer.stream_id)) is not None:
+                    call.finish()
+
+    def _of(self, peer: str, id: str) -> _Call | None:
         call = self._calls.get(id)
-        if call is None or call.peer != peer:
-            return
-        call.acknowledged.set()
-        if kind == "rpc_response" and not call.answer.done():
-            call.answer.set_result(packet.rpc_response)
+        return call if call is not None and call.peer == peer else None
+
+    def _streaming(self, peer: str, stream: str) -> _Call | None:
+        return next((call for call in self._calls.values() if stream and (call.peer, call.stream) == (peer, stream)), None)
 
     def gone(self, peer: str) -> None:
         """The participant has left."""
@@ -150,7 +186,7 @@ def request(id: str, method: str, payload: str, timeout: float, protocol: int) -
         raise failure(REQUEST_TOO_LARGE)
     header = models.DataStream.Header(
         stream_id=id,
-        topic=_TOPIC,
+        topic=_REQUEST_TOPIC,
         mime_type="text/plain",
         total_length=size,
         text_header=models.DataStream.TextHeader(operation_type=models.DataStream.OperationType.CREATE),

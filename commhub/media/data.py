@@ -26,7 +26,7 @@ _FORWARDED = frozenset(
 MAX_DESTINATIONS = 1_000
 #: How the identity begins under which the hub itself calls a participant (RPC).
 HUB_CALLER = "commhub-rpc-"
-_REPLIES = ("rpc_ack", "rpc_response")
+_REPLIES = ("rpc_ack", "rpc_response", "stream_header", "stream_chunk", "stream_trailer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,29 @@ async def test_a_call_is_answered(house: House, callee: Callee) -> None:
     callee.says(rpc_response=models.RpcResponse(request_id=request.id, payload="again"))  # nobody waits any more
 
 
+async def test_an_answer_may_come_as_a_stream(house: House, callee: Callee, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(id: str, *parts: bytes, stream: str = "s") -> None:
+        attributes = {"lk.rpc_request_id": id}
+        callee.says(stream_header=models.DataStream.Header(stream_id=stream, topic="lk.rpc_response", attributes=attributes))
+        for at, part in enumerate(parts):
+            callee.says(stream_chunk=models.DataStream.Chunk(stream_id=stream, chunk_index=at, content=part))
+        callee.says(stream_trailer=models.DataStream.Trailer(stream_id=stream))
+
+    calling = call(house)
+    id = (await callee.asked()).rpc_request.id
+    callee.says("PA_other", stream_chunk=models.DataStream.Chunk(stream_id="s", content=b"of somebody else"))
+    answer(id, "会".encode()[:2], "会".encode()[2:], b"!")
+    assert await calling == "会!"
+
+    for parts, sentence in (([b"\xff"], "RpcError 1500"), ([b"x" * 60] * 2, "RpcError 1504")):
+        monkeypatch.setattr(rpc, "MAX_STREAM_PAYLOAD", 100)
+        house.engine.told.clear()
+        calling = call(house)
+        answer((await callee.asked()).rpc_request.id, *parts)
+        with pytest.raises(Failure, match=sentence):
+            await calling
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [

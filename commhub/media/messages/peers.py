@@ -25,7 +25,7 @@ class Relay(BaseMessage, frozen=True):
 
 
 class Replied(BaseMessage, frozen=True):
-    """Worker → hub: the peer's answer to a call of the hub, a serialised ``livekit.DataPacket`` (RpcAck or RpcResponse)."""
+    """Worker → hub: the peer's answer to a call of the hub, a serialised ``livekit.DataPacket``."""
 
     room: str
     peer: str
