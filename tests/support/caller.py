@@ -17,8 +17,17 @@ from livekit import rtc
 class Caller:
     """``async with Caller(url, token)``: in the room, publishing. Times are ``time.monotonic``."""
 
-    def __init__(self, url: str, token: str, *, video: bool = True, audio: bool = True, single: bool = True) -> None:
-        self.url, self.token, self.video, self.audio = url, token, video, audio
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        video: bool = True,
+        audio: bool = True,
+        single: bool = True,
+        codec: rtc.VideoCodec.ValueType = rtc.VideoCodec.VP8,
+    ) -> None:
+        self.url, self.token, self.video, self.audio, self.codec = url, token, video, audio, codec
         self.room = rtc.Room()
         self.options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=single)
         self.frames: dict[str, list[float]] = defaultdict(list)  # identity → when each picture came
@@ -34,7 +43,9 @@ class Caller:
         if self.video:
             source = rtc.VideoSource(640, 360)
             track = rtc.LocalVideoTrack.create_video_track("camera", source)
-            options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA, simulcast=False)
+            options = rtc.TrackPublishOptions(
+                source=rtc.TrackSource.SOURCE_CAMERA, simulcast=False, video_codec=self.codec
+            )
             await self.room.local_participant.publish_track(track, options)
             self._spawn(self._paint(source))
         if self.audio:
