@@ -18,7 +18,7 @@ from commhub import log as logs
 from commhub.conference import Ticket
 from commhub.errors import Busy, HubError, Invalid
 from commhub.guard import Entries, Pace
-from signaling import messages, tokens
+from signaling import describing, messages, tokens
 from signaling.rooms import Rooms
 
 log = logs.get(__name__)
@@ -154,6 +154,7 @@ class Signalling:
             if not ws.can_prepare(request).ok:
                 raise Invalid("This address speaks WebSocket only.", "此地址仅支持 WebSocket。")
             ticket = self.ticket(request)
+            describing.introduced(ticket, join)
             if self._entries is not None and not resuming:
                 self._entries.join(request)
             room = await self.rooms.admit(ticket, request.query.get("room", ""), resuming=resuming)

@@ -106,3 +106,112 @@ async def test_the_hubs_own_data(bench: Bench) -> None:
     bench.tell(m.SendData("r", data, False, ["PA_b"]))
     assert [(peer, reliable) for peer, reliable, _ in ears.heard] == [("PA_a", True), ("PA_b", True), ("PA_b", False)]
     assert [one.packet for one in recorder.of(m.SinkData)] == [data]
+
+
+class Line:
+    """A room whose people take reliable data or do not, as the test says; ``heard`` is what each was given."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.open: dict[str, bool] = {}
+        self.heard: dict[str, list[bytes]] = {}
+        bench.join("PA_c")
+        for name in ("PA_a", "PA_b", "PA_c"):
+            bench.offer(name, Offer())
+            self.open[name], self.heard[name] = True, []
+            self.wire(name)
+
+    def wire(self, name: str) -> None:
+        connection = self.bench.engine.rooms["r"].peers[name].connection
+        assert connection is not None
+        connection.takes = lambda: self.open[name]  # type: ignore[method-assign]
+        connection.send = lambda reliable, data: self._hear(name, data)  # type: ignore[method-assign]
+
+    def _hear(self, name: str, data: bytes) -> None:
+        said = models.DataPacket.FromString(data)
+        self.heard[name].append(said.user.payload)
+
+    def say(self, payload: bytes, sequence: int = 0, *, by: int = 1, to: list[str] | None = None) -> None:
+        transport = self.bench.engine.transports.get(by)
+        assert transport is not None
+        data = packet(user=models.UserPacket(payload=payload), sequence=sequence, destination_identities=to or [])
+        self.bench.engine.transport_message(transport, True, data)
+
+
+async def test_who_cannot_listen_gets_everything_later_and_in_order(bench: Bench) -> None:
+    line = Line(bench)
+    line.open["PA_b"] = False
+    line.say(b"1", 1)
+    line.say(b"2")
+    line.say(b"for c", 2, to=["id-PA_c"])
+    bench.tell(m.SendData("r", packet(user=models.UserPacket(payload=b"server")), True))
+    line.open["PA_b"] = True
+    line.say(b"3", 3)
+    assert line.heard["PA_b"] == []  # not before what came earlier
+    transport = bench.engine.transports.get(2)
+    assert transport is not None
+    bench.engine.transport_writable(transport)
+    assert line.heard["PA_b"] == [b"1", b"2", b"server", b"3"]
+    assert line.heard["PA_c"] == [b"1", b"2", b"for c", b"server", b"3"]
+    line.say(b"4", 4)
+    assert line.heard["PA_b"][-1] == b"4"
+
+
+async def test_who_takes_only_some_gets_the_rest_with_the_clock(bench: Bench) -> None:
+    line = Line(bench)
+    line.open["PA_b"] = False
+    for number in range(5):
+        line.say(bytes([number]), number + 1)
+    left = iter([True, True, False])
+    connection = bench.engine.rooms["r"].peers["PA_b"].connection
+    assert connection is not None
+    connection.takes = lambda: next(left, False)  # type: ignore[method-assign]
+    bench.pass_time(0.6)
+    assert line.heard["PA_b"] == [b"\0"]
+    line.wire("PA_b")
+    line.open["PA_b"] = True
+    bench.pass_time(0.6)
+    assert line.heard["PA_b"] == [bytes([number]) for number in range(5)]
+
+
+async def test_what_is_sent_again_is_passed_on_once(bench: Bench) -> None:
+    line = Line(bench)
+    for sequence in (1, 2, 3, 2, 3, 4):
+        line.say(bytes([sequence]), sequence)
+    assert line.heard["PA_b"] == [b"\1", b"\2", b"\3", b"\4"]
+    bench.pass_time(0.6)
+    assert bench.take(m.DataReceived) == [m.DataReceived("r", "PA_a", 4)]
+    assert bench.engine.snapshot().rooms[0].peers[0].received == 4
+    bench.pass_time(1)
+    assert not bench.of(m.DataReceived)
+
+
+async def test_over_a_new_connection_comes_what_the_client_says_it_has_not(bench: Bench) -> None:
+    line = Line(bench)
+    for sequence in (1, 2, 3):
+        line.say(bytes([sequence]), sequence)
+    line.say(b"uncounted")
+    bench.tell(m.Resend("r", "PA_b", {"PA_a": 1}))
+    assert len(line.heard["PA_b"]) == 4  # the connection it was given to still lives
+    transport = bench.engine.transports.get(2)
+    assert transport is not None
+    bench.engine.transports.lost(transport, "over")
+    bench.offer("PA_b", Offer())
+    line.heard["PA_b"].clear()
+    bench.tell(m.Resend("r", "PA_b", {"PA_a": 1}))
+    assert line.heard["PA_b"] == [b"\2", b"\3"]
+    bench.tell(m.Resend("r", "PA_b", {"PA_a": 1}))
+    assert len(line.heard["PA_b"]) == 2
+
+
+async def test_a_newcomer_gets_what_was_said_since(bench: Bench) -> None:
+    line = Line(bench)
+    line.say(b"before", 1)
+    bench.join("PA_d")
+    line.open["PA_d"], line.heard["PA_d"] = False, []
+    bench.offer("PA_d", Offer())
+    line.wire("PA_d")
+    line.say(b"after", 2)
+    line.open["PA_d"] = True
+    bench.pass_time(0.6)
+    assert line.heard["PA_d"] == [b"after"]

@@ -63,6 +63,7 @@ class Stage:
         self.offers: list[media.Offer] = []
         self.closed: list[str] = []
         self.facts: list[Joined | Left] = []
+        self.asked: list[rtc.AddTrackRequest] = []  # by the next join requests
         self.ended = ""
         if placed:
             self.run(self.room.place(self.now))
@@ -85,7 +86,9 @@ class Stage:
                     self.ended = out.reason
 
     def join(self, identity: str, *, dual: bool = False, auto_subscribe: bool = True, **grants: object) -> str:
-        sid, outs = self.room.join(ticket(identity, grants=grants), request(auto_subscribe), self.now, dual=dual)
+        asked = request(auto_subscribe)
+        asked.add_track_requests.extend(self.asked)
+        sid, outs = self.room.join(ticket(identity, grants=grants), asked, self.now, dual=dual)
         self.run(outs)
         return sid
 
