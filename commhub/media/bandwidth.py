@@ -7,6 +7,7 @@ by trying: one step, watched for a while; when the try fails, the next one waits
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 REPORTS = 3  # in a row until we believe that too much is sent
@@ -30,6 +31,7 @@ class Demand:
     bitrates: list[int]
     wanted: int
     priority: int = 0
+    complete: Sequence[int] = ()  # layers that the next try may go up to at once; () = each
 
     def cost(self, layer: int) -> int:
         """bit/s of a layer; -1 costs nothing."""
@@ -56,7 +58,7 @@ class Allocator:
     _next_try: float = 0.0
     _trying_since: float = 0.0  # 0 = not trying
     _calm_until: float = 0.0
-    _asked: tuple[tuple[int, int, int], ...] = ()
+    _asked: tuple[tuple[int, int, int, int], ...] = ()
     _given: dict[int, int] = field(default_factory=dict)
     _stale: bool = True
 
@@ -91,7 +93,7 @@ class Allocator:
 
     def decide(self, demands: list[Demand], now: float) -> dict[int, int]:
         """Layer per demand, -1 = none fits. Stable: it changes only with the demands, a new budget or a try."""
-        asked = tuple((demand.key, demand.wanted, demand.priority) for demand in demands)
+        asked = tuple((demand.key, demand.wanted, demand.priority, len(demand.bitrates)) for demand in demands)
         if asked != self._asked:
             self._asked = asked
             self._stale = True
@@ -112,7 +114,10 @@ class Allocator:
             given = self._given.get(demand.key, -1)
             total += demand.cost(given)
             if given < min(demand.wanted, len(demand.bitrates) - 1):
-                steps.append(demand.cost(given + 1) - demand.cost(given))
+                # While nothing has failed the frames per second come back together with the picture's size.
+                whole = demand.complete if self._wait == FIRST_TRY else ()
+                following = next((layer for layer in whole if layer > given), given + 1)
+                steps.append(demand.cost(following) - demand.cost(given))
         if steps:
             assert self.budget is not None
             self.budget = max(self.budget, total) + max(0, min(steps))

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from commhub.media import messages
 from commhub.media.bandwidth import Allocator, Demand, share
+from commhub.media.ladder import Rung, complete, ladder
 from commhub.media.messages import Message
 from commhub.media.plane import Plane
 from commhub.media.room import Peer, Subscription
@@ -77,29 +78,35 @@ class Budgets:
 
     def _decide(self, peer: Peer, account: _Account, now: float) -> None:
         videos = [one for one in peer.subscriptions.values() if one.track.kind == "video" and one.route and one.active]
-        demands = [self._demand(one) for one in videos if one.track.flows]
-        layers = account.allocator.decide(demands, now)
+        ladders = {one.route: self._ladder(one) for one in videos if one.track.flows}
+        demands = [_demand(one, ladders[one.route]) for one in videos if one.track.flows]
+        given = account.allocator.decide(demands, now)
         limited = account.allocator.budget is not None
         if account.limit:
             limited = True
-            layers = {key: min(layer, layers[key]) for key, layer in share(demands, account.limit).items()}
+            given = {key: min(rung, given[key]) for key, rung in share(demands, account.limit).items()}
         for subscription in videos:
-            layer = layers.get(subscription.route)
-            if layer is not None and not peer.may_pause:
-                layer = max(layer, 0)
-            unlimited = not limited or layer is None
-            cap, starved = (None, False) if unlimited else (layer, layer is not None and layer < 0)
-            if (cap, starved) != (subscription.cap, subscription.starved):
+            rung = given.get(subscription.route)
+            cap, temporal, starved = None, subscription.temporal, False
+            if rung is not None:
+                rungs = ladders[subscription.route]
+                starved = limited and rung < 0 and peer.may_pause
+                chosen = rungs[max(0, rung)] if limited else rungs[-1]
+                cap, temporal = chosen.layer if limited else None, chosen.temporal
+            if (cap, temporal, starved) != (subscription.cap, subscription.temporal, subscription.starved):
                 paused = starved != subscription.starved
-                subscription.cap, subscription.starved = cap, starved
+                subscription.cap, subscription.temporal, subscription.starved = cap, temporal, starved
                 self._home.apply(subscription)
                 if paused:
                     track = subscription.track
                     self._home.emit(messages.Paused(track.room.name, peer.id, track.id, starved))
 
-    def _demand(self, subscription: Subscription) -> Demand:
+    def _ladder(self, subscription: Subscription) -> list[Rung]:
         encoding = subscription.encoding
         assert encoding is not None
-        rates = [layer.bitrate for layer in self._home.plane.layers(encoding.receiver)] or [0]
-        wanted = min(subscription.asked, encoding.layers - 1)
-        return Demand(subscription.route, rates[: encoding.layers] or [0], wanted, subscription.priority)
+        return ladder(self._home.plane.layers(encoding.receiver), subscription.asked, subscription.fps)
+
+
+def _demand(subscription: Subscription, rungs: list[Rung]) -> Demand:
+    rates = [rung.bitrate for rung in rungs]
+    return Demand(subscription.route, rates, len(rungs) - 1, subscription.priority, complete(rungs))

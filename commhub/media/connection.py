@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from commhub.media import messages, negotiation
+from commhub.media.ladder import ALL
 from commhub.media.messages import Answer, SectionsWanted, ServerOffer
 from commhub.media.plane import Plane, ReceiverSpec, RouteSpec
 from commhub.media.room import Encoding, Peer, Subscription, Track
@@ -306,7 +307,7 @@ class Connection:
         if subscription.route:
             self._home.plane.remove_route(subscription.route)
         subscription.mid, subscription.route, subscription.encoding = "", 0, None
-        subscription.cap, subscription.starved = None, False
+        subscription.cap, subscription.temporal, subscription.starved = None, ALL, False
         slot.subscription, slot.spec, slot.dirty = None, None, not self._peer.fixed
 
     def _sending(self, slot: Slot) -> negotiation.Sending | None:

@@ -133,7 +133,7 @@ def _part(octets: list[int], frames: list[int], inside: list[int], shown: list[i
 
 
 def counted(whole: LayerCounters, strata: Strata) -> list[LayerCounters]:
-    """What a stream with layers inside has, by spatial layer: figures of the whole stream, rates of the parts."""
+    """What a stream with layers inside has, by spatial layer: rates of the parts; what is counted of the whole in the first."""
     found = []
     for spatial in sorted({spatial for spatial, _ in strata.parts}) or [0]:
         parts = [part for (one, _), part in sorted(strata.parts.items()) if one == spatial]
@@ -142,6 +142,9 @@ def counted(whole: LayerCounters, strata: Strata) -> list[LayerCounters]:
             replace(
                 whole,
                 bitrate=parts[-1].bitrate if parts else whole.bitrate,
+                packets=0 if spatial else whole.packets,
+                octets=0 if spatial else whole.octets,
+                lost=0 if spatial else whole.lost,
                 width=width,
                 height=height,
                 temporal=[part.bitrate for part in parts],

@@ -70,6 +70,7 @@ class Outlet:
         self._last: Packet | None = None  # the newest packet sent before the running segment
         self.packets = 0
         self.octets = 0
+        self.switches = 0  # from one layer to another while it was being sent
 
     def among(self, layer: Layer | Cut) -> list[Any]:
         """The layer's list of what is being sent that this belongs to."""
@@ -174,6 +175,7 @@ class Outlet:
         assert new is not None
         last = self._last
         if old is not None:
+            self.switches += 1
             last = self._newest(old)
             self.among(old).remove(self)
         previous = self.segments[-1] if self.segments else None
@@ -198,6 +200,7 @@ class Outlet:
         old, new = self.layer, self.target
         assert old is not None
         assert new is not None
+        self.switches += 1
         last = self._newest(old)
         number = (old.at if isinstance(old, Cut) else whole.place) + self.sequence
         if packet.picture is not None and whole.picture is not None:
@@ -277,6 +280,7 @@ class Route(Outlet):
         self.key()
         self.resent: dict[int, float] = {}  # output number → when
         self.counters = plane.RouteCounters()
+        self.nacks = self.again = 0  # packets the subscriber asked for once more, and got
         self.report_at = 0.0  # when the next sender report is due
         self.reports: dict[int, float] = {}  # middle of its NTP time → when it was sent
 

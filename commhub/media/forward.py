@@ -7,12 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from commhub.media import feedback
-from commhub.media.cuts import counted
 from commhub.media.downlink import Outlet, Route, TapOutlet
-from commhub.media.packets import PacketPath
+from commhub.media.measuring import Measuring
 from commhub.media.peer import Peer
-from commhub.media.plane import Address, LayerCounters, Path, PlaneEvents, ReceiverSpec, RouteCounters, RouteSpec, Tap
-from commhub.media.sockets import Sockets
+from commhub.media.plane import Address, Path, PlaneEvents, ReceiverSpec, RouteSpec, Tap
 from commhub.media.srtp import Window
 from commhub.media.uplink import ALIVE, SILENT_LEVEL, Layer, Receiver, Stream
 from commhub.wire import rtcp, rtp
@@ -25,17 +23,12 @@ FED_LEAP = 300  # a Source is fed in order: beyond this it began again
 FED = 0  # "transport" of receivers that a Source feeds
 
 
-class Forwarder(PacketPath):
+class Forwarder(Measuring):
     """Make it inside the event loop that shall carry it. ``silence``: seconds without anything valid until ``path_silent``."""
 
     def __init__(self, events: PlaneEvents, *, silence: float = 15.0, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(events, clock)
         self._silence = silence
-        self._sockets = Sockets(self.datagram, self.done, self._connection_closed)
-        self._peers: dict[int, Peer] = {}
-        self._receivers: dict[int, Receiver] = {}
-        self._routes_by_number: dict[int, Route] = {}
-        self._taps_by_number: dict[int, TapOutlet] = {}
         self._wanting: dict[Layer, None] = {}  # a key frame is wanted of
         self._fresh: list[Route] = []  # no sender report yet
         self._facts: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
@@ -203,19 +196,6 @@ class Forwarder(PacketPath):
                 if layer.active or known.fed:
                     self._want_key(layer)
 
-    def layers(self, receiver: int) -> list[LayerCounters]:
-        known = self._receivers.get(receiver)
-        if known is None:
-            return []
-        now, now_ns = self._clock(), time.time_ns()
-        for layer in known.layers:
-            if layer.last_ns:
-                layer.counters.last_at = now - max(0, now_ns - layer.last_ns) / 1e9
-        only = known.layers[0]
-        if len(known.layers) == 1 and only.strata is not None:
-            return counted(only.counters, only.strata)
-        return [layer.counters for layer in known.layers]
-
     def remove_receiver(self, receiver: int) -> None:
         known = self._receivers.pop(receiver, None)
         if known is None:
@@ -226,6 +206,7 @@ class Forwarder(PacketPath):
             else:
                 self.remove_tap(outlet.number)
         for layer in known.layers:
+            self._gone_lost += layer.counters.lost
             self._wanting.pop(layer, None)
             self._gaps.pop(layer, None)
         peer = self._peers.get(known.transport)
@@ -274,16 +255,6 @@ class Forwarder(PacketPath):
             known.wanted, known.temporal = layer, temporal
             self._evaluate([known])
 
-    def counters(self, route: int) -> RouteCounters:
-        known = self._routes_by_number.get(route)
-        if known is None:
-            return RouteCounters()
-        counters = known.counters
-        counters.packets, counters.octets = known.packets, known.octets
-        layer = known.layer
-        counters.layer, counters.temporal = (-1, -1) if layer is None else (layer.number or layer.spatial, layer.temporal)
-        return counters
-
     def remove_route(self, route: int) -> None:
         known = self._routes_by_number.pop(route, None)
         if known is None:
@@ -291,6 +262,7 @@ class Forwarder(PacketPath):
         known.allowed = False
         known.park()
         known.receiver.outlets.remove(known)
+        self._gone_switches += known.switches
         peer = known.peer
         del peer.routes[route]
         if peer.by_ssrc.get(known.ssrc) is known:
@@ -327,22 +299,7 @@ class Forwarder(PacketPath):
             known.allowed = False
             known.park()
             known.receiver.outlets.remove(known)
-
-    def waited(self) -> float:
-        waited, self._sockets.waited = self._sockets.waited, 0
-        return waited / 1e9
-
-    def statistics(self) -> dict[str, int]:
-        sockets = self._sockets
-        return {
-            **self._count,
-            "malformed": self._count["malformed"] + sockets.malformed,
-            "connections_refused": sockets.refused,
-            "transports": len(self._peers),
-            "receivers": len(self._receivers),
-            "routes": len(self._routes_by_number),
-            "taps": len(self._taps_by_number),
-        }
+            self._gone_switches += known.switches
 
     # ---------------------------------------------------------------------------------------------------- timers
 

@@ -17,7 +17,7 @@ from commhub.media import feedback
 from commhub.media.cuts import Cut, may_switch
 from commhub.media.downlink import Outlet, Route, TapOutlet
 from commhub.media.peer import Peer
-from commhub.media.plane import PlaneEvents
+from commhub.media.plane import Path, PlaneEvents
 from commhub.media.sockets import Key, Source
 from commhub.media.srtp import Window
 from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
@@ -70,6 +70,9 @@ class PacketPath:
         raise NotImplementedError
 
     def _want_key(self, layer: Layer | None) -> None:
+        raise NotImplementedError
+
+    def _connection_closed(self, path: Path) -> None:
         raise NotImplementedError
 
     def _watch_gaps(self) -> None:
@@ -481,6 +484,7 @@ class PacketPath:
         if route is None or peer.outbound is None:
             return 0
         self._count["nacks_in"] += len(nack.lost)
+        route.nacks += len(nack.lost)
         again = feedback.repairs(route, nack.lost, now, budget)
         sent = feedback.absolute_send_time(time.time_ns())
         for segment, packet, number in again:
@@ -490,4 +494,5 @@ class PacketPath:
             except ValueError:
                 self._count["dropped_out"] += 1
         self._count["resent"] += len(again)
+        route.again += len(again)
         return len(again)

@@ -104,7 +104,9 @@ class Subscription:
     mid: str = ""
     route: int = 0
     encoding: Encoding | None = None
+    fps: int = 0  # as many frames per second are enough; 0 = all
     cap: int | None = None  # best layer the bandwidth allows
+    temporal: int = 99  # likewise, and that is enough
     starved: bool = False  # not even the lowest layer fits
 
     @property
@@ -123,10 +125,8 @@ class Subscription:
         return 0 if self.peer.room.shed else self.quality
 
     def layer(self) -> int:
-        """The best layer to send."""
-        layers = self.encoding.layers if self.encoding else 1
-        best = min(self.asked, layers - 1)
-        return best if self.cap is None else min(best, self.cap)
+        """The best layer to send; which of those that are there is nearest the data plane knows."""
+        return self.asked if self.cap is None else min(self.asked, self.cap)
 
 
 @dataclass(slots=True, eq=False)

@@ -191,7 +191,7 @@ class Stage:
     def apply(self, subscription: Subscription) -> None:
         """Layer and pause of a route, from what its viewer needs and what the bandwidth allows."""
         if subscription.route:
-            self._home.plane.set_layer(subscription.route, subscription.layer())
+            self._home.plane.set_layer(subscription.route, subscription.layer(), subscription.temporal)
             self._home.plane.set_paused(subscription.route, not subscription.enabled or subscription.starved)
 
     def shape(self, message: messages.Shape) -> None:
@@ -199,7 +199,7 @@ class Stage:
         for name in message.tracks if peer is not None else []:
             subscription = peer.subscriptions.get(name) if peer is not None else None
             if subscription is not None:
-                subscription.enabled, subscription.priority = message.enabled, message.priority
+                subscription.enabled, subscription.priority, subscription.fps = message.enabled, message.priority, message.fps
                 subscription.quality = max(0, min(2, message.quality))
                 self.apply(subscription)
                 self._home.touch(subscription.track)

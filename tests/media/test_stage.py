@@ -45,7 +45,7 @@ async def test_who_may_not_subscribe_gets_nothing(bench: Bench) -> None:
 
 async def test_the_view_decides_layer_and_pause(bench: Bench) -> None:
     route = await watching(bench)
-    assert bench.plane.state[route] == {"allowed": True, "layer": 2, "paused": False}
+    assert bench.plane.state[route] == {"allowed": True, "layer": 2, "temporal": 99, "paused": False}
     bench.tell(m.Shape("r", "PA_b", ["TR_video_PA_a"], quality=0))
     assert bench.plane.state[route]["layer"] == 0
     bench.tell(m.Shape("r", "PA_b", ["TR_video_PA_a"], enabled=False, quality=2))
@@ -108,6 +108,6 @@ async def test_a_narrow_subscriber_gets_a_lower_layer_and_then_nothing(bench: Be
     report(1_200_000)
     assert [bench.plane.state[route]["layer"] for route in (first, second)] == [1, 1]
     report(200_000, 5)
-    assert bench.plane.state[first] == {"allowed": True, "layer": 0, "paused": False}
+    assert bench.plane.state[first] == {"allowed": True, "layer": 0, "temporal": 99, "paused": False}
     assert bench.plane.state[second]["paused"]
     assert bench.of(m.Paused) == [m.Paused("r", "PA_b", "TR_video_PA_c", True)]

@@ -97,8 +97,8 @@ class RecordingPlane:
     def set_paused(self, route: int, paused: bool) -> None:
         self.state.setdefault(route, {})["paused"] = paused
 
-    def set_layer(self, route: int, layer: int) -> None:
-        self.state.setdefault(route, {})["layer"] = layer
+    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
+        self.state.setdefault(route, {}).update(layer=layer, temporal=temporal)
 
     def counters(self, route: int) -> RouteCounters:
         return self.route_counters.get(route, RouteCounters())
@@ -111,6 +111,9 @@ class RecordingPlane:
 
     def set_tap_allowed(self, tap: int, allowed: bool) -> None:
         self.state.setdefault(tap, {})["allowed"] = allowed
+
+    def set_tap_layer(self, tap: int, layer: int) -> None:
+        self.state.setdefault(tap, {})["layer"] = layer
 
     def remove_tap(self, tap: int) -> None:
         self.taps.pop(tap, None)
