@@ -90,6 +90,9 @@ class RouteCounters:
     rtt_ms: float = 0.0
     layer: int = -1  # what is being sent; -1 nothing yet
     temporal: int = -1
+    nacks: int = 0  # packets the subscriber asked for once more
+    resent: int = 0
+    switches: int = 0  # of layers
 
 
 @dataclass(slots=True)
@@ -103,6 +106,25 @@ class LayerCounters:
     last_at: float = 0.0  # monotonic; 0 = never
     temporal: list[int] = field(default_factory=list)  # bit/s with the temporal layers up to each; [] = there is one
     rates: list[float] = field(default_factory=list)  # likewise frames per second
+
+
+@dataclass(slots=True)
+class Reception:
+    """How a receiver's packets come over the network, before repair; all layers, totals since their streams began."""
+
+    expected: int = 0
+    received: int = 0
+    lost: int = 0  # never recovered
+    nacks: int = 0  # asked for once more
+    jitter_ms: float = 0.0  # of the worst layer
+
+
+@dataclass(slots=True)
+class Contact:
+    """How a transport's peer is reached, and when it was last heard (monotonic; to about a second)."""
+
+    over: str = ""  # udp, tcp; "" not at all
+    heard: float = 0.0
 
 
 class PlaneEvents(Protocol):
@@ -189,6 +211,8 @@ class Plane(Protocol):
     def layers(self, receiver: int) -> list[LayerCounters]:
         """What a route can be set to: simulcast layers, or those inside the only stream (their rates include what is below)."""
 
+    def reception(self, receiver: int) -> Reception: ...
+    def contact(self, transport: int) -> Contact: ...
     def remove_receiver(self, receiver: int) -> None:
         """Also its routes and taps."""
 

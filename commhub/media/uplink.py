@@ -191,6 +191,7 @@ class Layer:
         self.clock: tuple[int, int] | None = None  # RTP time, UTC ns: what the sender itself said last
         self.clock_at = -1.0  # when taps were told of it (monotonic)
         self.counters = LayerCounters()
+        self.nacks = 0  # packets asked for once more
         self._octets = 0
         self.last_ns = 0  # arrival of the newest packet, UTC
         self.since_ns = 0  # arrival of the first one
@@ -382,6 +383,7 @@ class Layer:
             elif now >= when:
                 self.missing[index] = (tries + 1, now + max(NACK_RETRY, round_trip))
                 asked.append(index)
+        self.nacks += len(asked)
         return asked
 
     def wants_key(self, now: float) -> bool:
