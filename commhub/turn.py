@@ -29,7 +29,7 @@ class Turn:
     needs it for every refresh, so it outlives the longest consultation."""
 
     urls: tuple[str, ...]
-    secret: Secret
+    secret: Secret[str]
     seconds: int
 
     def credentials(self, identity: str, now: float) -> Credentials:

@@ -41,11 +41,11 @@ PATH = """async () => {
 }"""
 
 
-async def meet(hub: Hub, one: Tab, **options: object) -> float:
+async def meet(hub: Hub, one: Tab) -> float:
     """The page and somebody near see each other: seconds from the page's join to its first pictures of the other."""
     async with Caller(hub.url, hub.token("near")) as near:
         began = time.monotonic()
-        await one.join(**options)
+        await one.join()
         seen = await one.sees("near")
         await one.publish()
         await near.sees("page", count=10)
