@@ -373,16 +373,12 @@ def _candidate(section: Section, value: str) -> None:
     )
 
 
-def _end_of_candidates(section: Section, value: str) -> None:
-    section.end_of_candidates = True
+def _flag(name: str) -> Callable[[Section, str], None]:
+    return lambda section, value: setattr(section, name, True)
 
 
-def _rtcp_mux(section: Section, value: str) -> None:
-    section.rtcp_mux = True
-
-
-def _rtcp_rsize(section: Section, value: str) -> None:
-    section.rtcp_rsize = True
+def _bundle_only(section: Section, value: str) -> None:
+    section.port = section.port or 9  # 0 without being rejected: only the bundle carries it (RFC 9143, section 6; Firefox)
 
 
 def _sctp_port(section: Section, value: str) -> None:
@@ -409,9 +405,10 @@ _ATTRIBUTES: dict[str, Callable[[Section, str], None]] = {
     "ssrc": _ssrc,
     "ssrc-group": _ssrc_group,
     "candidate": _candidate,
-    "end-of-candidates": _end_of_candidates,
-    "rtcp-mux": _rtcp_mux,
-    "rtcp-rsize": _rtcp_rsize,
+    "end-of-candidates": _flag("end_of_candidates"),
+    "rtcp-mux": _flag("rtcp_mux"),
+    "rtcp-rsize": _flag("rtcp_rsize"),
+    "bundle-only": _bundle_only,
     "sctp-port": _sctp_port,
     "max-message-size": _max_message_size,
 }

@@ -65,6 +65,13 @@ def test_what_the_session_says_holds_for_every_section() -> None:
     assert section.codecs[0].name == "PCMU"
 
 
+def test_a_section_that_only_the_bundle_carries_is_not_rejected() -> None:
+    text = SMALL + "a=group:BUNDLE 0 1\nm=audio 9 UDP/TLS/RTP/SAVPF 111\na=mid:0\na=rtpmap:111 opus/48000/2\n"
+    text += "m=audio 0 UDP/TLS/RTP/SAVPF 111\na=mid:1\na=bundle-only\na=rtpmap:111 opus/48000/2\n"
+    assert [section.port for section in sdp.parse(text).sections] == [9, 9]
+    assert [section.port for section in sdp.parse(text.replace("a=bundle-only\n", "")).sections] == [9, 0]
+
+
 def test_candidates_ssrcs_and_groups() -> None:
     text = SMALL + "m=video 9 UDP/TLS/RTP/SAVPF 96\na=mid:0\na=rtpmap:96 VP8/90000\n"
     text += "a=candidate:1 1 tcp 99 192.0.2.2 7881 typ host tcptype passive ufrag x\na=end-of-candidates\n"
