@@ -117,6 +117,10 @@ class Installation:
             self.camera = sample["camera"]
         if self._camera is None:
             await self.start_camera()
+        await self.serve()
+
+    async def serve(self) -> None:
+        """The hub alone: no sample city, no camera."""
         with self.log.open("ab") as log:
             self._serve = await asyncio.create_subprocess_exec(
                 *self.command("serve"), env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log
