@@ -15,7 +15,15 @@ SHORT, LONG = 2_000, 200_000
 
 def fuzz(target: Target, count: int, seed: int) -> float:
     async def inside() -> float:  # some parsers belong to objects that live in a loop
-        result = hammer(target.parse, target.corpus(), count, seed, text=target.text, declared=target.declared)
+        result = hammer(
+            target.parse,
+            target.corpus(),
+            count,
+            seed,
+            text=target.text,
+            declared=target.declared,
+            largest=target.largest,
+        )
         assert result.inputs == count
         return result.slowest
 

@@ -32,6 +32,7 @@ class Caller:
         self.options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=single)
         self.frames: dict[str, list[float]] = defaultdict(list)  # identity → when each picture came
         self.sounds: dict[str, list[float]] = defaultdict(list)
+        self.painted: list[float] = []  # when each picture of ours was made
         self.events: list[tuple[float, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,6 +75,7 @@ class Caller:
             picture[:] = 40
             picture[:, (number * 8) % 600 : (number * 8) % 600 + 40] = (200, 120, 40, 255)
             source.capture_frame(rtc.VideoFrame(640, 360, rtc.VideoBufferType.RGBA, picture.tobytes()))
+            self.painted.append(time.monotonic())
             number += 1
             await asyncio.sleep(1 / 15)
 

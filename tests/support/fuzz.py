@@ -15,11 +15,12 @@ LONGEST = 1 << 17
 
 
 class Mutator:
-    """``next()`` is an input made from the corpus. ``text`` also cuts at lines and words and plays with numbers."""
+    """``next()`` is an input of at most ``largest`` octets made from the corpus. ``text`` also cuts at lines and words and plays
+    with numbers."""
 
-    def __init__(self, corpus: Sequence[bytes], seed: int, *, text: bool = False) -> None:
+    def __init__(self, corpus: Sequence[bytes], seed: int, *, text: bool = False, largest: int = LONGEST) -> None:
         assert corpus, "A mutator needs something to mutate."
-        self._corpus, self._random, self._text = list(corpus), Random(seed), text
+        self._corpus, self._random, self._text, self._largest = list(corpus), Random(seed), text, largest
 
     def next(self) -> bytes:
         random = self._random
@@ -31,7 +32,7 @@ class Mutator:
                 data = bytearray(self._words(bytes(data)))
             else:
                 self._octets(data)
-        return bytes(data[:LONGEST])
+        return bytes(data[: self._largest])
 
     def _octets(self, data: bytearray) -> None:
         random = self._random
@@ -94,11 +95,12 @@ def hammer(
     text: bool = False,
     declared: tuple[type[Exception], ...] = (ValueError,),
     slowest: float = SLOWEST,
+    largest: int = LONGEST,
 ) -> Result:
     """Feeds ``count`` inputs. AssertionError with the input (hex) when something undeclared comes out, when a declared error says
     no sentence, or when one input takes too long. Of a ``ValueError`` only that class itself is declared: UnicodeDecodeError or
     json's is somebody else's."""
-    mutator, result = Mutator(corpus, seed, text=text), Result()
+    mutator, result = Mutator(corpus, seed, text=text, largest=largest), Result()
     for data in corpus:
         _one(parse, data, declared, slowest, result)
     while result.inputs < count:
