@@ -18,6 +18,7 @@ from signaling import (
     placement,
     publishing,
     requests,
+    returning,
     subscribing,
     synchronising,
 )
@@ -35,9 +36,9 @@ def join(
     room: Room, ticket: Ticket, request: rtc.JoinRequest, now: float, *, dual: bool, resource: Resource | None = None
 ) -> str:
     """Somebody new, or somebody known who starts anew: their ``PA_`` sid. ``join`` is the first word they get."""
-    known_before = False
+    known_before, earlier = False, room.returning.pop(ticket.identity, None)
     if (sid := room.by_identity.get(ticket.identity)) is not None:
-        known_before = True
+        known_before, earlier = True, room.people[sid] if room.people[sid].replaced else None
         room.expel(room.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False)
     sid = messages.new_sid("PA_")
     person = participant.client(ticket, request, sid, now, dual=dual, person=ticket.key == room.terms.hub_key)
@@ -45,6 +46,8 @@ def join(
     person.info.metadata = metadata
     person.info.attributes.clear()
     person.info.attributes.update(attributes)
+    if earlier is not None:
+        returning.take_up(person, earlier)
     person.present = True
     others = [other.shown() for other in room.people.values() if not other.hidden and not other.replaced]
     room.people[person.sid] = person

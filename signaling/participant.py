@@ -40,6 +40,8 @@ class Track:
     bound: bool = False
     stream: str = ""
     ended_at: float | None = None  # its publisher stopped sending it; it goes unless it is bound again at once
+    silenced: bool = False  # muted from here, and not unmuted by its publisher since
+    held_until: float = 0.0  # its client may not know yet that it is muted
 
     @property
     def sid(self) -> str:
@@ -111,6 +113,7 @@ class Participant:
     sections: tuple[int, int] | None = None  # media sections asked for and not yet offered
     wanted: dict[str, rtc.SignalResponse] = field(default_factory=dict)  # the last dynacast word per track
     gone: dict[str, models.ParticipantInfo] = field(default_factory=dict)  # who left while we were away
+    former: list[Track] = field(default_factory=list)  # from before the worker died, not announced again yet
     auto_subscribe_data: bool = False
     data_tracks: dict[str, models.DataTrackInfo] = field(default_factory=dict)
     data_wants: dict[str, bool] = field(default_factory=dict)
@@ -271,6 +274,7 @@ class TrackRecord(msgspec.Struct, array_like=True):
     cids: dict[str, str]
     bound: bool
     stream: str
+    silenced: bool = False
 
 
 class RoomRecord(msgspec.Struct):
@@ -295,6 +299,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     seat: CameraSeat | None = None
     resource: Resource | None = None
     tracks: list[TrackRecord] = []
+    former: list[TrackRecord] = []
     wants: dict[str, bool] = {}
     viewers: bytes | None = None
     client: Client = Client()
@@ -311,6 +316,15 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 
 
+def _track_record(track: Track) -> TrackRecord:
+    return TrackRecord(track.info.SerializeToString(), track.cids, track.bound, track.stream, track.silenced)
+
+
+def _track(kept: TrackRecord) -> Track:
+    info = models.TrackInfo.FromString(kept.info)
+    return Track(info, kept.cids, kept.bound, kept.stream, silenced=kept.silenced)
+
+
 def pack(participant: Participant, room: RoomRecord) -> bytes:
     return _encode(
         Record(
@@ -323,10 +337,8 @@ def pack(participant: Participant, room: RoomRecord) -> bytes:
             person=participant.person,
             seat=participant.seat,
             resource=participant.resource,
-            tracks=[
-                TrackRecord(track.info.SerializeToString(), track.cids, track.bound, track.stream)
-                for track in participant.tracks.values()
-            ],
+            tracks=[_track_record(track) for track in participant.tracks.values()],
+            former=[_track_record(track) for track in participant.former],
             wants=participant.wants,
             viewers=None if participant.viewers is None else participant.viewers.SerializeToString(),
             client=participant.client,
@@ -367,9 +379,8 @@ def unpack(record: bytes) -> tuple[Participant, RoomRecord]:
         last_handle=max(kept.data_handles.values(), default=0),
         blobs=kept.blobs,
     )
-    for item in kept.tracks:
-        info = models.TrackInfo.FromString(item.info)
-        participant.tracks[info.sid] = Track(info, item.cids, item.bound, item.stream)
+    participant.tracks = {track.sid: track for track in map(_track, kept.tracks)}
+    participant.former = [_track(item) for item in kept.former]
     for packed in kept.data_tracks:
         data_track = models.DataTrackInfo.FromString(packed)
         participant.data_tracks[data_track.sid] = data_track

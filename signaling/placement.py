@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import messages, participant, publishing
+from signaling import messages, participant, publishing, returning
 from signaling.participant import Participant, State
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def _unplace(room: Room, person: Participant, now: float) -> None:
     room.close_socket(person)
     person.replaced, person.present = True, False
     person.away_until = now + room.terms.away
-    person.tracks.clear()
-    person.subscribed.clear()
+    returning.remember(person)
 
 
 def restore(room: Room, state: media.RoomState, now: float) -> None:
@@ -68,6 +67,10 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
             _restore_peer(room, peer, now)
         elif not known.replaced:
             _compare(room, known, peer, now)
+
+
+    for identity in room.by_identity:
+        room.returning.pop(identity, None)
 
 
 def _compare(room: Room, person: Participant, peer: media.PeerState, now: float) -> None:

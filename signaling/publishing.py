@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import data_tracks, messages, subscribing, tokens
+from signaling import data_tracks, messages, returning, subscribing, tokens
 from signaling.participant import Participant, Track
 from signaling.refusals import Reason, Refused
 
@@ -45,6 +45,7 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     if len(person.tracks) >= room.terms.max_tracks:
         raise Refused(Reason.LIMIT_EXCEEDED, "You publish too many tracks.")
     track = _track(request)
+    returning.succeed(room, person, track)
     person.tracks[track.sid] = track
     person.dirty = True
     room.command(track.announce(room.name, person.sid))
@@ -170,10 +171,13 @@ def bound(room: Room, person: Participant, sid: str, mid: str, mime: str, now: f
     if news:
         room.recount(now)
         subscribing.published(room, person, track)
+        returning.bound(room, person, track, now)
 
 
 def mute(room: Room, person: Participant, track: Track, muted: bool, *, by_server: bool = False) -> None:
     """By its publisher, or from here: then the client is told first, and follows."""
+    if by_server or not muted:
+        track.silenced = muted
     if track.info.muted == muted:
         return
     track.info.muted = muted

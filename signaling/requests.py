@@ -13,7 +13,17 @@ from livekit.protocol import models, rtc
 
 from commhub.errors import Invalid
 from commhub.media import messages as media
-from signaling import data_blobs, data_tracks, describing, publishing, refusals, simulations, subscribing, synchronising
+from signaling import (
+    data_blobs,
+    data_tracks,
+    describing,
+    publishing,
+    refusals,
+    returning,
+    simulations,
+    subscribing,
+    synchronising,
+)
 from signaling.participant import Participant, Track
 from signaling.refusals import Refused
 
@@ -71,7 +81,9 @@ def _add_track(room: Room, person: Participant, request: rtc.AddTrackRequest, no
 
 
 def _mute(room: Room, person: Participant, request: rtc.MuteTrackRequest, now: float) -> None:
-    publishing.mute(room, person, _own(person, request.sid), request.muted)
+    track = _own(person, request.sid)
+    if not returning.holds(track, request.muted, now):
+        publishing.mute(room, person, track, request.muted)
 
 
 def _own(person: Participant, sid: str) -> Track:

@@ -27,6 +27,7 @@ from commhub.media import messages as media
 from commhub.media.messages import Message
 from commhub.tasks import Tasks
 from signaling import session, tokens
+from signaling.ledger import Ledger
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant
 from signaling.resource import Resource
@@ -60,7 +61,8 @@ def steady_clock() -> Callable[[], float]:
 class Rooms:
     """``keys`` includes the hub's own (``terms.hub_key``). ``workers``: how many media workers are awaited at start
     before rooms are placed, at most ``settle`` seconds: a restarted hub must hear of running rooms first. A join waits
-    at most ``patience`` seconds for a worker. ``report`` hears what LiveKit's webhooks tell."""
+    at most ``patience`` seconds for a worker. ``report`` hears what LiveKit's webhooks tell; ``ledger`` keeps who is
+    there for a hub that starts when nothing else is left."""
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Rooms:
         patience: float = 5.0,
         clock: Callable[[], float] | None = None,
         report: Report | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.engine, self.host, self.keys = engine, host, keys
         self.terms = replace(terms, refresh=self._refreshed, trailer=terms.trailer or base64.b64encode(secrets.token_bytes(24)))
@@ -89,6 +92,8 @@ class Rooms:
         self._revoked = Revoked()
         self._calls = Calls()
         self._witnesses = Witnesses(report)
+        self._ledger = ledger or Ledger()
+        self._ledger.read(self.now())
         self._tasks = Tasks("signalling")
         engine.on_event(self._event)
         engine.on_worker(self._found, self._lost, self._worker_ready)
@@ -97,6 +102,7 @@ class Rooms:
         self._tasks.spawn(self._tick(), "clock")
         self._tasks.spawn(self._tell_host(), "facts")
         self._tasks.spawn(self._settle_late(), "settle")
+        self._tasks.spawn(self._ledger.keep(), "ledger")
 
     async def close_all(self) -> None:
         """The hub stops: sockets are closed without a word, rooms go on at their workers."""
@@ -199,7 +205,8 @@ class Rooms:
         room = self.rooms.get(name)
         if room is not None:
             room.admits(identity)
-        if self.engine.full(name) and (room is None or identity not in room.by_identity):
+        known = room.knows(identity) if room is not None else self._ledger.knows(name, identity)
+        if self.engine.full(name) and not known:
             raise Unavailable(
                 "The media service has too much to do: nobody new can join for the moment.",
                 "媒体服务负载已满，暂时无法加入，请稍后再试。",
@@ -341,6 +348,7 @@ class Rooms:
 
     def _make(self, room: Room) -> Room:
         self.rooms[room.name] = room
+        self._ledger.welcome(room)
         log.info("room made", room=room.name, kept=room.kept)
         self._place(room)
         return room
@@ -368,6 +376,7 @@ class Rooms:
                     if self.rooms.get(room.name) is room:
                         del self.rooms[room.name]
                     log.info("room ended", room=room.name, reason=out.reason)
+        self._ledger.look(room, outs)
         self._witnesses.look(room)
 
     def _negotiate(self, room: Room, offer: media.Offer) -> None:
@@ -483,6 +492,7 @@ class Rooms:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            self._ledger.expire(self.rooms, self.now())
             for room in list(self.rooms.values()):
                 try:
                     self._run(room, room.tick(self.now()))

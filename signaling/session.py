@@ -67,6 +67,7 @@ class Room:
     changed: dict[str, Participant] = field(default_factory=dict)  # for who tells other systems; they clear it
     closed: bool = False
     viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
+    returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
 
     # ------------------------------------------------------------------------------------------ for the parts
 
@@ -232,10 +233,14 @@ class Room:
 
     # ------------------------------------------------------------------------------------------ coming and going
 
+    def knows(self, identity: str) -> bool:
+        """Is this somebody who is here, or on the way back?"""
+        return identity in self.by_identity or identity in self.returning
+
     def admits(self, identity: str) -> None:
         """Busy when the room is full and this identity is not already in it."""
         limit = self.info.max_participants
-        if limit and identity not in self.by_identity and sum(1 for _ in self.clients()) >= limit:
+        if limit and not self.knows(identity) and sum(1 for _ in self.clients()) >= limit:
             raise Busy("The room is full.", "会商人数已满。")
 
     def join(
