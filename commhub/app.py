@@ -43,6 +43,7 @@ from commhub.turn import Turn
 from commhub.vault import Vault
 from commhub.webhooks import Receiver, Webhooks
 from signaling import rooms as live
+from signaling.ledger import Ledger
 from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
@@ -152,7 +153,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         # Signalling and records know each other by two protocols; one of the two has to be told later.
         webhooks = await _webhooks(settings, base.store, Keys(keys), stack)
         conference = live.Rooms(
-            workers, cast(Host, None), Keys(keys), terms, workers=len(names), report=webhooks.emit if webhooks.wanted else None
+            workers,
+            cast(Host, None),
+            Keys(keys),
+            terms,
+            workers=len(names),
+            report=webhooks.emit if webhooks.wanted else None,
+            ledger=Ledger(settings.run_dir / "people"),
         )
         feeds = Feeds(base.store, events, base.directory, workers)
         rooms = Rooms(base.store, events, conference, feeds, internal)
