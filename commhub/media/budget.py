@@ -62,6 +62,11 @@ class Budgets:
             account.allocator.report(estimate, int(sent * 8 / passed), 0, now)
             self._decide(peer, account, now)
 
+    def estimate(self, peer: Peer) -> int:
+        """What all videos may cost together, bit/s; 0 while nothing limits them."""
+        account = self._accounts.get(peer)
+        return 0 if account is None else account.allocator.budget or 0
+
     def limit(self, message: messages.Limit) -> None:
         """A client wants to see what less bandwidth does to it."""
         peer = self._home.peer(message)

@@ -28,6 +28,7 @@ from commhub.media.room import Encoding, Peer, Room, Subscription, Track
 from commhub.media.sinks import Sinks
 from commhub.media.sources import Sources
 from commhub.media.stage import Stage
+from commhub.media.stats import Stats
 from commhub.media.transport import Transport, Transports
 
 log = logs.get(__name__)
@@ -60,6 +61,7 @@ class Engine:
         self.frames = Frames(self)
         self.stage = Stage(self)
         self.budgets = Budgets(self)
+        self.stats = Stats(self)
         self._numbers = 0
         self._unsettled: dict[Peer, None] = {}
         self._touched: dict[Track, None] = {}
@@ -116,6 +118,9 @@ class Engine:
                 peer.connection.settle()
         for track in tracks:
             self.dynacast.consider(track)
+
+    def estimate(self, peer: Peer) -> int:
+        return self.budgets.estimate(peer)
 
     def tracks_of(self, receiver: int) -> list[Track]:
         return self.stage.tracks_of(receiver)
@@ -415,6 +420,7 @@ class Engine:
 
 _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.OpenRoom: Engine._open_room,
+    messages.AskStats: lambda engine, message: engine.stats.room(message),
     messages.CloseRoom: Engine._close_room_,
     messages.AddPeer: Engine._add_peer,
     messages.UpdatePeer: Engine._update_peer,

@@ -169,6 +169,8 @@ class Link:
 class PacketSocket:
     """One packet connection: ``send`` batches, ``on_batch`` gets them. Belongs to one event loop."""
 
+    all_dropped = 0  # batches, by this process
+
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
@@ -187,11 +189,15 @@ class PacketSocket:
             self._sock.send(batch)
             return True
         except (BlockingIOError, InterruptedError):
-            self.dropped += 1
+            self._drop()
         except OSError:
-            self.dropped += 1
+            self._drop()
             self.close()
         return False
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        PacketSocket.all_dropped += 1
 
     def _readable(self) -> None:
         for _ in range(64):  # yields to other readers of the loop under load

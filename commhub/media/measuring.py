@@ -44,6 +44,7 @@ class Measuring(PacketPath):
         found = Reception()
         for layer in known.layers if known is not None else ():
             found.lost += layer.counters.lost
+            found.octets += layer.counters.octets
             found.nacks += layer.nacks
             stream = layer.stream
             if stream is not None and stream.base >= 0:

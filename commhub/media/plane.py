@@ -115,6 +115,7 @@ class Reception:
     expected: int = 0
     received: int = 0
     lost: int = 0  # never recovered
+    octets: int = 0  # of payload, with what was recovered
     nacks: int = 0  # asked for once more
     jitter_ms: float = 0.0  # of the worst layer
 

@@ -16,14 +16,15 @@ from commhub import machine
 from commhub.errors import Conflict, HubError, Invalid
 from commhub.media.engine import TICK, Engine
 from commhub.media.forward import Forwarder
-from commhub.media.link import Link, Listener
-from commhub.media.messages import Done, Draining, Hello, Load, Message
+from commhub.media.link import Link, Listener, PacketSocket
+from commhub.media.messages import Counters, Done, Draining, Hello, Load, Message
 from commhub.media.overload import Level, Overload
 from commhub.media.plane import Address, Plane, PlaneEvents
 
 log = logs.get(__name__)
 
 ROLES = ("hub", "bridge", "record")
+COUNTERS_SECONDS = 5.0
 LOAD_TICKS = 10  # of the clock between two reports
 DRAIN = 5.0  # seconds the rooms may take to go elsewhere
 ORPHANED = 1.0  # seconds without a hub after which nobody is going to take the rooms
@@ -54,6 +55,7 @@ class Worker:
         self._listener.on_packets = self._paired
         self._clock: asyncio.Task[None] | None = None
         self._overload = Overload()
+        self._counted_at = 0.0
         self._worst = (0.0, 0.0)  # lag and wait since the last report
         self._reported = 0  # ticks since then
         self._drain_by: float | None = None  # monotonic
@@ -125,6 +127,10 @@ class Worker:
         if level is not before or self._reported >= LOAD_TICKS:
             self._emit(Load(int(level), *self._worst))
             self._worst, self._reported = (0.0, 0.0), 0
+        if now - self._counted_at >= COUNTERS_SECONDS:
+            self._counted_at = now
+            counters = self.engine.plane.statistics() | {"link_batches_dropped": PacketSocket.all_dropped}
+            self._emit(Counters({name: float(value) for name, value in counters.items()}))
 
     # ---- links
 

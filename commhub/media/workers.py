@@ -13,7 +13,19 @@ from commhub import log as logs
 from commhub.errors import HubError, PeerError, Unavailable
 from commhub.media import EngineListener, messages
 from commhub.media.link import Link, dial
-from commhub.media.messages import Answer, Draining, Hello, Load, Message, Offer, Restart, WorkerSnapshot
+from commhub.media.messages import (
+    Answer,
+    AskStats,
+    Counters,
+    Draining,
+    Hello,
+    Load,
+    Message,
+    Offer,
+    Restart,
+    RoomStats,
+    WorkerSnapshot,
+)
 from commhub.media.overload import Level
 from commhub.tasks import Tasks
 
@@ -22,6 +34,7 @@ log = logs.get(__name__)
 P = ParamSpec("P")
 
 REDIAL = 0.02  # seconds; who was in a call waits for this too
+STATS_WITHIN = 3.0  # seconds a worker may take to look at a room
 GREETING = 5.0  # seconds a worker may take for its snapshot
 
 
@@ -48,6 +61,7 @@ class _Worker:
         self.rooms: dict[str, int] = {}
         self.draining = False
         self.load = Load(0, 0.0, 0.0)
+        self.counters: dict[str, float] = {}
 
     @property
     def open(self) -> bool:
@@ -106,6 +120,21 @@ class Workers:
             )
             for one in self._workers.values()
         }
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """What every linked worker counted, by its name, as it last said."""
+        return {one.name: one.counters for one in self._workers.values() if one.link is not None}
+
+    async def stats(self, room: str) -> RoomStats | None:
+        """How everybody in the room sends and receives; None while it runs nowhere."""
+        worker = self._homes.get(room)
+        if worker is None or worker.link is None:
+            return None
+        try:
+            answer = await worker.link.ask(AskStats(room), STATS_WITHIN)
+        except HubError:
+            return None  # it is moving, or the worker is busy: the next question finds it
+        return answer if isinstance(answer, RoomStats) else None
 
     # ---- Engine
 
@@ -271,6 +300,8 @@ class Workers:
     def _heard(self, worker: _Worker, message: Message) -> None:
         if isinstance(message, Load):
             worker.load = message
+        elif isinstance(message, Counters):
+            worker.counters = message.values
         elif isinstance(message, Draining):
             self._drain(worker)
         elif getattr(message, "room", None) is None or self._homes.get(message.room) is worker:  # type: ignore[union-attr]

@@ -48,6 +48,7 @@ from commhub.media.messages.common import (
     Done,
     Hello,
     Layer,
+    Pick,
     Speaker,
     Welcome,
 )
@@ -74,6 +75,7 @@ from commhub.media.messages.events import (
     Wanted,
     WorkerSnapshot,
 )
+from commhub.media.messages.measures import AskStats, Counters, DownStats, PeerStats, RoomStats, UpStats
 from commhub.media.messages.peers import MovePeer, Relay, Replied
 from commhub.media.messages.recording import (
     Mark,
@@ -115,6 +117,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Pull, SourceState, BridgeSnapshot,
     Record, StopRecord, Mark, SessionState, RecordSnapshot,
     Load, Draining,
+    Counters, AskStats, RoomStats,
     MovePeer, Relay, Replied,
 ]  # fmt: skip
 
@@ -123,15 +126,18 @@ __all__ = [
     "Allow",
     "Announce",
     "Answer",
+    "AskStats",
     "AttachSource",
     "BridgeSnapshot",
     "ClientAnswer",
     "CloseRoom",
     "CloseSink",
     "Codec",
+    "Counters",
     "DataReceived",
     "Demand",
     "Done",
+    "DownStats",
     "Draining",
     "EndSource",
     "Hello",
@@ -152,6 +158,8 @@ __all__ = [
     "PeerLost",
     "PeerQuality",
     "PeerState",
+    "PeerStats",
+    "Pick",
     "PublishData",
     "Pull",
     "PushSource",
@@ -165,6 +173,7 @@ __all__ = [
     "Resend",
     "Restart",
     "RoomState",
+    "RoomStats",
     "SectionsWanted",
     "SendData",
     "ServerOffer",
@@ -195,6 +204,7 @@ __all__ = [
     "TrackSubscribed",
     "UnpublishData",
     "Untaken",
+    "UpStats",
     "UpdatePeer",
     "Wanted",
     "Welcome",
