@@ -206,6 +206,7 @@ class Recorder:
         session = Session(folder, self._disk, self._limits, self._changed, loaded[0] if loaded else None)
         self._known.pop(order.session, None)
         self._running[order.session] = session
+        session.only = order.only
         session.start(order)
         return session
 

@@ -71,6 +71,7 @@ class Session:
         self.manifest = manifest or Manifest()
         self.folder = folder
         self.worker = ""
+        self.only: list[messages.Pick] = []  # the parts of the room that are recorded; empty: all of it
         self._disk, self._limits, self._changed = disk, limits, changed
         self._journal: File | None = None
         self._unwritten: list[bytes] = []

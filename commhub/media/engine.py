@@ -390,7 +390,7 @@ class Engine:
             room = self.rooms.get(message.room)
             if room is None:
                 raise NotFound("The room is not on this worker.", "会商不在此媒体进程上。", code="no_room")
-            self.sinks.open(link, room, message.sink)
+            self.sinks.open(link, room, message.sink, message.only)
         elif isinstance(message, messages.CloseSink):
             self.sinks.close(message.room, message.sink)
         elif isinstance(message, messages.KeyFrameWanted):

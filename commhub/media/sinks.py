@@ -14,7 +14,7 @@ from typing import Protocol
 
 from commhub.media import messages
 from commhub.media.link import BATCH_LIMIT, PACKET_LIMIT, RECORD, Link
-from commhub.media.messages import Message, SinkData, SinkGap, SinkMuted, SinkPeer, SinkSpeakers, SinkTrack, Speaker
+from commhub.media.messages import Message, Pick, SinkData, SinkGap, SinkMuted, SinkPeer, SinkSpeakers, SinkTrack, Speaker
 from commhub.media.plane import Plane
 from commhub.media.room import Encoding, Peer, Room, Track
 
@@ -82,6 +82,14 @@ class RoomSink:
     link: Link
     outlet: Outlet
     tapped: dict[str, _Tapped] = field(default_factory=dict)  # by track
+    only: Sequence[Pick] = ()  # empty: everything
+
+    def wants(self, track: Track) -> bool:
+        about = (track.peer.identity, track.source, track.kind, track.id)
+        return not self.only or any(pick.takes(*about) for pick in self.only)
+
+    def concerns(self, identity: str) -> bool:
+        return not self.only or any(pick.identity in ("", identity) for pick in self.only)
 
     def tell(self, message: Message) -> None:
         self.link.tell(message)
@@ -111,13 +119,13 @@ class Sinks:
 
     # ---- opening and closing
 
-    def open(self, link: Link, room: Room, name: str) -> None:
+    def open(self, link: Link, room: Room, name: str, only: Sequence[Pick] = ()) -> None:
         """Everything that is there is told first. The same sink again (a recorder that came back) begins anew."""
         self.close(room.name, name)
         if link not in self._outlets:
             self._outlets[link] = Outlet(link)
             self._handles[link] = itertools.count(1)
-        sink = self._sinks[room.name, name] = RoomSink(name, room, link, self._outlets[link])
+        sink = self._sinks[room.name, name] = RoomSink(name, room, link, self._outlets[link], only=only)
         room.sinks.add(name)
         for peer in room.peers.values():
             self._tell_peer(sink, peer, True, "")
@@ -155,7 +163,8 @@ class Sinks:
     # ---- facts
 
     def _tell_peer(self, sink: RoomSink, peer: Peer, present: bool, reason: str) -> None:
-        sink.tell(SinkPeer(sink.id, peer.id, peer.identity, present, self._home.now_ns(), peer.about, reason))
+        if sink.concerns(peer.identity):
+            sink.tell(SinkPeer(sink.id, peer.id, peer.identity, present, self._home.now_ns(), peer.about, reason))
 
     def peer(self, peer: Peer, present: bool, reason: str = "") -> None:
         for sink in self.of(peer.room):
@@ -167,7 +176,7 @@ class Sinks:
 
     def _begin(self, sink: RoomSink, track: Track) -> None:
         encoding = track.primary
-        if encoding is None or track.id in sink.tapped:
+        if encoding is None or track.id in sink.tapped or not sink.wants(track):
             return
         handle = next(self._handles[sink.link])
         allowed = self._allowed(sink, track, encoding)
@@ -233,11 +242,13 @@ class Sinks:
 
     def speakers(self, room: Room, speakers: Sequence[Speaker]) -> None:
         for sink in self.of(room):
-            sink.tell(SinkSpeakers(sink.id, list(speakers), self._home.now_ns()))
+            if heard := [speaker for speaker in speakers if sink.concerns(speaker.identity)]:
+                sink.tell(SinkSpeakers(sink.id, heard, self._home.now_ns()))
 
     def data(self, room: Room, identity: str, reliable: bool, packet: bytes) -> None:
         for sink in self.of(room):
-            sink.tell(SinkData(sink.id, identity, reliable, packet, self._home.now_ns()))
+            if sink.concerns(identity):
+                sink.tell(SinkData(sink.id, identity, reliable, packet, self._home.now_ns()))
 
     def clock(self, tap: int, rtp_time: int, ntp: int) -> None:
         """A sender report, in the RTP time of this tap."""

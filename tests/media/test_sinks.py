@@ -132,3 +132,29 @@ async def test_a_sink_of_a_room_that_is_not_here() -> None:
     with pytest.raises(HubError) as caught:
         bench.engine.recorder(cast(Any, FakeLink()), m.OpenSink("elsewhere", "s"))
     assert caught.value.code == "no_room"
+
+
+@pytest.mark.parametrize(
+    ("only", "tracks", "people"),
+    [
+        ([m.Pick(identity="id-PA_a")], ["TR_audio_PA_a", "TR_video_PA_a"], ["id-PA_a"]),
+        ([m.Pick(identity="id-PA_a", source="camera")], ["TR_video_PA_a"], ["id-PA_a"]),
+        ([m.Pick(kind="audio")], ["TR_audio_PA_a", "TR_audio_PA_b"], ["id-PA_a", "id-PA_b"]),
+        ([m.Pick(track="TR_video_PA_b"), m.Pick(identity="id-PA_a", kind="audio")], ["TR_audio_PA_a", "TR_video_PA_b"], None),
+    ],
+)
+async def test_a_sink_of_parts_hears_of_nothing_else(
+    bench: Bench, only: list[m.Pick], tracks: list[str], people: list[str] | None
+) -> None:
+    link = FakeLink()
+    bench.publish()
+    bench.engine.recorder(cast(Any, link), m.OpenSink("r", "s", only))
+    bench.publish("PA_b")
+    bench.engine.audio_levels([(bench.receiver("TR_audio_PA_b"), 10)])
+    assert sorted(one.track for one in link.of(m.SinkTrack)) == tracks
+    if people is not None:
+        assert sorted(one.identity for one in link.of(m.SinkPeer)) == people
+        heard = {speaker.identity for told in link.of(m.SinkSpeakers) for speaker in told.speakers}
+        assert heard <= set(people)
+    assert len(bench.plane.taps) == len(tracks)
+    bench.engine.link_closed(cast(Any, link))

@@ -158,6 +158,7 @@ __all__ = [
     "PeerLost",
     "PeerQuality",
     "PeerState",
+    "Pick",
     "PeerStats",
     "Pick",
     "PublishData",

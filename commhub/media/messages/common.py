@@ -28,6 +28,19 @@ class Layer(Struct, frozen=True, omit_defaults=True):
     rid: str = ""
 
 
+class Pick(Struct, frozen=True, omit_defaults=True):
+    """A part of a room: tracks of this identity, from this source, of this kind, or this very one; '' is any."""
+
+    identity: str = ""
+    source: str = ""
+    kind: str = ""
+    track: str = ""
+
+    def takes(self, identity: str, source: str, kind: str, track: str) -> bool:
+        said = (self.identity, self.source, self.kind, self.track)
+        return all(mine in ("", theirs) for mine, theirs in zip(said, (identity, source, kind, track), strict=True))
+
+
 class Welcome(BaseMessage, frozen=True):
     """First message of every listener."""
 

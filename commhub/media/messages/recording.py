@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from msgspec import field
 
-from commhub.media.messages.common import BaseMessage
+from commhub.media.messages.common import BaseMessage, Pick
 
 
 class Record(BaseMessage, frozen=True):
-    """Record this room into this session from this worker. Idempotent; a new ``worker`` moves a running session."""
+    """Record this room (or ``only`` parts of it) into this session from this worker. Idempotent; a new ``worker`` moves a
+    running session."""
 
     session: str
     room: str
     worker: str
     title: str = ""
     about: dict[str, str] = {}
+    only: list[Pick] = []
 
 
 class StopRecord(BaseMessage, frozen=True):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from commhub.media.messages.common import BaseMessage, Codec, Speaker
+from commhub.media.messages.common import BaseMessage, Codec, Pick, Speaker
 
 
 class OpenSink(BaseMessage, frozen=True):
-    """Receive everything of a room: what is there already is told first, then changes as they come."""
+    """Receive everything of a room, or ``only`` parts of it. What is there already is told first, then changes as they come."""
 
     room: str
     sink: str
+    only: list[Pick] = []
 
 
 class CloseSink(BaseMessage, frozen=True):
