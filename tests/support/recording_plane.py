@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from commhub.media.plane import Address, LayerCounters, Path, PlaneEvents, ReceiverSpec, RouteCounters, RouteSpec, Tap
+from commhub.media.plane import Address, Contact, LayerCounters, Path, PlaneEvents, ReceiverSpec, Reception, RouteCounters, RouteSpec, Tap
 
 
 class RecordingPlane:
@@ -20,6 +20,8 @@ class RecordingPlane:
         self.state: dict[int, dict[str, Any]] = {}  # route or receiver → open, allowed, paused, layer
         self.taps: dict[int, tuple[int, Tap]] = {}
         self.route_counters: dict[int, RouteCounters] = {}
+        self.receptions: dict[int, Reception] = {}
+        self.contacts: dict[int, Contact] = {}
         self.layer_counters: dict[int, list[LayerCounters]] = {}
         self.on_dtls: Callable[[int, bytes], None] | None = None
 
@@ -117,6 +119,12 @@ class RecordingPlane:
 
     def remove_tap(self, tap: int) -> None:
         self.taps.pop(tap, None)
+
+    def reception(self, receiver: int) -> Reception:
+        return self.receptions.get(receiver, Reception())
+
+    def contact(self, transport: int) -> Contact:
+        return self.contacts.get(transport, Contact())
 
     def waited(self) -> float:
         return 0.0

@@ -160,7 +160,6 @@ __all__ = [
     "PeerState",
     "Pick",
     "PeerStats",
-    "Pick",
     "PublishData",
     "Pull",
     "PushSource",
