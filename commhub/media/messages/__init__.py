@@ -158,7 +158,6 @@ __all__ = [
     "PeerLost",
     "PeerQuality",
     "PeerState",
-    "Pick",
     "PeerStats",
     "PublishData",
     "Pull",
