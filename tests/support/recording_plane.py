@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from commhub.media.plane import Address, Contact, LayerCounters, Path, PlaneEvents, ReceiverSpec, Reception, RouteCounters, RouteSpec, Tap
+from commhub.media.plane import (
+    Address,
+    Contact,
+    LayerCounters,
+    Path,
+    PlaneEvents,
+    ReceiverSpec,
+    Reception,
+    RouteCounters,
+    RouteSpec,
+    Tap,
+)
 
 
 class RecordingPlane:
