@@ -14,12 +14,15 @@ from commhub import machine
 from commhub.errors import Invalid
 from commhub.settings import Settings
 
+MEDIA_FILES = 4096  # above all TCP connections of clients that UDP does not reach
+
 
 def media(settings: Settings, index: int) -> Coroutine[Any, Any, None]:
     """``commhub media --index n``: packets."""
     from commhub.media import worker
 
     every = [(str(address), str(address)) for address in machine.addresses()]
+    machine.allow_files(MEDIA_FILES)
     machine.wait_turn(settings.run_dir / f"media-{index}.turn")
     addresses, port = settings.media.pairs() or every, settings.media.port + index
     return worker.run(settings.run_dir, index, addresses, port, drain=settings.media.drain_seconds)

@@ -12,9 +12,11 @@ import errno
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from commhub import log
 from commhub.media.plane import Address, Path
 
 if TYPE_CHECKING:
@@ -24,9 +26,12 @@ MAX_DATAGRAM = 2048
 BATCH = 128  # datagrams read before what they caused leaves
 SEGMENTS = 10
 BUFFER = 4 << 20
-CONNECTIONS = 512
-CONNECTIONS_PER_HOST = 32
+CONNECTIONS = 2048
+CONNECTIONS_PER_HOST = 1024  # a hall behind one address that lets only TCP out
+UNBOUND_PER_HOST = 256  # that have not carried a valid check yet
 UNBOUND_SECONDS = 10.0  # a TCP connection must carry a valid check by then
+UNBOUND_OCTETS = 64 << 10  # and before it has sent so many
+REST_SECONDS = 0.2  # no accepting, when there are no file descriptors
 OUT_LIMIT = 256 << 10  # octets that may wait in a TCP connection
 _SO_TIMESTAMPNS, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 35, 32, 33
 _UDP_SEGMENT = 103
@@ -35,6 +40,8 @@ _MSG_TRUNC = int(socket.MSG_TRUNC)  # as a plain int: the enum's operators cost 
 _NO_GSO = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE, errno.ENOPROTOOPT}
 _TIMESPEC = struct.Struct("@qq")
 _ANCILLARY = socket.CMSG_SPACE(16)
+
+_LOG = log.get(__name__)
 
 Key = tuple[str, int]
 #: ``(source, host and port, buffer, octets in it, arrival as UTC ns)``
@@ -166,6 +173,7 @@ class Connection(Source):
         self.socket = sock
         self.key = key
         self.since = time.monotonic()
+        self._heard = 0
         self._in = bytearray()
         self._out = bytearray()
 
@@ -176,7 +184,8 @@ class Connection(Source):
             return
         except OSError:
             data = b""
-        if not data:
+        self._heard += len(data)
+        if not data or (not self.peers and self._heard > UNBOUND_OCTETS):
             self.sockets.drop(self)
             return
         self._in += data
@@ -243,6 +252,7 @@ class Sockets:
         self._listeners: list[socket.socket] = []
         self._connections: dict[int, Connection] = {}
         self._numbers = 0
+        self._rests: deque[asyncio.TimerHandle] = deque(maxlen=8)
 
     def open(self, addresses: list[Address], port: int) -> list[tuple[str, int]]:
         """Bind UDP and TCP of every address to the same port number (0 = a free one, per address)."""
@@ -283,11 +293,15 @@ class Sockets:
         for _ in range(16):
             try:
                 sock, address = listener.accept()
-            except OSError:
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionError:
+                continue  # it went while it waited
+            except OSError as error:
+                self._exhausted(listener, index, error)
                 return
             host = address[0]
-            same = sum(1 for connection in self._connections.values() if connection.key[0] == host)
-            if len(self._connections) >= CONNECTIONS or same >= CONNECTIONS_PER_HOST:
+            if not self._has_room(host):
                 self.refused += 1
                 sock.close()
                 continue
@@ -297,6 +311,26 @@ class Sockets:
             connection = Connection(self, index, self._numbers, sock, (host, address[1]))
             self._connections[connection.connection] = connection
             self.loop.add_reader(sock, connection.read)
+
+    def _exhausted(self, listener: socket.socket, index: int, error: OSError) -> None:
+        """The listener stays readable: without a rest the loop would do nothing else, and media would stop."""
+        self.loop.remove_reader(listener)
+        self._rests.append(self.loop.call_later(REST_SECONDS, self.loop.add_reader, listener, self._accept, listener, index))
+        if (suppressed := log.limited("media accept", 60)) is not None:
+            _LOG.error("cannot accept", reason=error.strerror, connections=len(self._connections), suppressed=suppressed)
+
+    def _has_room(self, host: str) -> bool:
+        """Of too many that have proven nothing the oldest goes: who means it has sent his check long before."""
+        same = [one for one in self._connections.values() if one.key[0] == host]
+        unbound = [one for one in same if not one.peers]
+        if len(self._connections) >= CONNECTIONS:
+            unbound = unbound or [one for one in self._connections.values() if not one.peers]
+        elif len(same) < CONNECTIONS_PER_HOST and len(unbound) < UNBOUND_PER_HOST:
+            return True
+        if unbound:
+            self.refused += 1
+            self.drop(unbound[0])
+        return bool(unbound)
 
     def source(self, path: Path) -> Source | None:
         """The socket or connection of a path, None when it is gone."""
@@ -320,6 +354,8 @@ class Sockets:
                 self.drop(connection)
 
     def close(self) -> None:
+        for rest in self._rests:
+            rest.cancel()
         for udp in self._udp:
             self.loop.remove_reader(udp.socket)
             udp.socket.close()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from commhub.media import plane, sockets
+from commhub.media import packets, plane, sockets
 from commhub.media.forward import Forwarder
 from commhub.wire import rtcp, rtp, stun
 from tests.support.plane import EXTENSIONS, GCM, Client, Events, Vp8Track, quiet, until
@@ -57,6 +59,23 @@ async def test_stun_is_limited_per_address(stage: Stage) -> None:
         await until(lambda: len(stage.events.of("stun")) + stage.statistic("stun_limited") == 201)
         assert stage.statistic("stun_limited") >= 100  # of two seconds at most
         assert other.getsockname()[1] in {path.port for path, _ in stage.events.of("stun")}
+
+
+async def test_stun_of_strangers_is_limited_altogether_but_not_that_of_peers(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packets, "CHECKS_OF_STRANGERS", 20)
+    check = stun.binding_request(bytes(12), "a:b", b"key")
+    peer = stage.client()
+    loud = [stranger() for _ in range(50)]
+    for sock in loud:
+        sock.sendto(check, ("127.0.0.1", stage.port))
+    peer.socket.sendto(check, ("127.0.0.1", stage.port))
+    await until(lambda: peer.socket.getsockname()[1] in {path.port for path, _ in stage.events.of("stun")})
+    assert len(stage.events.of("stun")) <= 41  # of two seconds at most
+    assert len(stage.plane._checks) <= 45
+    for sock in loud:
+        sock.close()
 
 
 async def test_dtls_only_from_its_own_path(stage: Stage) -> None:
@@ -241,17 +260,23 @@ async def test_a_connection_that_does_not_read_is_bounded(stage: Stage, monkeypa
         received = received[-1002:] if not received.endswith(b"the end") else received
 
 
+async def dials(port: int, count: int) -> list[socket.socket]:
+    streams = []
+    for _ in range(count):
+        stream = socket.socket()
+        stream.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(stream, ("127.0.0.1", port))
+        streams.append(stream)
+        await asyncio.sleep(0.001)
+    return streams
+
+
 async def test_connections_that_say_nothing_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "CONNECTIONS_PER_HOST", 3)
     events = Events()
     forwarder = Forwarder(events)
     port = forwarder.open([plane.Address("127.0.0.1", "127.0.0.1")], 0)[0][1]
-    streams = []
-    for _ in range(5):
-        stream = socket.create_connection(("127.0.0.1", port))
-        stream.setblocking(False)
-        streams.append(stream)
-    await until(lambda: forwarder.statistics()["connections_refused"] == 2)
+    streams = await dials(port, 3)
+    await until(lambda: len(forwarder._sockets._connections) == 3)
     forwarder._sockets.expire(asyncio.get_running_loop().time() + 5)
     assert events.of("connection_closed") == []
     forwarder._sockets.expire(asyncio.get_running_loop().time() + 11)
@@ -259,6 +284,75 @@ async def test_connections_that_say_nothing_end(monkeypatch: pytest.MonkeyPatch)
     forwarder.close()
     for stream in streams:
         stream.close()
+
+
+@pytest.mark.parametrize("bound", ["UNBOUND_PER_HOST", "CONNECTIONS_PER_HOST", "CONNECTIONS"])
+async def test_of_too_many_that_prove_nothing_the_oldest_goes(monkeypatch: pytest.MonkeyPatch, stage: Stage, bound: str) -> None:
+    client = await TcpClient.dial(stage, 11)
+    stage.clients.append(client)
+    monkeypatch.setattr(sockets, bound, 3)
+    streams = await dials(stage.port, 6)
+    await until(lambda: stage.statistic("connections_refused") >= 3)
+    assert await receive(streams[0]) == b""
+    client.frame(stun.binding_request(bytes(12), "a:b", b"key"))  # who is somebody's path stays
+    await until(lambda: len([path for path, _ in stage.events.of("stun") if path == client.path]) == 2)
+    for stream in streams:
+        stream.close()
+
+
+async def test_where_everybody_is_proven_a_new_connection_is_refused(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    client = await TcpClient.dial(stage, 11)
+    stage.clients.append(client)
+    monkeypatch.setattr(sockets, "CONNECTIONS", 1)
+    (stream,) = await dials(stage.port, 1)
+    assert await receive(stream) == b""
+    assert stage.events.of("connection_closed") == []
+    stream.close()
+
+
+async def test_a_connection_that_proves_nothing_may_not_say_much(stage: Stage) -> None:
+    (stream,) = await dials(stage.port, 1)
+    noise = (1000).to_bytes(2, "big") + b"\xff" * 1000
+
+    async def go_on() -> None:
+        while True:
+            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(stream, noise), 3)
+
+    with pytest.raises(ConnectionError):
+        await go_on()
+    stream.close()
+
+
+async def test_without_file_descriptors_media_goes_on(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    calls = 0
+
+    class Empty:
+        full = True
+
+        def __init__(self, listener: socket.socket) -> None:
+            self.listener = listener
+
+        def accept(self) -> Any:
+            nonlocal calls
+            calls += 1
+            if self.full:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return self.listener.accept()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.listener, name)
+
+    door = stage.plane._sockets
+    listener = door._listeners[0]
+    door.loop.remove_reader(listener)
+    empty = Empty(listener)
+    door.loop.add_reader(listener, door._accept, empty, 0)  # type: ignore[arg-type]
+    (stream,) = await dials(stage.port, 1)
+    await asyncio.sleep(0.7)
+    assert 1 < calls < 10  # neither given up nor spinning
+    empty.full = False
+    await until(lambda: len(door._connections) == 1)
+    stream.close()
 
 
 # ------------------------------------------------------------------------------------------------------ sockets
