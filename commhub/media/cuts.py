@@ -317,3 +317,13 @@ def may_switch(old: Any, new: Any, packet: Packet) -> bool:
     if new.base.strata.vp9:
         return bool(new.first and picture.up and picture.temporal <= old.temporal)
     return picture.up and picture.temporal == old.temporal + 1
+
+
+def needs_key(old: Any, new: Any) -> bool:
+    """Is a key frame the only way from one part of a layer to another?"""
+    if new.spatial == old.spatial:
+        return False
+    strata = new.base.strata
+    if strata is not None and strata.structure is not None:
+        return not strata.structure.within(new.target(), old.target())
+    return bool(new.spatial > old.spatial)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from commhub.media import plane
-from commhub.media.cuts import Cut
+from commhub.media.cuts import Cut, needs_key
 from commhub.media.uplink import Layer, Packet, Receiver
 from commhub.wire import rtp
 from commhub.wire.picture import shift
@@ -106,7 +106,7 @@ class Outlet:
             )  # descriptors promise one step at a time
         if best is not self.target:
             self._wait_for(best)
-            if receiver.video and not (inside and current is not None and best.spatial == current.spatial):
+            if receiver.video and not (inside and current is not None and not needs_key(current, best)):
                 return best.base
         return None
 

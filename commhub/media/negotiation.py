@@ -258,6 +258,9 @@ def _accepted_extensions(offered: sdp.Section) -> dict[str, int]:
 
 def _receiving_section(offered: sdp.Section, codec: sdp.Codec) -> sdp.Section:
     section = sdp.Section(offered.kind, direction=sdp.RECVONLY, extensions=_accepted_extensions(offered))
+    if codec.name.lower() == "vp8":
+        # libwebrtc leaves picture ids and layers out of VP8's own descriptor where it may say them in the other one.
+        section.extensions.pop(plane.DEPENDENCY, None)
     section.codecs[codec.payload_type] = _with_feedback(codec, _PUBLISHER_FEEDBACK)
     rtx = rtx_of(offered, codec.payload_type)
     if rtx:
