@@ -8,6 +8,7 @@ of the reader: what is torn, forged or unknown is counted and dropped.
 from __future__ import annotations
 
 import asyncio
+import operator
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -25,7 +26,8 @@ from commhub.wire import rtcp, rtp
 from commhub.wire.dependency import renumber
 from commhub.wire.picture import shift
 
-CHECKS_PER_PATH, CHECKS_PER_HOST, PATHS = 50, 500, 20_000  # STUN per second before anybody is authenticated
+# STUN per second: of one address and port; of strangers (no transport's path) of one host, and of all of them together.
+CHECKS_PER_PATH, CHECKS_PER_HOST, CHECKS_OF_STRANGERS = 50, 1_000, 3_000
 CLOCK_INTERVAL = 0.25  # s; reports that come faster are not told: nobody may fill a recorder's link with them
 COUNTERS = (
     "packets_in",
@@ -119,12 +121,12 @@ class PacketPath:
     def _stun(self, source: Source, key: Key, data: bytes) -> None:
         peer = source.peers.get(key)
         checks = self._checks
-        for who, limit in ((key, CHECKS_PER_PATH), (key[0], CHECKS_PER_HOST)):
-            seen = checks.get(who, 0)
-            if seen >= limit or (not seen and len(checks) >= PATHS and peer is None):
-                self._count["stun_limited"] += 1
-                return
-            checks[who] = seen + 1
+        whose: tuple[Key | str, ...] = (key,) if peer is not None else (key, key[0], "")
+        counts = [checks.get(who, 0) for who in whose]
+        if any(map(operator.ge, counts, (CHECKS_PER_PATH, CHECKS_PER_HOST, CHECKS_OF_STRANGERS))):
+            self._count["stun_limited"] += 1
+            return
+        checks.update((who, count + 1) for who, count in zip(whose, counts, strict=True))
         if peer is not None:
             peer.alive = True
         self._events.stun(source.path(key), data)
