@@ -89,7 +89,9 @@ class Ledger:
         if not self._until or now < self._until:
             return
         self._until = 0.0
-        for name, people in [*self._returning.items(), *((room.name, room.returning) for room in rooms.values())]:
+        gone = {name: list(people) for name, people in self._returning.items()}
+        gone |= {room.name: list(room.returning) for room in rooms.values()}
+        for name, people in gone.items():
             for identity in people:
                 self._forget(name, identity)
         self._returning.clear()

@@ -67,8 +67,6 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
             _restore_peer(room, peer, now)
         elif not known.replaced:
             _compare(room, known, peer, now)
-
-
     for identity in room.by_identity:
         room.returning.pop(identity, None)
 
