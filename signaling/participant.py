@@ -25,7 +25,7 @@ SOURCE_NAMES = {number: name for name, number in tokens.SOURCES.items()}
 #: Attributes that say who somebody is; only the token does.
 RESERVED = frozenset({"org", "kind"})
 #: Grants that are not about being in the room.
-_API_GRANTS = frozenset(
+API_GRANTS = frozenset(
     {"roomCreate", "roomList", "roomRecord", "roomAdmin", "ingressAdmin", "destinationRoom", "canManageAgentSession"}
 )
 _KINDS = {"agent": Kind.AGENT, "ingress": Kind.INGRESS, "egress": Kind.EGRESS, "sip": Kind.SIP}
@@ -194,7 +194,7 @@ class Participant:
                 del attributes[name]
         grants = ticket.grants
         if now + ttl > ticket.expires_at:
-            grants = {name: value for name, value in grants.items() if name not in _API_GRANTS}
+            grants = {name: value for name, value in grants.items() if name not in API_GRANTS}
         return replace(ticket, name=self.info.name, metadata=self.info.metadata, attributes=attributes, grants=grants)
 
     @property

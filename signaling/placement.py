@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def place(room: Room) -> None:
     """The room opens on a worker, with its cameras."""
     room.placed = True
-    room.command(media.OpenRoom(room.name))
+    room.command(media.OpenRoom(room.name, room.beside))
     for person in room.people.values():
         if person.kind == "bridge":
             add_bridge(room, person)

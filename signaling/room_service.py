@@ -38,6 +38,7 @@ class RoomService:
                 "UpdateSubscriptions": self._update_subscriptions,
                 "UpdateRoomMetadata": self._update_metadata,
                 "SendData": self._send_data,
+                "MoveParticipant": self._move,
                 "PerformRpc": self._perform_rpc,
             },
         )
@@ -167,6 +168,23 @@ class RoomService:
         )
         self.rooms.act(room.name, outs)
         return info
+
+    async def _move(self, ticket: Ticket, request: protocol.MoveParticipantRequest) -> protocol.MoveParticipantResponse:
+        room = await self._room(ticket, request.room, "MoveParticipant")
+        await self._destination(ticket, request, "MoveParticipant")
+        await self.rooms.between.move(room.name, request.identity, request.destination_room, ticket.key)
+        return protocol.MoveParticipantResponse()
+
+    async def _destination(
+        self, ticket: Ticket, request: protocol.MoveParticipantRequest | protocol.ForwardParticipantRequest, action: str
+    ) -> None:
+        """The token has to name the destination too, as LiveKit wants it."""
+        if not request.destination_room or ticket.grants.get("destinationRoom") != request.destination_room:
+            raise Forbidden("The token is for another destination room.", "令牌属于另一个目标会商。")
+        if request.destination_room == request.room:
+            raise Invalid("destination room cannot be the same as source room", "目标会商与原会商相同。")
+        if (room := self.rooms.rooms.get(request.destination_room)) is not None:
+            await self._audit(ticket, room, action)
 
     async def _update_subscriptions(
         self, ticket: Ticket, request: protocol.UpdateSubscriptionsRequest

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
@@ -21,13 +20,15 @@ from livekit.protocol import room as service
 
 from commhub import log as logs
 from commhub.conference import CameraSeat, Host, Presence, Ticket
-from commhub.errors import Conflict, Forbidden, HubError, NotFound, Unavailable
+from commhub.errors import Conflict, Forbidden, NotFound, Unavailable
 from commhub.media import Engine
 from commhub.media import messages as media
 from commhub.media.messages import Message
 from commhub.tasks import Tasks
 from signaling import session, tokens
+from signaling.between import Between
 from signaling.ledger import Ledger
+from signaling.offers import Offers
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
 from signaling.participant import Participant
 from signaling.resource import Resource
@@ -40,7 +41,6 @@ from signaling.witness import Report, Witnesses
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.5
-MAX_PENDING_OFFERS = 16
 NO_ROOM = "requested room does not exist"
 
 
@@ -84,17 +84,19 @@ class Rooms:
         self.rooms: dict[str, Room] = {}
         self._workers, self._settle, self._patience = workers, settle, patience
         self._sockets: dict[str, Socket] = {}
-        self._offers: dict[str, deque[media.Offer]] = {}
         self._ready: set[str] = set()
         self._settled = asyncio.Event()
         self._changed = asyncio.Event()  # replaced at every change of placement
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
         self._revoked = Revoked()
         self._calls = Calls()
+        self.between = Between(self)
+        self._moved: dict[str, str] = {}  # sid → the room it was moved to; its WebSocket still says the first one
         self._witnesses = Witnesses(report)
         self._ledger = ledger or Ledger()
         self._ledger.read(self.now())
         self._tasks = Tasks("signalling")
+        self._offers = Offers(self, self._tasks)
         engine.on_event(self._event)
         engine.on_worker(self._found, self._lost, self._worker_ready)
 
@@ -122,12 +124,12 @@ class Rooms:
     async def open(self, room: str, *, key: str, metadata: str = "") -> None:
         known = self.rooms.get(room)
         if known is None:
-            known = self._make(session.new_room(room, key, self.terms, self.now(), kept=True, metadata=metadata))
+            known = self.make(session.new_room(room, key, self.terms, self.now(), kept=True, metadata=metadata))
         known.kept, known.key = True, key
 
     async def close(self, room: str) -> None:
         if (known := self.rooms.get(room)) is not None:
-            self._run(known, known.end(models.DisconnectReason.ROOM_DELETED, self.now()))
+            self.run(known, known.end(models.DisconnectReason.ROOM_DELETED, self.now()))
 
     def present(self, room: str) -> list[Presence]:
         known = self.rooms.get(room)
@@ -144,7 +146,7 @@ class Rooms:
         if tickets := [replace(one.ticket, identity=identity) for one in people if one.kind == "client"]:
             await self._revoke(room, tickets, before or self.now())
         if (known := self.find(room)).by_identity.get(identity) == sid:
-            self._run(known, known.remove(identity, self.now()))
+            self.run(known, known.remove(identity, self.now()))
 
     async def _revoke(self, room: str, tickets: list[Ticket], before: float) -> None:
         """At once for this hub, then for its records. Where those fail (a full disk), nobody is kept in a room for that."""
@@ -160,19 +162,19 @@ class Rooms:
         wanted = SOURCES.get(source)
         known = self.find(room)
         _, outs = known.mute(identity, lambda track: track.info.source == wanted, self.now())
-        self._run(known, outs)
+        self.run(known, outs)
 
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         known = self.find(room)
-        self._run(known, known.add_camera(seat, self.now()))
+        self.run(known, known.add_camera(seat, self.now()))
 
     async def remove_camera(self, room: str, identity: str) -> None:
         known = self.find(room)
-        self._run(known, known.remove(identity, self.now()))
+        self.run(known, known.remove(identity, self.now()))
 
     def set_recording(self, room: str, active: bool) -> None:
         if (known := self.rooms.get(room)) is not None:
-            self._run(known, known.set_recording(active))
+            self.run(known, known.set_recording(active))
 
     # ------------------------------------------------------------------------------------------ clients
 
@@ -195,10 +197,10 @@ class Rooms:
         if only_ask:
             return name
         if known is None:
-            known = self._make(self._configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket))
+            known = self.make(self._configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket))
         elif known.kept and known.key != ticket.key:
             await self.host.used_key(ticket.key, name, "join")
-        await self._wait_placed(known)
+        await self.wait_placed(known)
         return name
 
     def _admits(self, name: str, identity: str) -> None:
@@ -256,24 +258,27 @@ class Rooms:
         room.admits(ticket.identity)
         sid, outs = room.join(ticket, request, self.now(), dual=dual, resource=resource)
         self._sockets[sid] = socket
-        self._run(room, outs)
+        self.run(room, outs)
         log.info("participant joined", room=name, peer=sid, dual=dual)
         return sid
 
     def resume(self, name: str, ticket: Ticket, request: rtc.JoinRequest, socket: Socket) -> bool:
         """The same participant on a new WebSocket. False: there is no such session, the client has to start anew."""
         sid = request.participant_sid
-        room = self.rooms.get(name)
-        ticket = replace(ticket, room=name)
-        self._revoked.check(name, ticket)
-        outs = None if room is None else room.resume(sid, ticket, request, self.now())
+        room = self.room_of(sid, name)
+        if room is not None and room.name != name and sid in room.people:
+            ticket = room.people[sid].ticket  # it does not know yet that it was moved; resumed, it is told
+        self._revoked.check(ticket.room or name, ticket)
+        outs = None if room is None else room.resume(sid, replace(ticket, room=room.name), request, self.now())
         if room is None or outs is None:
             return False
+        if room.name != name:
+            outs += room.moved(sid, self.now())
         earlier = self._sockets.pop(sid, None)
         self._sockets[sid] = socket
         if earlier is not None:
             earlier.close()
-        self._run(room, outs)
+        self.run(room, outs)
         log.info("participant resumed", room=name, peer=sid)
         return True
 
@@ -286,20 +291,27 @@ class Rooms:
                     return room, person, person.resource
         raise NotFound("There is no such session; it has ended.", "没有这个会话，或已结束。")
 
+    def moved(self, sid: str, to: str) -> None:
+        """From now on what its WebSocket and its worker say is about that room."""
+        self._moved[sid] = to
+
+    def room_of(self, sid: str, name: str) -> Room | None:
+        return self.rooms.get(self._moved.get(sid, name))
+
     def receive(self, name: str, sid: str, request: rtc.SignalRequest) -> None:
-        if (room := self.rooms.get(name)) is not None:
-            self._run(room, room.receive(sid, request, self.now()))
+        if (room := self.room_of(sid, name)) is not None:
+            self.run(room, room.receive(sid, request, self.now()))
 
     def disconnected(self, name: str, sid: str, socket: Socket) -> None:
         if self._sockets.get(sid) is not socket:
             return  # it has come back on another one, or was told to go
         del self._sockets[sid]
-        if (room := self.rooms.get(name)) is not None:
-            self._run(room, room.disconnected(sid, self.now()))
+        if (room := self.room_of(sid, name)) is not None:
+            self.run(room, room.disconnected(sid, self.now()))
 
     def misbehaved(self, name: str, sid: str) -> None:
-        if (room := self.rooms.get(name)) is not None:
-            self._run(room, room.misbehaved(sid, self.now()))
+        if (room := self.room_of(sid, name)) is not None:
+            self.run(room, room.misbehaved(sid, self.now()))
 
     # ------------------------------------------------------------------------------------------ admins
 
@@ -317,7 +329,7 @@ class Rooms:
             room.info.empty_timeout = request.empty_timeout or room.info.empty_timeout
             room.info.departure_timeout = request.departure_timeout or room.info.departure_timeout
             room.info.max_participants = request.max_participants or room.info.max_participants
-            self._make(room)
+            self.make(room)
         elif not self.keys.reaches(key, room.key):
             raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")
         return room.info
@@ -328,32 +340,32 @@ class Rooms:
         await self._revoke(name, tickets, self.now())
         room = self.find(name)
         reason = models.DisconnectReason.ROOM_DELETED
-        self._run(room, room.close(reason, self.now()) if room.kept else room.end(reason, self.now()))
+        self.run(room, room.close(reason, self.now()) if room.kept else room.end(reason, self.now()))
 
     async def call(self, name: str, identity: str, method: str, payload: str, timeout: float) -> str:
         """RPC to a participant: the payload of its answer (:mod:`signaling.rpc`). ``timeout`` in seconds; 0: the usual."""
         callee = self.find(name).of_identity(identity)
 
         def send(packet: bytes) -> None:
-            if (room := self.rooms.get(name)) is not None:
-                self._run(room, room.send_data(packet, True, [callee.sid], []))
+            if (room := self.room_of(callee.sid, name)) is not None:
+                self.run(room, room.send_data(packet, True, [callee.sid], []))
 
         return await self._calls.perform(callee, method, payload, timeout, send)
 
     def act(self, name: str, outs: Iterable[Out]) -> None:
         """Carry out what a room's state machine said."""
-        self._run(self.find(name), list(outs))
+        self.run(self.find(name), list(outs))
 
     # ------------------------------------------------------------------------------------------ carrying out
 
-    def _make(self, room: Room) -> Room:
+    def make(self, room: Room) -> Room:
         self.rooms[room.name] = room
         self._ledger.welcome(room)
         log.info("room made", room=room.name, kept=room.kept)
         self._place(room)
         return room
 
-    def _run(self, room: Room, outs: list[Out]) -> None:
+    def run(self, room: Room, outs: list[Out]) -> None:
         for out in outs:
             match out:
                 case Send():
@@ -365,8 +377,9 @@ class Rooms:
                     self.engine.tell(out.message)
                     if isinstance(out.message, media.RemovePeer):
                         self._calls.gone(out.message.peer)
+                        self._moved.pop(out.message.peer, None)
                 case Negotiate():
-                    self._negotiate(room, out.offer)
+                    self._offers.add(out.offer)
                 case Close():
                     if (socket := self._sockets.pop(out.peer, None)) is not None:
                         socket.close()
@@ -379,49 +392,21 @@ class Rooms:
         self._ledger.look(room, outs)
         self._witnesses.look(room)
 
-    def _negotiate(self, room: Room, offer: media.Offer) -> None:
-        waiting = self._offers.get(offer.peer)
-        if waiting is None:
-            self._offers[offer.peer] = deque([offer])
-            self._tasks.spawn(self._answer(room, offer.peer), f"offer {offer.peer}")
-        elif len(waiting) < MAX_PENDING_OFFERS:
-            waiting.append(offer)
-        else:
-            self.misbehaved(room.name, offer.peer)
-
-    async def _answer(self, room: Room, peer: str) -> None:
-        """The offers of one participant, one after another."""
-        waiting = self._offers[peer]
-        try:
-            while waiting:
-                try:
-                    answer = await self.engine.offer(waiting[0])
-                except HubError as error:
-                    if error.code == "bad_sdp" and peer in room.people:
-                        if (suppressed := logs.limited("bad offer", 60)) is not None:
-                            log.warning("bad offer", room=room.name, peer=peer, why=error.message, suppressed=suppressed)
-                        self.misbehaved(room.name, peer)
-                    # Otherwise the worker is gone or the peer is: whoever told that has told the client.
-                    return
-                waiting.popleft()
-                self._run(room, room.answered(peer, answer))
-        finally:
-            del self._offers[peer]
-
     # ------------------------------------------------------------------------------------------ workers
 
     def _event(self, message: Message) -> None:
         if isinstance(message, media.Replied):
             self._calls.receive(message.peer, message.packet)
             return
-        name = getattr(message, "room", None)
-        if isinstance(name, str) and (room := self.rooms.get(name)) is not None:
-            self._run(room, room.event(message, self.now()))
+        name, peer = getattr(message, "room", None), getattr(message, "peer", "")
+        # What was said about somebody before the worker heard of their move is about them still.
+        if isinstance(name, str) and (room := self.room_of(peer, name)) is not None:
+            self.run(room, room.event(message, self.now()))
 
     def _place(self, room: Room) -> None:
         if room.placed or room.closed or not self._ready or not self._settled.is_set():
             return
-        self._run(room, room.place(self.now()))
+        self.run(room, room.place(self.now()))
         if not self.engine.worker_of(room.name):
             room.placed = False  # no worker was linked just then; one of them will say that it is ready
             return
@@ -431,7 +416,7 @@ class Rooms:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _wait_placed(self, room: Room) -> None:
+    async def wait_placed(self, room: Room) -> None:
         end = asyncio.get_running_loop().time() + self._patience
         while not room.placed:
             if room.closed:
@@ -457,7 +442,7 @@ class Rooms:
             elif found is not None and not known.people:
                 known.info.CopyFrom(found.info)
                 known.terms = found.terms
-            self._run(known, known.restore(state, now))
+            self.run(known, known.restore(state, now))
             self._witnesses.found(known)
             log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
         self._pulse()
@@ -469,7 +454,7 @@ class Rooms:
                 for sid in room.people:
                     self._calls.gone(sid)
                 log.warning("room lost its worker", room=name, worker=worker, people=len(room.people))
-                self._run(room, room.lost(self.now()))
+                self.run(room, room.lost(self.now()))
                 self._place(room)
 
     def _worker_ready(self, worker: str) -> None:
@@ -495,7 +480,7 @@ class Rooms:
             self._ledger.expire(self.rooms, self.now())
             for room in list(self.rooms.values()):
                 try:
-                    self._run(room, room.tick(self.now()))
+                    self.run(room, room.tick(self.now()))
                 except Exception:  # the clock of all other rooms goes on
                     if (suppressed := logs.limited(("tick", room.name), 60)) is not None:
                         log.exception("room's clock failed", room=room.name, suppressed=suppressed)

@@ -30,6 +30,7 @@ from signaling import (
     events,
     messages,
     moderation,
+    moving,
     participant,
     placement,
     publishing,
@@ -57,6 +58,7 @@ class Room:
     terms: Terms
     kept: bool = False
     placed: bool = False  # a worker runs it
+    beside: str = ""  # the room with which it would like to share a worker
     people: dict[str, Participant] = field(default_factory=dict)  # by sid
     by_identity: dict[str, str] = field(default_factory=dict)
     outs: list[Out] = field(default_factory=list)
@@ -120,12 +122,20 @@ class Room:
                 return person, track
         return None
 
-    def drop(self, person: Participant, reason: models.DisconnectReason, now: float, *, tell_host: bool = True) -> None:
-        """Take somebody out; the others and the engine are told."""
+    def drop(
+        self,
+        person: Participant,
+        reason: models.DisconnectReason,
+        now: float,
+        *,
+        tell_host: bool = True,
+        moving: bool = False,
+    ) -> None:
+        """Take somebody out; the others and the engine are told. ``moving``: not the engine, where they go on elsewhere."""
         del self.people[person.sid]
         self.by_identity.pop(person.identity, None)
         data_tracks.left(self, person)
-        if not person.replaced:
+        if not person.replaced and not moving:
             self.command(media.RemovePeer(self.name, person.sid, Reason.Name(reason)))
         for other in self.people.values():
             other.subscribed.difference_update(person.tracks)
@@ -286,6 +296,27 @@ class Room:
     def answered(self, sid: str, answer: media.Answer) -> list[Out]:
         if (person := self.people.get(sid)) is not None:
             self.send(person, messages.answer(answer.sdp, answer.id, answer.mids))
+        return self._flush()
+
+    def depart(self, person: Participant, to: str, now: float) -> list[Out]:
+        """They go on in the room ``to``; :meth:`arrive` there follows at once."""
+        moving.depart(self, person, to, now)
+        return self._flush()
+
+    def arrive(self, person: Participant, ticket: Ticket, now: float) -> list[Out]:
+        moving.arrive(self, person, ticket, now)
+        return self._flush()
+
+    def moved(self, sid: str, now: float) -> list[Out]:
+        """They were moved here while their WebSocket was away: told again."""
+        person = self.people[sid]
+        others = [other.shown() for other in self.people.values() if other is not person and not (other.hidden or other.replaced)]
+        moving.tell(self, person, others, now)
+        return self._flush()
+
+    def send_away(self, person: Participant, ticket: Ticket, now: float) -> list[Out]:
+        """They are to join another room by themselves."""
+        moving.send_away(self, person, ticket, now)
         return self._flush()
 
     # ------------------------------------------------------------------------------------------ the engine

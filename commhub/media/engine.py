@@ -13,7 +13,7 @@ from typing import Any
 
 from commhub import log as logs
 from commhub.errors import HubError, Invalid, NotFound
-from commhub.media import messages, negotiation
+from commhub.media import messages, moving, negotiation
 from commhub.media.broadcast import Broadcast
 from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
@@ -229,6 +229,11 @@ class Engine:
         if told and not peer.hidden:
             self.sinks.peer(peer, True)
 
+    def _move_peer(self, message: messages.MovePeer) -> None:
+        peer = self.peer(message)
+        if peer is not None and message.to != message.room:
+            moving.move(self, peer, self._room(message.to))
+
     def _remove_peer(self, message: messages.RemovePeer) -> None:
         peer = self.peer(message)
         if peer is not None:
@@ -425,6 +430,7 @@ _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.AddPeer: Engine._add_peer,
     messages.UpdatePeer: Engine._update_peer,
     messages.RemovePeer: Engine._remove_peer,
+    messages.MovePeer: Engine._move_peer,
     messages.Announce: lambda engine, message: engine.stage.announce(message),
     messages.Withdraw: lambda engine, message: engine.stage.withdraw(message),
     messages.Offer: Engine._offer,

@@ -171,25 +171,29 @@ class Workers:
             return
         worker = self._homes.get(room)
         if isinstance(message, messages.OpenRoom) and worker is None:
-            worker = self._place(room)
+            worker = self._place(room, message.beside)
         if worker is None or worker.link is None:
             return
         if isinstance(message, messages.AddPeer):
             worker.rooms[room] += 1
         elif isinstance(message, messages.RemovePeer):
             worker.rooms[room] = max(0, worker.rooms[room] - 1)
+        elif isinstance(message, messages.MovePeer):
+            worker.rooms[room] = max(0, worker.rooms[room] - 1)
+            worker.rooms[message.to] = worker.rooms.get(message.to, 0) + 1
         worker.link.tell(message)
         if isinstance(message, messages.CloseRoom):
             worker.rooms.pop(room, None)
             self._homes.pop(room, None)
 
-    def _place(self, room: str) -> _Worker | None:
-        """On the worker with the least to do, then the fewest participants; nowhere while none is linked that stays
-        (``ready`` tells when)."""
+    def _place(self, room: str, beside: str) -> _Worker | None:
+        """Where ``beside`` is, if it is anywhere; else on the worker with the least to do, then the fewest participants; nowhere
+        while none is linked that stays (``ready`` tells when)."""
         usable = [worker for worker in self._workers.values() if worker.open]
         if not usable:
             return None
-        worker = min(usable, key=lambda one: one.rank)
+        neighbour = self._homes.get(beside)
+        worker = neighbour if neighbour in usable else min(usable, key=lambda one: one.rank)
         worker.rooms[room] = 0
         self._homes[room] = worker
         return worker

@@ -81,8 +81,6 @@ async def test_what_room_service_refuses(house: House, admin: api.LiveKitAPI) ->
     assert await code(room.remove_participant(missing)) == ("not_found", 404)
     unmute = api.MuteRoomTrackRequest(room="r", identity="x", track_sid="TR", muted=False)
     assert await code(room.mute_published_track(unmute)) == ("failed_precondition", 412)
-    move = api.MoveParticipantRequest(room="r", identity="x", destination_room="s")
-    assert await code(room.move_participant(move)) == ("unimplemented", 501)
     assert not [one for one in (await room.list_rooms(api.ListRoomsRequest())).rooms if one.name == "c"]
 
 

@@ -6,7 +6,10 @@ from commhub.media.messages.common import BaseMessage, Layer
 
 
 class OpenRoom(BaseMessage, frozen=True):
+    """``beside``: a room with which it had better share a worker; the hub's own word to itself."""
+
     room: str
+    beside: str = ""
 
 
 class CloseRoom(BaseMessage, frozen=True):
