@@ -39,6 +39,11 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
         """``room_moved``."""
         return self.protocol > 15
 
+    @property
+    def takes_red(self) -> bool:
+        """Redundant audio: Firefox does not know it, Safari plays it badly (LiveKit's list)."""
+        return self.browser not in ("firefox", "firefox mobile", "safari")
+
     def configuration(self) -> models.ClientConfiguration | None:
         """What this client must not do; None when it may do everything."""
         disabled = models.DisabledCodecs()

@@ -51,7 +51,7 @@ class Track:
     def kind(self) -> str:
         return "video" if self.info.type == models.TrackType.VIDEO else "audio"
 
-    def announce(self, room: str, peer: str) -> media.Announce:
+    def announce(self, room: str, peer: str, client: Client = UNKNOWN) -> media.Announce:
         return media.Announce(
             room=room,
             peer=peer,
@@ -62,7 +62,7 @@ class Track:
             name=self.info.name,
             muted=self.info.muted,
             stream=self.stream,
-            red=self.kind == "audio" and not self.info.disable_red,
+            red=self.kind == "audio" and not self.info.disable_red and client.takes_red,
             codecs=[codec.mime_type for codec in self.info.codecs if codec.mime_type],
             encrypted=self.info.encryption != models.Encryption.NONE,
             layers=[

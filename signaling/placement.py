@@ -28,7 +28,7 @@ def add_bridge(room: Room, person: Participant) -> None:
     room.add_peer(person)
     room.command(media.AttachSource(room.name, person.sid, person.seat.source))
     for track in person.tracks.values():
-        room.command(track.announce(room.name, person.sid))
+        room.command(track.announce(room.name, person.sid, person.client))
 
 
 def lost(room: Room, now: float) -> None:
@@ -77,7 +77,7 @@ def _compare(room: Room, person: Participant, peer: media.PeerState, now: float)
     for track in list(person.tracks.values()):
         state = known.get(track.sid)
         if state is None:
-            room.command(track.announce(room.name, person.sid))
+            room.command(track.announce(room.name, person.sid, person.client))
             continue
         if state.mid and not track.bound:
             publishing.bound(room, person, track.sid, state.mid, state.mime, now)
@@ -106,7 +106,7 @@ def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
                 del person.tracks[sid]
                 continue
             track.bound = False
-            room.command(track.announce(room.name, person.sid))
+            room.command(track.announce(room.name, person.sid, person.client))
         elif not track.bound and known[sid].mid:
             publishing.bind(track, known[sid].mid, known[sid].mime, now)
     person.subscribed = set(peer.subscriptions)

@@ -48,7 +48,7 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     returning.succeed(room, person, track)
     person.tracks[track.sid] = track
     person.dirty = True
-    room.command(track.announce(room.name, person.sid))
+    room.command(track.announce(room.name, person.sid, person.client))
     room.send(person, _published(request.cid, track))
 
 
@@ -144,7 +144,7 @@ def _add_codec(room: Room, person: Participant, track: Track, request: rtc.AddTr
             del entry.layers[:]
             entry.layers.extend(layers)
     person.dirty = True
-    room.command(track.announce(room.name, person.sid))
+    room.command(track.announce(room.name, person.sid, person.client))
     room.send(person, _published(request.cid, track))
 
 

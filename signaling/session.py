@@ -69,6 +69,7 @@ class Room:
     changed: dict[str, Participant] = field(default_factory=dict)  # for who tells other systems; they clear it
     closed: bool = False
     viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
+    recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
 
     # ------------------------------------------------------------------------------------------ for the parts
@@ -238,6 +239,7 @@ class Room:
                 may_send_data=permission.can_publish_data,
                 may_pause=person.may_pause,
                 adaptive=person.adaptive,
+                takes_red=person.client.takes_red,
             )
         )
 
@@ -382,9 +384,10 @@ class Room:
         self.tell_room()
         return self._flush()
 
-    def set_recording(self, active: bool) -> list[Out]:
-        if self.info.active_recording != active:
-            self.info.active_recording = active
+    def set_recording(self, active: bool, by: str = "") -> list[Out]:
+        (self.recorders.add if active else self.recorders.discard)(by)
+        if self.info.active_recording != bool(self.recorders):
+            self.info.active_recording = bool(self.recorders)
             self.tell_room()
         return self._flush()
 

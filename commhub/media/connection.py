@@ -184,7 +184,8 @@ class Connection:
             self._update_slots(offer)
             self._assign()
         sending = {slot.mid: one for slot in self._slots.values() if not self._peer.dual and (one := self._sending(slot))}
-        text = sdp.build(negotiation.answer(offer, transport.local(), self._publishing, sending))
+        redundant = {mid for mid, track in bindings.items() if self._peer.tracks[track].red}
+        text = sdp.build(negotiation.answer(offer, transport.local(), self._publishing, sending, redundant))
         self._start_data(transport, offer, opens=False)
         if not self._peer.dual:
             self._route_all(transport)
@@ -228,7 +229,7 @@ class Connection:
         for section in offer.sections:
             track, codec = self._peer.tracks.get(bindings.get(section.mid, "")), self._publishing.get(section.mid)
             if track is not None and codec is not None:
-                spec = negotiation.receiver_spec(self.publisher.number, section, codec, track.announced)
+                spec = negotiation.receiver_spec(self.publisher.number, section, codec, track.announced, track.red)
                 found.append((track, section, spec, codec))
         kept = {(track.id, section.mid): spec for track, section, spec, _ in found}
         for track in list(self._peer.tracks.values()):
@@ -327,7 +328,12 @@ class Connection:
         if slot.section is not None and taken and not negotiation.rtx_of(slot.section, taken[1].payload_type):
             rtx = 0
         # Clients split the stream at "|": the first part says whose track it is.
-        return negotiation.Sending(f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx)
+        return negotiation.Sending(
+            f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx, self._redundant(encoding)
+        )
+
+    def _redundant(self, encoding: Encoding) -> bool:
+        return encoding.redundant and self._peer.takes_red and not self._peer.fixed
 
     def _standing(self, slot: Slot) -> negotiation.Sending:
         """What a section of a fixed client says for good, whatever comes into it: one stream, so that its sound and picture
@@ -350,11 +356,13 @@ class Connection:
             return
         encoding, codec = taken
         rtx = negotiation.rtx_of(section, codec.payload_type) if subscription.track.kind == "video" else 0
+        red = negotiation.red_of(section, codec.payload_type) if self._redundant(encoding) else 0
         spec = RouteSpec(
             receiver=encoding.receiver,
             transport=transport.number,
             ssrc=slot.ssrc,
-            payload_type=codec.payload_type,
+            payload_type=red or codec.payload_type,
+            red=codec.payload_type if red else 0,
             mid=slot.mid,
             extensions=negotiation.sent_extensions(section),
             rtx_ssrc=slot.rtx_ssrc if rtx else 0,

@@ -269,6 +269,9 @@ class Route(Outlet):
         self.payload_type = spec.payload_type
         self.rtx_ssrc = spec.rtx_ssrc
         self.rtx_payload_type = spec.rtx_payload_type
+        self.red = spec.red
+        if spec.red:
+            receiver.redundant = True
         self.header = header_builder(spec, receiver.video)
         self.rtx_header = header_builder(spec, receiver.video, rtx=True)
         self.describe = describing_builder(spec)

@@ -202,6 +202,7 @@ class Engine:
         peer.hidden, peer.may_publish = message.hidden, message.may_publish
         peer.may_subscribe, peer.may_send_data = message.may_subscribe, message.may_send_data
         peer.fixed, peer.may_pause, peer.adaptive = message.fixed, message.may_pause, message.adaptive
+        peer.takes_red = message.takes_red
         room.peers[peer.id] = peer
         if peer.kind == "client":
             peer.connection = Connection(peer, self)

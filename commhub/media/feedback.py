@@ -5,7 +5,7 @@ from __future__ import annotations
 from commhub.media.downlink import RESEND_INTERVAL, Route, Segment
 from commhub.media.peer import Peer
 from commhub.media.uplink import Packet, Receiver
-from commhub.wire import rtcp
+from commhub.wire import red, rtcp
 from commhub.wire.dependency import renumber
 from commhub.wire.picture import shift
 
@@ -103,6 +103,8 @@ def rebuild(route: Route, segment: Segment, packet: Packet, number: int, sent: b
     payload = packet.payload
     if packet.picture is not None and (segment.picture_id or segment.tl0):
         payload = shift(payload, packet.picture, segment.picture_id, segment.tl0)
+    elif route.red:
+        payload = red.build(route.red, payload, packet.earlier)
     timestamp = packet.timestamp + segment.timestamp
     if route.rtx_ssrc and route.rtx_payload_type:
         index = route.rtx_next

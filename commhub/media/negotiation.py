@@ -5,7 +5,7 @@ The shapes are those that livekit-client and the Rust SDKs accept; why each line
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from commhub.media import plane
@@ -32,6 +32,7 @@ ACCEPTED = (
 SENT = (plane.MID, plane.AUDIO_LEVEL, plane.ABS_SEND_TIME, plane.DEPENDENCY)
 #: What a publisher's packets carry.
 RECEIVED = (plane.MID, plane.RID, plane.REPAIRED_RID, plane.AUDIO_LEVEL, plane.TRANSPORT_CC, plane.DEPENDENCY)
+RED = "audio/red"
 _PUBLISHER_FEEDBACK = ("transport-cc", "ccm fir", "nack", "nack pli")
 _SUBSCRIBER_FEEDBACK = ("goog-remb", "ccm fir", "nack", "nack pli")
 MAX_MESSAGE_SIZE = 65_535
@@ -60,6 +61,7 @@ class Sending:
     codec: Codec | None
     ssrc: int
     rtx_ssrc: int = 0
+    redundant: bool = False  # audio that comes with redundancy, for who takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +193,27 @@ def rtx_of(section: sdp.Section, payload_type: int) -> int:
     return 0
 
 
+def red_of(section: sdp.Section, payload_type: int) -> int:
+    """The payload type of redundant audio (RFC 2198) made of a codec's frames, 0 without one."""
+    for codec in section.codecs.values():
+        if codec.name.lower() == "red" and codec.fmtp.partition("/")[0].strip() == str(payload_type):
+            return codec.payload_type
+    return 0
+
+
 # ---- answers
 
 
 def answer(
-    offer: sdp.Description, local: Local, publishing: dict[str, sdp.Codec], sending: dict[str, Sending]
+    offer: sdp.Description,
+    local: Local,
+    publishing: dict[str, sdp.Codec],
+    sending: dict[str, Sending],
+    redundant: Container[str] = (),
 ) -> sdp.Description:
-    """The answer to a client's offer. ``publishing`` has the codec of every section that may send, ``sending`` what is put
-    into sections that receive; every other section is kept inactive (or rejected when nothing in it is of use)."""
+    """The answer to a client's offer. ``publishing`` has the codec of every section that may send (``redundant`` ones with
+    redundancy), ``sending`` what is put into sections that receive; every other section is kept inactive (or rejected when
+    nothing in it is of use)."""
     result = sdp.Description(session_id=local.session_id, version=local.version, ice_lite=True, allow_mixed=offer.allow_mixed)
     result.fingerprints = local.fingerprints
     for offered in offer.sections:
@@ -208,7 +223,7 @@ def answer(
         elif offered.kind == "application":
             section = _application(local)
         elif offered.mid in publishing:
-            section = _receiving_section(offered, publishing[offered.mid])
+            section = _receiving_section(offered, publishing[offered.mid], offered.mid in redundant)
         else:
             section = _sending_section(offered, sending.get(offered.mid))
         section.kind, section.mid, section.protocol = offered.kind, offered.mid, offered.protocol
@@ -256,11 +271,13 @@ def _accepted_extensions(offered: sdp.Section) -> dict[str, int]:
     return {uri: offered.extensions[uri] for uri in ACCEPTED if uri in offered.extensions}
 
 
-def _receiving_section(offered: sdp.Section, codec: sdp.Codec) -> sdp.Section:
+def _receiving_section(offered: sdp.Section, codec: sdp.Codec, redundant: bool) -> sdp.Section:
     section = sdp.Section(offered.kind, direction=sdp.RECVONLY, extensions=_accepted_extensions(offered))
     if codec.name.lower() == "vp8":
         # libwebrtc leaves picture ids and layers out of VP8's own descriptor where it may say them in the other one.
         section.extensions.pop(plane.DEPENDENCY, None)
+    if redundant and (red := red_of(offered, codec.payload_type)):
+        section.codecs[red] = replace(offered.codecs[red], feedback=[])  # first: that is what a sender then sends
     section.codecs[codec.payload_type] = _with_feedback(codec, _PUBLISHER_FEEDBACK)
     rtx = rtx_of(offered, codec.payload_type)
     if rtx:
@@ -283,6 +300,8 @@ def _sending_section(offered: sdp.Section, sending: Sending | None) -> sdp.Secti
         rtx = rtx_of(offered, codec.payload_type)
         if rtx:
             section.codecs[rtx] = replace(offered.codecs[rtx], feedback=[])
+    if first is not None and sending and sending.redundant and (red := red_of(offered, first.payload_type)):
+        section.codecs = {red: replace(offered.codecs[red], feedback=[]), **section.codecs}
     if sending and (first or sending.codec is None):
         section.direction = sdp.SENDONLY
         _identify(section, sending)
@@ -343,7 +362,8 @@ def offer(local: Local, slots: Sequence[Slot], data_mid: str = "0") -> sdp.Descr
             if slot.kind == "video":
                 template.codecs[number + 1] = sdp.Codec(number + 1, "rtx", rate, fmtp=f"apt={number}")
             else:
-                template.codecs[number].feedback = []
+                template.codecs[number].feedback = ["nack"]
+                template.codecs[63] = sdp.Codec(63, "red", rate, channels, f"{number}/{number}")
         section = _sending_section(template, slot.sending)
         section.mid = slot.mid
         result.sections.append(section)
@@ -368,19 +388,25 @@ def layer_rids(section: sdp.Section, announced: Sequence[Layer] = ()) -> list[st
     return rids
 
 
-def receiver_spec(transport: int, section: sdp.Section, codec: sdp.Codec, announced: Sequence[Layer] = ()) -> plane.ReceiverSpec:
-    """How packets of a publication are recognised: by the SSRCs of the offer, else by mid and rid."""
+def receiver_spec(
+    transport: int, section: sdp.Section, codec: sdp.Codec, announced: Sequence[Layer] = (), redundant: bool = False
+) -> plane.ReceiverSpec:
+    """How packets of a publication are recognised: by the SSRCs of the offer, else by mid and rid. ``redundant``: audio may
+    come with redundancy."""
     rtx = rtx_of(section, codec.payload_type)
     rids = layer_rids(section, announced)
     repairs = {ssrcs[1]: ssrcs[0] for semantics, ssrcs in section.groups if semantics == "FID" and len(ssrcs) == 2}
     simulcast = next((ssrcs for semantics, ssrcs in section.groups if semantics == "SIM" and ssrcs), [])
     plain = [ssrc for ssrc in section.ssrcs if ssrc not in repairs]
     media = simulcast or ([] if rids else plain[:1])
+    payload_types = {codec.payload_type: mime(section, codec)}
+    if redundant and (red := red_of(section, codec.payload_type)):
+        payload_types[red] = RED
     return plane.ReceiverSpec(
         transport=transport,
         kind=section.kind,
         clock_rate=codec.clock_rate,
-        payload_types={codec.payload_type: mime(section, codec)},
+        payload_types=payload_types,
         rtx={rtx: codec.payload_type} if rtx else {},
         mid=section.mid,
         ssrcs={ssrc: layer for layer, ssrc in enumerate(media[:3])},

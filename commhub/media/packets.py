@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from commhub import log
-from commhub.media import feedback
+from commhub.media import feedback, redundancy
 from commhub.media.cuts import Cut, may_switch
 from commhub.media.downlink import Outlet, Route, TapOutlet
 from commhub.media.peer import Peer
@@ -22,7 +22,7 @@ from commhub.media.plane import Path, PlaneEvents
 from commhub.media.sockets import Key, Source
 from commhub.media.srtp import Window
 from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
-from commhub.wire import rtcp, rtp
+from commhub.wire import red, rtcp, rtp
 from commhub.wire.dependency import renumber
 from commhub.wire.picture import shift
 
@@ -30,25 +30,10 @@ from commhub.wire.picture import shift
 CHECKS_PER_PATH, CHECKS_PER_HOST, CHECKS_OF_STRANGERS = 50, 1_000, 3_000
 CLOCK_INTERVAL = 0.25  # s; reports that come faster are not told: nobody may fill a recorder's link with them
 COUNTERS = (
-    "packets_in",
-    "octets_in",
-    "packets_out",
-    "octets_out",
-    "malformed",
-    "unknown_path",
-    "unknown_stream",
-    "unauthentic",
-    "replayed",
-    "stun_limited",
-    "dropped_out",
-    "nacks_out",
-    "nacks_in",
-    "resent",
-    "restored",
-    "plis_out",
-    "plis_in",
-    "failed",
-)
+    "packets_in", "octets_in", "packets_out", "octets_out", "malformed", "unknown_path", "unknown_stream",
+    "unauthentic", "replayed", "stun_limited", "dropped_out", "nacks_out", "nacks_in", "resent", "restored", "plis_out",
+    "plis_in", "failed",
+)  # fmt: skip
 _LOG = log.get(__name__)
 _NOTHING: dict[int, bytes] = {}
 _NOBODY: list[Outlet] = []
@@ -203,7 +188,17 @@ class PacketPath:
             receiver = layer.receiver
             if receiver.open and level & 0x7F < receiver.level:
                 receiver.level = level & 0x7F
-        self._media(layer, index, mark, timestamp, payload, level, at, dd)
+        if layer.receiver.mimes[mark & 0x7F] != redundancy.MIME:
+            self._media(layer, index, mark, timestamp, payload, level, at, dd)
+            return
+        try:
+            frames = redundancy.unwrap(window, index, timestamp, mark, payload)
+        except ValueError:
+            count["malformed"] += 1
+            return
+        for index, mark, timestamp, payload in frames:
+            if mark & 0x7F in layer.receiver.mimes:
+                self._media(layer, index, mark, timestamp, payload, level, at)
 
     def _bind(self, peer: Peer, ssrc: int, found: tuple[Layer, bool], window: Window, values: dict[int, bytes]) -> Stream:
         layer, rtx = found
@@ -331,7 +326,7 @@ class PacketPath:
 
     def _routes(self, routes: list[Route], packet: Packet) -> None:
         """The innermost loop: one header, one seal per subscriber."""
-        place, mark, timestamp, payload, sent, level, picture, _, _, _, dd = packet
+        place, mark, timestamp, payload, sent, level, picture, _, _, _, dd, earlier = packet
         dirty = self._dirty
         octets = 0
         size = len(payload)
@@ -344,6 +339,8 @@ class PacketPath:
             body = payload
             if picture is not None and route.shifted:
                 body = shift(payload, picture, route.picture_id, route.tl0)
+            elif route.red:
+                body = red.build(route.red, payload, earlier)
             if dd and (describe := route.describe) is not None:
                 header = describe(
                     mark, number, timestamp + route.timestamp, sent, renumber(dd, route.frame) if route.frame else dd

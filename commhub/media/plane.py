@@ -69,7 +69,9 @@ class ReceiverSpec:
 @dataclass(slots=True)
 class RouteSpec:
     """An outgoing copy. ``extensions`` as the subscriber negotiated them; of these MID, absolute send time, the audio level and
-    the dependency descriptor (of tracks that come with one) are written. ``rtx_payload_type`` 0 = resend on the media SSRC. An ``ssrc`` belongs to one route of a transport at a time."""
+    the dependency descriptor (of tracks that come with one) are written. ``rtx_payload_type`` 0 = resend on the media SSRC.
+    An ``ssrc`` belongs to one route of a transport at a time. ``red`` > 0: ``payload_type`` is that of redundant audio
+    (RFC 2198), and this is the type of the frames in it."""
 
     receiver: int
     transport: int
@@ -79,6 +81,7 @@ class RouteSpec:
     extensions: dict[str, int] = field(default_factory=dict)
     rtx_ssrc: int = 0
     rtx_payload_type: int = 0
+    red: int = 0
 
 
 @dataclass(slots=True)

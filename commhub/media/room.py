@@ -28,6 +28,11 @@ class Encoding:
     spec: ReceiverSpec | None = None
 
     @property
+    def redundant(self) -> bool:
+        """Does its publisher send redundant audio?"""
+        return self.spec is not None and negotiation.RED in self.spec.payload_types.values()
+
+    @property
     def shared(self) -> bool:
         return self.spec is None
 
@@ -48,6 +53,9 @@ class Track:
     open: bool = True
     live: bool = False
     received: bool = False  # somebody has received it: its publisher was told
+    red: bool = False  # redundant audio may be negotiated
+    encrypted: bool = False  # end to end: frames are opaque
+    codecs: list[str] = field(default_factory=list)  # mimes its publisher could send, best first
     encodings: list[Encoding] = field(default_factory=list)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)  # by subscriber
     wanted: list[tuple[str, list[int]]] | None = None  # as its publisher was told
@@ -147,6 +155,7 @@ class Peer:
     fixed: bool = False  # its client never offers again
     may_pause: bool = True  # its videos may stop for want of bandwidth
     adaptive: bool = False  # it says what its views need
+    takes_red: bool = True  # may get audio with redundancy
     received: int = 0  # sequence of its last reliable data packet
     connected: bool = False
     feed: str = ""
@@ -162,6 +171,9 @@ class Peer:
             self.room.tracks[track.id] = track
         track.name, track.cids, track.stream = message.name, message.cids, message.stream
         track.announced, track.muted = message.layers, message.muted
+        track.codecs, track.encrypted = message.codecs, message.encrypted
+        # Redundancy is made of frames: who encrypts them encrypts the whole, and nobody here could take it apart.
+        track.red = message.red and not message.encrypted
         return track
 
     def state(self) -> PeerState:

@@ -17,6 +17,7 @@ from commhub.media.srtp import WINDOW, Window
 from commhub.wire import av1, nal, rtcp, vp8, vp9
 from commhub.wire.dependency import Frame
 from commhub.wire.picture import Picture
+from commhub.wire.red import MAX_BACK, MAX_LENGTH, Block
 
 if TYPE_CHECKING:
     from commhub.media.downlink import Outlet, Route, TapOutlet
@@ -32,6 +33,7 @@ PLI_INTERVAL = 0.5
 PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds between them
 ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
 SILENT_LEVEL = 127
+REDUNDANCY = 2  # frames that redundant audio repeats
 _ALL = 99
 
 #: mime, lower case → how its payload descriptor is read
@@ -63,6 +65,7 @@ class Packet(NamedTuple):
     payload_type: int
     frame: Frame | None = None  # of streams with dependency descriptors
     dd: bytes = b""  # the descriptor itself
+    earlier: tuple[Block, ...] = ()  # audio: the frames before it, for who gets redundancy
 
 
 class Stream:
@@ -143,6 +146,7 @@ class Receiver:
         self.layers = [Layer(self, n) for n in range(layers)]
         self.outlets: list[Outlet] = []
         self.level = SILENT_LEVEL
+        self.redundant = False  # somebody gets it with redundancy
 
     def choose(self, wanted: int, temporal: int) -> Layer | Cut | None:
         """What a viewer gets who wants nothing above these layers: a layer, or a part of its stream. Where spatial layers are
@@ -287,7 +291,8 @@ class Layer:
                 frame = self._described(dd, mime, len(payload))
             elif picture is not None and (self.strata is not None or picture.temporal or picture.spatial):
                 self._layered(picture, mime, len(payload))
-        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type, frame, dd)
+        earlier = self._earlier(place, timestamp) if receiver.redundant and payload else ()
+        packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type, frame, dd, earlier)
         self.cache[place & _SLOT] = packet
         if place > self.highest:
             self.highest = place
@@ -296,6 +301,17 @@ class Layer:
         counters.packets += 1
         counters.octets += len(payload)
         return packet
+
+    def _earlier(self, place: int, timestamp: int) -> tuple[Block, ...]:
+        """What the packet at ``place`` repeats. It is kept with it: sent again, the packet must be what it was."""
+        blocks = []
+        for before in range(place - REDUNDANCY, place):
+            packet = self.cache[before & _SLOT]
+            if packet is None or packet.place != before or not 0 < len(packet.payload) <= MAX_LENGTH:
+                continue
+            if 0 < (back := timestamp - packet.timestamp & 0xFFFFFFFF) <= MAX_BACK:
+                blocks.append(Block(back, packet.payload))
+        return tuple(blocks)
 
     def _described(self, dd: bytes, mime: str, size: int) -> Frame | None:
         """The frame of a packet with a dependency descriptor, None while its structure has not come."""

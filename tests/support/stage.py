@@ -34,8 +34,14 @@ class Stage:
         self.plane.add_receiver(receiver, plane.ReceiverSpec(publisher.number, "video", 90000, dict(VIDEO), **values))
 
     def audio(self, receiver: int, publisher: Client, **more: Any) -> None:
-        values: dict[str, Any] = {"mid": "a", "extensions": dict(EXTENSIONS), "nack": False, **more}
-        self.plane.add_receiver(receiver, plane.ReceiverSpec(publisher.number, "audio", 48000, dict(AUDIO), **values))
+        values: dict[str, Any] = {
+            "payload_types": dict(AUDIO),
+            "mid": "a",
+            "extensions": dict(EXTENSIONS),
+            "nack": False,
+            **more,
+        }
+        self.plane.add_receiver(receiver, plane.ReceiverSpec(publisher.number, "audio", 48000, **values))
 
     def route(self, route: int, receiver: int, subscriber: Client, ssrc: int = OUT, payload_type: int = 120, **more: Any) -> None:
         self.plane.add_route(route, plane.RouteSpec(receiver, subscriber.number, ssrc, payload_type, **more))

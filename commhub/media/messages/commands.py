@@ -28,7 +28,7 @@ class AddPeer(BaseMessage, frozen=True):
     ``fixed``: its client never offers again (WHEP). Every section it can receive in is answered as one that sends, and
     carries whatever it is subscribed to, one track after another.
     ``may_pause``: its videos may stop for want of bandwidth. ``adaptive``: it says what its views need (:class:`Shape`), and
-    until it does the lowest layer is enough.
+    until it does the lowest layer is enough. ``takes_red``: may be sent redundant audio if its description lists it.
     """
 
     room: str
@@ -45,6 +45,7 @@ class AddPeer(BaseMessage, frozen=True):
     fixed: bool = False
     may_pause: bool = True
     adaptive: bool = False
+    takes_red: bool = True
 
 
 class UpdatePeer(BaseMessage, frozen=True):
