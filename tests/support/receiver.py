@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -29,6 +30,7 @@ class WebhookHost:
         self.busy = self.busiest = 0
         self.port = 0
         self._runner: web.AppRunner | None = None
+        self._held = socket.socket()
         self._arrived = asyncio.Event()
 
     @property
@@ -78,14 +80,19 @@ class WebhookHost:
         app.router.add_post("/hook", self._take)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
+        self._held.close()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def down(self) -> None:
+        """Away, as by a crash: connections are refused. The port stays ours, so that nobody else answers on it."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+            self._held = socket.socket()
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._held.bind(("127.0.0.1", self.port))
 
     async def __aenter__(self) -> Self:
         await self.up()
@@ -93,3 +100,4 @@ class WebhookHost:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.down()
+        self._held.close()
