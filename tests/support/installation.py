@@ -183,6 +183,32 @@ class Installation:
             assert answer.status == 200, await answer.text()
             return Person(self.base, session, await answer.json())
 
+    async def spare(self, name: str, within: float = 30) -> None:
+        """Until a spare of this process has loaded everything and waits for its turn."""
+        run, until = self.folder / "data" / "run", time.monotonic() + within
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                if int((run / f"{name}.turn.next").read_text()) == self.pids().get(f"{name}-spare"):
+                    return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{name} has no spare: {self.pids()}")
+
+    async def crash(self) -> None:
+        """``kill -9`` of the supervisor; :meth:`start` starts another one."""
+        assert self._serve is not None
+        self._serve.kill()
+        await self._serve.wait()
+        self._serve = None
+
+    async def end(self, within: float = 20) -> float:
+        """SIGTERM to all of it; the seconds it took. TimeoutError."""
+        assert self._serve is not None
+        began = time.monotonic()
+        self._serve.terminate()
+        await asyncio.wait_for(self._serve.wait(), within)
+        self._serve = None
+        return time.monotonic() - began
+
     async def stop(self) -> None:
         for session in self._sessions:
             await session.close()
