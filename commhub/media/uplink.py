@@ -33,7 +33,7 @@ PLI_INTERVAL = 0.5
 PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds between them
 ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
 SILENT_LEVEL = 127
-REDUNDANCY = 2  # frames that redundant audio repeats
+REDUNDANCY = 1  # frames that redundant audio repeats; as many as libwebrtc does
 _ALL = 99
 
 #: mime, lower case → how its payload descriptor is read

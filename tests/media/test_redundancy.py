@@ -59,7 +59,7 @@ async def test_plain_for_one_and_redundant_for_the_other(stage: Stage) -> None:
     assert {one.payload_type for one in found} == {101}
     assert [one.primary for one in found] == [frame(number) for number in range(5)]
     assert found[0].earlier == []
-    assert found[4].earlier == [Block(1920, frame(2)), Block(960, frame(3))]
+    assert found[4].earlier == [Block(960, frame(3))]
 
 
 async def test_what_was_lost_on_the_way_in_is_mended_for_everybody(stage: Stage) -> None:
