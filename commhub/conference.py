@@ -6,7 +6,7 @@ other through one protocol of this page; ``commhub.app`` joins the two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,8 +53,8 @@ class Conference(Protocol):
         """A participant of kind BRIDGE whose tracks are announced; idempotent, survives workers."""
 
     async def remove_camera(self, room: str, identity: str) -> None: ...
-    def set_recording(self, room: str, active: bool) -> None:
-        """LiveKit's Room.active_recording, pushed by room_update: everybody sees the light."""
+    def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
+        """``by`` tells apart who records it: it is on while anybody does. LiveKit's Room.active_recording, pushed by room_update: everybody sees the light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,70 @@ class Ticket:
         a removal at once is not to be refused."""
         exact = self.issued_at != int(self.issued_at)
         return 0 < self.issued_at < (moment if exact else int(moment))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of a room: tracks of this identity, from this source, of this kind, or this very one; '' is any."""
+
+    identity: str = ""
+    source: str = ""
+    kind: str = ""
+    track: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressFile:
+    """``name`` is its place below the folder of recordings. Times are UTC ns, ``duration`` ns."""
+
+    name: str
+    started_at: int
+    duration: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class EgressOrder:
+    """A recording that an API key ordered (LiveKit's Egress). ``kind`` and ``request`` are the signalling's own, kept for it;
+    ``parts`` empty is the whole room. ``state``: starting, active, ending, complete, failed, aborted, limit_reached. Times are
+    UTC ns, 0 when not yet."""
+
+    key: str
+    room: str
+    room_sid: str
+    kind: str
+    request: bytes
+    parts: tuple[Part, ...] = ()
+    details: str = ""
+    id: str = ""
+    state: str = "starting"
+    error: str = ""
+    started_at: int = 0
+    ended_at: int = 0
+    updated_at: int = 0
+    files: tuple[EgressFile, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("complete", "failed", "aborted", "limit_reached")
+
+
+class Egresses(Protocol):
+    """What API keys order to be recorded; implemented by ``recordings``."""
+
+    #: Hears every change of state.
+    changed: Callable[[EgressOrder], None]
+
+    async def start(self, order: EgressOrder) -> EgressOrder:
+        """Unavailable while the recorder is not there."""
+
+    async def stop(self, id: str) -> EgressOrder:
+        """Idempotent. NotFound."""
+
+    async def find(self, *, id: str = "", room: str = "", active: bool = False) -> list[EgressOrder]:
+        """Newest first."""
+
+    def room_ended(self, room: str) -> None: ...
 
 
 class Host(Protocol):

@@ -172,9 +172,9 @@ class Rooms:
         known = self.find(room)
         self.run(known, known.remove(identity, self.now()))
 
-    def set_recording(self, room: str, active: bool) -> None:
+    def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
         if (known := self.rooms.get(room)) is not None:
-            self.run(known, known.set_recording(active))
+            self.run(known, known.set_recording(active, by))
 
     # ------------------------------------------------------------------------------------------ clients
 

@@ -235,10 +235,13 @@ class Recordings:
 
     async def _take(self, state: SessionState) -> None:
         session = self._sessions.get(state.session)
-        if state.state == "recording" and session is None and self._tell is not None:
+        ordered = "egress" in state.about  # by an API key: beside the consultation's own
+        if state.state == "recording" and session is None and self._tell is not None and not ordered:
             self._tell(StopRecord(session=state.session, reason="not_wanted"))
         async with self._store.transaction() as transaction:
             record = await consultations.one(transaction, state.about.get("consultation") or state.room)
+            if ordered and record is None:
+                return
             await index.take_in(transaction, self._events, state, record)
             if session is None or record is None:
                 return

@@ -275,3 +275,42 @@ webhooks = Table(
     sa.Index("ix_webhooks_waiting", "receiver", "state", "room", "seq"),
     sa.Index("ix_webhooks_state_done_at", "state", "done_at"),
 )
+
+#: What API keys ordered to be recorded (LiveKit's Egress). Its session at the recorder has the same id.
+egresses = Table(
+    "egresses",
+    metadata,
+    _id(),
+    Column("key", String(200), nullable=False),
+    Column("room", String(256), nullable=False),
+    Column("room_sid", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("parts", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("error", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("consultation_id", String(26), nullable=True),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("files", Text, nullable=False),
+)
+
+#: Ways into a room that API keys made (LiveKit's Ingress). ``key_hash`` is the stream key's, the key itself is sealed.
+ingresses = Table(
+    "ingresses",
+    metadata,
+    _id(),
+    Column("key", String(200), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("info", LargeBinary, nullable=False),
+    Column("room", String(256), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class FakeConference:
         self.rooms: dict[str, dict[str, Presence]] = {}
         self.seats: dict[str, dict[str, CameraSeat]] = {}
         self.lights: dict[str, bool] = {}
+        self.recorders: dict[str, set[str]] = defaultdict(set)
         self.muted: list[tuple[str, str, str]] = []
 
     async def open(self, room: str, *, key: str, metadata: str = "") -> None:
@@ -89,8 +91,9 @@ class FakeConference:
         self.seats.get(room, {}).pop(identity, None)
         self.rooms.get(room, {}).pop(identity, None)
 
-    def set_recording(self, room: str, active: bool) -> None:
-        self.lights[room] = active
+    def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
+        (self.recorders[room].add if active else self.recorders[room].discard)(by)
+        self.lights[room] = bool(self.recorders[room])
 
 
 class FakeEngine:

@@ -159,6 +159,7 @@ __all__ = [
     "PeerQuality",
     "PeerState",
     "PeerStats",
+    "Pick",
     "PublishData",
     "Pull",
     "PushSource",
