@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from livekit import api, rtc
 
+from tests.support import until
+from tests.support.browser import chromium
 from tests.support.caller import Caller
 from tests.support.hub import Hub
+from tests.support.tab import tab
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
 
@@ -18,8 +23,12 @@ class Admin:
     """LiveKit's own client; what it lacks is asked for by hand."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
         self.client = api.LiveKitAPI(hub.base, "own", "o" * 40)
+
+    async def move(self, identity: str, room: str, to: str) -> float:
+        """When it was answered, ``time.monotonic``."""
+        await self.client.room.move_participant(api.MoveParticipantRequest(room=room, identity=identity, destination_room=to))
+        return time.monotonic()
 
     async def rpc(self, room: str, identity: str, method: str, payload: str, timeout_ms: int = 5000) -> str:
         asked = api.PerformRpcRequest(
@@ -31,8 +40,17 @@ class Admin:
         return str(answer.payload)
 
 
+@asynccontextmanager
+async def admin(hub: Hub) -> AsyncIterator[Admin]:
+    one = Admin(hub)
+    try:
+        yield one
+    finally:
+        await one.client.aclose()
+
+
 async def test_the_hub_calls_a_participant(hub: Hub) -> None:
-    async with Caller(hub.url, hub.token("alice"), video=False, audio=False) as alice:
+    async with admin(hub) as asking, Caller(hub.url, hub.token("alice"), video=False, audio=False) as alice:
 
         async def greet(call: rtc.RpcInvocationData) -> str:
             if call.payload == "fail":
@@ -40,14 +58,79 @@ async def test_the_hub_calls_a_participant(hub: Hub) -> None:
             return f"{len(call.payload)} {call.payload[-2:]}"
 
         alice.room.local_participant.register_rpc_method("greet", greet)
-        admin = Admin(hub)
         began = time.monotonic()
-        assert await admin.rpc("r", "alice", "greet", "你好") == "2 你好"
+        assert await asking.rpc("r", "alice", "greet", "你好") == "2 你好"
         assert time.monotonic() - began < 5
-        assert await admin.rpc("r", "alice", "greet", "会" * 20_000) == "20000 会会"  # 60,000 octets
+        assert await asking.rpc("r", "alice", "greet", "会" * 20_000) == "20000 会会"  # 60,000 octets
         for method, payload, code in (("greet", "fail", "1234"), ("unknown", "", "1400")):
             with pytest.raises(api.TwirpError) as failed:
-                await admin.rpc("r", "alice", method, payload)
+                await asking.rpc("r", "alice", method, payload)
             assert failed.value.metadata["rpc_code"] == code
-        await asyncio.gather(*(admin.rpc("r", "alice", "greet", str(n)) for n in range(20)))
-        await admin.client.aclose()
+        await asyncio.gather(*(asking.rpc("r", "alice", "greet", str(n)) for n in range(20)))
+
+
+@pytest.mark.parametrize("single", [True, False], ids=["single", "dual"])
+async def test_a_caller_is_moved_and_nothing_is_negotiated_anew(hub: Hub, single: bool) -> None:
+    async with (
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("alice"), single=single) as alice,
+        Caller(hub.url, hub.token("bob"), single=single) as bob,
+        Caller(hub.url, hub.token("carol", room="s"), single=single) as carol,
+    ):
+        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
+        moves: list[str] = []
+        alice.room.on("moved", lambda *_: moves.append("moved"))
+        alice.room.on("room_updated", lambda *_: moves.append(alice.room.name))
+        sid = alice.room.local_participant.sid
+        began = time.monotonic()
+        moved = await asking.move("alice", "r", "s")
+        seen = await asyncio.gather(alice.sees("carol", after=began, count=3), carol.sees("alice", after=began, count=3))
+        print("moved after", round(moved - began, 3), "pictures after", [round(at - began, 2) for at in seen])
+        await until(lambda: alice.room.name == "s")
+        assert alice.room.local_participant.sid == sid
+        assert set(alice.room.remote_participants) == {"carol"}
+        await until(lambda: set(bob.room.remote_participants) == set())
+        await asyncio.sleep(0.5)
+        last = max(bob.frames["alice"])
+        await asyncio.sleep(0.5)
+        assert max(bob.frames["alice"]) == last
+        await carol.room.local_participant.publish_data(b"to alice", reliable=True)
+        await asking.move("alice", "s", "r")
+        began = time.monotonic()
+        await asyncio.gather(alice.sees("bob", after=began), bob.sees("alice", after=began))
+        assert [name for _, name in alice.events] == []
+        assert [fact for fact in hub.host.facts if fact[2] == "alice"] == [
+            ("joined", "r", "alice"),
+            ("left", "r", "alice"),
+            ("joined", "s", "alice"),
+            ("left", "s", "alice"),
+            ("joined", "r", "alice"),
+        ]
+
+
+@pytest.mark.parametrize("single", [True, False], ids=["single", "dual"])
+async def test_a_page_is_moved(hub: Hub, single: bool) -> None:
+    async with (
+        chromium() as browser,
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("bob")) as bob,
+        Caller(hub.url, hub.token("carol", room="s")) as carol,
+    ):
+        alice = await tab(browser, hub, "alice")
+        await alice.join(singlePeerConnection=single)
+        await alice.publish(resolution={"width": 640, "height": 360, "frameRate": 15})
+        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
+        began = time.monotonic()
+        moved = await asking.move("alice", "r", "s")
+        seen = await asyncio.gather(alice.sees("carol", frames=3, sound=3), carol.sees("alice", after=began, count=3))
+        print("moved after", round(moved - began, 3), "pictures after", [round(at - began, 2) for at in seen])
+        events = await alice.heard("events")
+        assert "Moved s" in events
+        assert not [event for event in events if "econnect" in event or event.startswith("Disconnected")]
+        assert await alice.run("[room.name, [...room.remoteParticipants.keys()]]") == ["s", ["carol"]]
+        await alice.run("room.localParticipant.setMicrophoneEnabled(false)")
+        await until(lambda: any(one.muted for one in carol.room.remote_participants["alice"].track_publications.values()))
+        await alice.run("room.simulateScenario('signal-reconnect')")
+        await asyncio.sleep(1)
+        await asyncio.gather(alice.sees("carol", frames=3, sound=0), carol.sees("alice", after=time.monotonic()))
+        assert await alice.run("room.name") == "s"
