@@ -70,7 +70,6 @@ class Room:
     closed: bool = False
     viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
     recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
-    recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
 
     # ------------------------------------------------------------------------------------------ for the parts
