@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
-from bridges.outlet import Outlets
 from bridges.pull import Puller, Resolve, resolve
 from bridges.transcode import Transcoder
 from commhub import log as logs
@@ -17,6 +16,7 @@ from commhub.addresses import AllowList
 from commhub.errors import Conflict
 from commhub.media.link import Link, listen
 from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState
+from commhub.media.outlet import Outlets
 
 log = logs.get(__name__)
 

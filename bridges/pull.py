@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 from bridges import rtsp
 from bridges.depacket import Video
 from bridges.faults import SLOW, Fault, Redirected, sentences
-from bridges.outlet import Batch, Outlet, Outlets
 from bridges.timeline import SECOND, Sequence, Timeline, unwrap
 from bridges.transcode import RATE, Feed, Transcoder
 from commhub import log as logs
 from commhub.addresses import AllowList, Place, is_own, parse_url, plain
 from commhub.media.messages import Codec, Pull, SourceClock, SourceState, SourceStream
+from commhub.media.outlet import Batch, Outlet, Outlets
 
 log = logs.get(__name__)
 

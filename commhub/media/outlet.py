@@ -1,4 +1,5 @@
-"""From cameras to media workers: one link per worker, found again when it dies; what no worker takes is dropped and counted."""
+"""From whoever has a Source (a bridge, another worker) to media workers: one link per worker, found again when it dies. What no
+worker takes is dropped and counted."""
 
 from __future__ import annotations
 
