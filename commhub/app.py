@@ -27,6 +27,7 @@ from commhub.addresses import AllowList
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.auth import Auth
 from commhub.conference import Host
+from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
 from commhub.feeds import Feeds
@@ -193,7 +194,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         vacancy.start()
         stack.push_async_callback(vacancy.close)
 
-        parts = Parts(base.store, base.auth, events, base.directory, feeds, rooms, recordings, review)
+        parts = Parts(
+            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, Diagnosis(rooms, feeds, workers)
+        )
         await _serve(
             settings, stack, parts, conference, listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
         )

@@ -67,6 +67,7 @@ _DISPATCHER = _PARTICIPANT | {
     "consultation.mute",
     "consultation.remove",
     "consultation.end",
+    "consultation.diagnose",
     # Sees (and may walk into) consultations of the organisations in his scope without being invited.
     "consultation.oversee",
     "camera.open",

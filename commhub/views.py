@@ -106,7 +106,7 @@ class Session(View):
 
 # ---- consultations
 
-May = Literal["join", "lock", "remove", "mute", "record", "camera", "invite", "end"]
+May = Literal["join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"]
 
 
 class Member(View):
@@ -165,6 +165,79 @@ class Consultation(ConsultationNews):
     """And what the reader may do in it."""
 
     may: list[May]
+
+
+class VerdictView(View):
+    """Where it hurts. ``code`` is stable; ``text`` says what, ``step`` what to do ('' when nothing)."""
+
+    fault: Literal["fine", "client", "network", "network_up", "network_down", "hub", "camera"]
+    grade: Literal["fine", "noticed", "bad"]
+    code: str
+    text: str
+    step: str
+
+
+class Sending(View):
+    """A track as it comes in. ``loss`` is on the way, before repair; ``age`` seconds since its last packet, null never."""
+
+    track: str
+    kind: Literal["audio", "video"]
+    source: str
+    muted: bool
+    bitrate: int
+    loss: float
+    jitter_ms: float
+    nacks: float
+    age: float | None
+    layers: list[int]
+    width: int
+    height: int
+
+
+class Receiving(View):
+    """Somebody's track as it goes out to this participant. ``layer`` is sent, ``wanted`` fits his view; null: nothing yet."""
+
+    track: str
+    identity: str
+    kind: Literal["audio", "video"]
+    bitrate: int
+    loss: float
+    jitter_ms: float
+    nacks: float
+    layer: int | None
+    wanted: int
+    paused: bool
+    seen: bool
+
+
+class ParticipantStats(View):
+    """``over``: by which transport media comes. Bit/s, 0 … 1, milliseconds. ``score`` is MOS-like, 1 … 4.5."""
+
+    identity: str
+    name: str
+    org_name: str
+    kind: Literal["person", "camera", "service"]
+    verdict: VerdictView
+    connected: bool
+    over: Literal["", "udp", "tcp"]
+    heard: float | None
+    score: float
+    rtt_ms: float
+    bitrate_up: int
+    bitrate_down: int
+    loss_up: float
+    loss_down: float
+    estimate: int | None
+    up: list[Sending]
+    down: list[Receiving]
+
+
+class ConsultationStats(View):
+    """``seconds`` is what rates and losses are of; 0: the worker has looked once only, ask again."""
+
+    at: Time
+    seconds: float
+    participants: list[ParticipantStats]
 
 
 class Joining(View):

@@ -15,6 +15,7 @@ from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.routes import Route
 from commhub.api.stream import Streams
 from commhub.auth import Auth
+from commhub.diagnosis import Diagnosis
 from commhub.directory import Directory
 from commhub.errors import HubError, NotFound
 from commhub.events import Events
@@ -40,6 +41,7 @@ class Parts:
     rooms: Rooms
     recordings: Recordings
     review: Review
+    diagnosis: Diagnosis
 
 
 class Api:
@@ -63,7 +65,7 @@ class Api:
         self.routes: list[Route] = [
             *session.routes(self.gate, parts.auth, parts.directory, attempts).all,
             *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
-            *consultations.routes(self.gate, parts.rooms, parts.recordings).all,
+            *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,
         ]
 

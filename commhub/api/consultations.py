@@ -9,11 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from commhub.api.gate import Gate
 from commhub.api.routes import Call, Routes
+from commhub.diagnosis import Diagnosis
 from commhub.errors import Conflict, Invalid
 from commhub.model import ULID_PATTERN, Label
 from commhub.recordings import Recordings
 from commhub.rooms import Once, Rooms
-from commhub.views import Consultation, Joining, Page
+from commhub.views import Consultation, ConsultationStats, Joining, Page
 
 
 def _printable(text: str) -> str:
@@ -98,7 +99,7 @@ def revision(call: Call) -> int:
     return int(said)
 
 
-def routes(gate: Gate, rooms: Rooms, recordings: Recordings) -> Routes:
+def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosis) -> Routes:
     r = Routes()
 
     @r.get("/consultations", "consultation.list", "Consultations the reader may see, newest first.")
@@ -158,6 +159,10 @@ def routes(gate: Gate, rooms: Rooms, recordings: Recordings) -> Routes:
     @r.delete("/consultations/{id}/cameras/{camera_id}", "camera.open", "Take a camera out.")
     async def remove_camera(call: Call) -> None:
         await rooms.remove_camera(call.path("id"), call.actor, call.path("camera_id"))
+
+    @r.get("/consultations/{id}/stats", "consultation.diagnose", "How everybody in it sends and receives, and where it hurts.")
+    async def stats(call: Call) -> ConsultationStats:
+        return await diagnosis.look(call.path("id"), call.actor, english=call.english)
 
     @r.post("/consultations/{id}/recording", "recording.control", "Start or stop recording.")
     async def record(call: Call, body: RecordingAction) -> Consultation:

@@ -184,13 +184,13 @@ RULES: tuple[Rule, ...] = (
         "never_heard", Fault.NETWORK, Grade.BAD,
         lambda case: not case.is_camera and not case.stats.connected and case.stats.heard < 0,
         ("信令已连接，但没有收到任何媒体数据。", "Signalling is connected, but no media has come at all."),
-        ("请对方网络放行媒体端口（UDP 和 TCP），或配置 TURN。", "Let the media port (UDP, TCP) through his firewall, or set up TURN."),
+        ("请对方网络放行媒体端口，或配置 TURN。", "Let the media port through his firewall, or set up TURN."),
     ),
     Rule(
         "unheard", Fault.NETWORK, Grade.BAD,
         lambda case: not case.is_camera and case.unheard,
         ("已 {heard} 秒没有收到对方的数据。", "Nothing has been heard of this participant for {heard} seconds."),
-        ("等待自动恢复；超过 20 秒请对方检查网络后重新加入。", "Wait until it comes back; after 20 seconds check the network and rejoin."),
+        ("等待自动恢复；超过 20 秒请对方检查网络后重新加入。", "Wait; after 20 seconds check the network and join again."),
     ),
     Rule(
         "up_bad", Fault.NETWORK_UP, Grade.BAD,

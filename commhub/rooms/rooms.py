@@ -129,6 +129,11 @@ class Rooms:
             )
         return rules.live(record)
 
+    async def in_charge(self, consultation: str, actor: Actor, what: May) -> Consultation:
+        """As :meth:`controllable`, for who only looks."""
+        async with self._store.reading() as reading:
+            return await self.controllable(reading, consultation, actor, what)
+
     # ---- changing
 
     async def create(

@@ -18,6 +18,7 @@ CONTROLS: Final[dict[May, str]] = {
     "record": "recording.control",
     "invite": "consultation.invite",
     "end": "consultation.end",
+    "diagnose": "consultation.diagnose",
 }
 
 

@@ -34,6 +34,7 @@ EXPECTED = {
     "POST /consultations/{id}/cameras": "dispatcher admin",
     "DELETE /consultations/{id}/cameras/{camera_id}": "dispatcher admin",
     "POST /consultations/{id}/recording": "dispatcher admin",
+    "GET /consultations/{id}/stats": "dispatcher admin",
     "GET /recordings": "reviewer admin",
     "GET /recordings/{id}": "reviewer admin",
     "GET /recordings/{id}/media/{track}/{file}": "reviewer admin",

@@ -20,12 +20,14 @@ from argon2 import PasswordHasher
 from commhub.api import Api, Parts
 from commhub.auth import Auth, Rules
 from commhub.conference import CameraSeat, Presence, Ticket
+from commhub.diagnosis import Diagnosis
 from commhub.directory import CityData, Directory, read_city
 from commhub.errors import NotFound
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.log import Secret
-from commhub.media.messages import Answer, Message, Offer, Restart, WorkerSnapshot
+from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, WorkerSnapshot
+from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Door, InternalKey, Rooms
@@ -101,6 +103,8 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
+        self.load: dict[str, WorkerLoad] = {}
+        self.looks: list[RoomStats | None] = []  # answers of the worker, one after another
         self.listeners: list[Callable[[Message], None]] = []
         self.workers: list[tuple[Callable[[WorkerSnapshot], None], Callable[[str, list[str]], None], Callable[[str], None]]] = []
 
@@ -115,6 +119,12 @@ class FakeEngine:
 
     def full(self, room: str) -> bool:
         return False
+
+    def loads(self) -> dict[str, WorkerLoad]:
+        return self.load
+
+    async def stats(self, room: str) -> RoomStats | None:
+        return self.looks.pop(0) if self.looks else None
 
     def on_event(self, listener: Callable[[Message], None]) -> None:
         self.listeners.append(listener)
@@ -308,7 +318,8 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     conference.door = door = Door(store, auth, rooms)
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review)
+    diagnosis = Diagnosis(rooms, feeds, engine)
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis)
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
