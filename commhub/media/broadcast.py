@@ -13,7 +13,7 @@ from typing import Protocol
 
 from commhub import log as logs
 from commhub.media import data, messages
-from commhub.media.dtls import Bucket
+from commhub.media.fanout import FanOut
 from commhub.media.history import History, Said
 from commhub.media.messages import Message
 from commhub.media.room import Peer, Room
@@ -22,12 +22,12 @@ from commhub.media.transport import Transport
 
 log = logs.get(__name__)
 
-FAN_OUT = 2 << 20  # octets a second that one participant may cause, all receivers together
 TELL_EVERY = 0.5  # seconds between words to the hub about what was received
 NOBODY: frozenset[str] = frozenset()
 
 
 class Home(Protocol):
+    fan_out: FanOut
     sinks: Sinks
     rooms: dict[str, Room]
     emit: Callable[[Message], None]
@@ -40,7 +40,6 @@ class _Account:
     """``behind`` is the number of the first packet the peer has not got, None when it has all. ``reached`` is the number
     after the last it got over ``transport``. ``claimed``: what it said it has received, by sender."""
 
-    bucket: Bucket = field(default_factory=lambda: Bucket(FAN_OUT, FAN_OUT))
     behind: int | None = None
     reached: int = 0
     transport: int = 0
@@ -57,6 +56,7 @@ class Broadcast:
 
     def forget(self, peer: Peer) -> None:
         self._accounts.pop(peer, None)
+        self._home.fan_out.forget(peer)
         self._untold.pop(peer, None)
 
     def forget_room(self, room: Room) -> None:
@@ -93,7 +93,7 @@ class Broadcast:
         room = sender.room
         if stamped.reply:
             self._home.emit(messages.Replied(room.name, sender.id, stamped.packet))
-            transport.session.delay(self._account(sender).bucket.take(len(stamped.packet), self._home.now()))
+            transport.session.delay(self._home.fan_out.owe(sender, len(stamped.packet), 1, self._home.now()))
             return
         receivers = [
             peer
@@ -102,16 +102,16 @@ class Broadcast:
             and peer.may_subscribe
             and (not stamped.directed or peer.identity in stamped.identities or peer.id in stamped.sids)
         ]
-        # A debt slows the sender's own connection down; what is reliable is never dropped here.
-        ahead = self._account(sender).bucket.take(len(stamped.packet) * len(receivers), self._home.now())
+        size, count, now = len(stamped.packet), max(1, len(receivers)), self._home.now()
         if reliable:
             said = self._keep(room, sender.id, stamped.sequence, stamped.packet, stamped.identities, stamped.sids)
             self._deliver(room, receivers, said)
-        elif ahead <= 0:
+            # A debt slows the sender's own connection down; what is reliable is never dropped here.
+            transport.session.delay(self._home.fan_out.owe(sender, size, count, now))
+        elif self._home.fan_out.afford(sender, size, count, now):
             self._scatter(receivers, stamped.packet)
         else:
             return
-        transport.session.delay(ahead)
         if not stamped.directed:
             self._home.sinks.data(room, sender.identity, reliable, stamped.packet)
 

@@ -32,6 +32,8 @@ from commhub.errors import PeerError
 log = logs.get(__name__)
 
 HANDSHAKE_WITHIN = 15.0  # seconds
+ALL_DATA_RATE, ALL_DATA_BURST = 6 << 20, 3 << 20  # octets of DTLS a second that all peers together may make us work on
+SMALLEST = 600  # octets that a datagram counts for at least: a small one is as much work
 QUEUE = 256  # datagrams of one peer that wait; SCTP repeats what is dropped beyond
 RELIABLE_BACKLOG = 4 << 20  # octets that may wait for a peer that reads slowly
 LOSSY_BACKLOG = 64 << 10
@@ -68,6 +70,7 @@ class Lane:
     """
 
     def __init__(self) -> None:
+        self.bucket = Bucket(ALL_DATA_RATE, ALL_DATA_BURST)
         self._waiting: deque[Callable[[], object]] = deque()
         self._scheduled = False
 
@@ -144,7 +147,8 @@ class _Datagrams:
             self._arrived.clear()
             await self._arrived.wait()
         loop = asyncio.get_running_loop()
-        ahead = max(self._bucket.take(len(self._queue[0]), loop.time()), self.held_until - loop.time())
+        now, cost = loop.time(), max(SMALLEST, len(self._queue[0]))
+        ahead = max(self._bucket.take(cost, now), self._lane.bucket.take(cost, now), self.held_until - now)
         if ahead > 0.005:
             await asyncio.sleep(ahead)
         await self._lane.turn()

@@ -19,6 +19,7 @@ from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
 from commhub.media.dtls import Certificate
 from commhub.media.dynacast import Dynacast
+from commhub.media.fanout import FanOut
 from commhub.media.frames import Frames
 from commhub.media.link import Link
 from commhub.media.messages import Message
@@ -57,6 +58,7 @@ class Engine:
         self.sources = Sources(self, worker, self._taken)
         self.dynacast = Dynacast(self)
         self.observer = Observer(self)
+        self.fan_out = FanOut()
         self.broadcast = Broadcast(self)
         self.frames = Frames(self)
         self.stage = Stage(self)

@@ -10,27 +10,26 @@ from __future__ import annotations
 from typing import Protocol
 
 from commhub.media import messages
-from commhub.media.dtls import Bucket
+from commhub.media.fanout import FanOut
 from commhub.media.room import Peer, Room
 from commhub.media.transport import Transport
 
 HEADER = 12
-FAN_OUT = 2 << 20  # octets a second that one publisher may cause, all receivers together
 
 
 class Home(Protocol):
+    fan_out: FanOut
     rooms: dict[str, Room]
 
     def now(self) -> float: ...
 
 
 class _Track:
-    __slots__ = ("bucket", "handle", "id", "peer", "receivers")
+    __slots__ = ("handle", "id", "peer", "receivers")
 
     def __init__(self, track: str, peer: Peer, handle: int) -> None:
         self.id, self.peer, self.handle = track, peer, handle
         self.receivers: dict[Peer, bytes] = {}
-        self.bucket = Bucket(FAN_OUT, FAN_OUT)
 
 
 class Frames:
@@ -84,7 +83,8 @@ class Frames:
             self.dropped += 1
             return
         track = self._by_handle.get((sender, int.from_bytes(packet[2:4], "big")))
-        if track is None or track.bucket.take(len(packet) * len(track.receivers), self._home.now()) > 0:
+        fan_out = self._home.fan_out
+        if track is None or not fan_out.afford(sender, len(packet), max(1, len(track.receivers)), self._home.now()):
             self.dropped += 1
             return
         head, rest = packet[:2], packet[4:]

@@ -21,6 +21,7 @@ log = logs.get(__name__)
 CONNECT_WITHIN = 30.0  # seconds from the first answer to the first valid check
 DATA_RATE = 1 << 20  # octets of DTLS a second that one peer may make us work on
 DATA_BURST = 512 << 10
+TRANSACTIONS = 256  # remembered of each transport
 
 
 class TransportEvents(Protocol):
@@ -55,6 +56,7 @@ class Transport:
         self.expected_since = 0.0  # monotonic; 0 = the peer cannot know yet where to send
         self.session_id = secrets.randbelow(1 << 62)
         self.version = 0
+        self._transactions: dict[bytes, Path] = {}  # of the latest authentic checks, and where they came from
         self._client = True
         self._fingerprints: list[tuple[str, str]] = []
         self.session = Session(self, home.certificate, home.lane, self._transmit, Bucket(DATA_RATE, DATA_BURST))
@@ -112,6 +114,14 @@ class Transport:
             self.silent = False
             if self.connected:
                 self._home.events.transport_connected(self)
+
+    def is_new(self, transaction: bytes, path: Path) -> bool:
+        """A check is good for the address that it came from first (again, when it is repeated): one that was recorded on its way
+        leads nobody's media to another place."""
+        first = self._transactions.setdefault(transaction, path)
+        if len(self._transactions) > TRANSACTIONS:
+            del self._transactions[next(iter(self._transactions))]
+        return first == path
 
     def _transmit(self, data: bytes) -> None:
         self._home.plane.send_dtls(self.number, data)
@@ -217,7 +227,7 @@ class Transports:
 
     # what the plane hands over
     def stun(self, path: Path, data: bytes) -> None:
-        """A datagram that looks like STUN. Only authentic checks are answered: nothing here amplifies."""
+        """A datagram that looks like STUN. Only authentic and new checks are answered: nothing here amplifies."""
         try:
             message = stun.parse(data)
         except ValueError:
@@ -231,18 +241,27 @@ class Transports:
             self.refused += 1
             return
         transport, key = known
+        if not transport.is_new(message.transaction_id, path):
+            self.refused += 1
+            return
         unknown = message.unknown
         if unknown:
-            self.plane.send(path, stun.error_response(message.transaction_id, 420, "Unknown Attribute", key, unknown))
+            said = stun.error_response(message.transaction_id, 420, "Unknown Attribute", key, unknown)
+            self._answer(transport, path, data, said)
             return
         if message.controlled is not None:
             # We are lite and therefore never controlling (RFC 8445 §7.3.1.1); the peer repairs its role by this.
-            self.plane.send(path, stun.error_response(message.transaction_id, 487, "Role Conflict", key))
+            self._answer(transport, path, data, stun.error_response(message.transaction_id, 487, "Role Conflict", key))
             return
-        self.plane.send(path, stun.binding_success(message.transaction_id, path.host, path.port, key))
+        self._answer(transport, path, data, stun.binding_success(message.transaction_id, path.host, path.port, key))
         if ufrag == transport.ufrag and message.use_candidate:
             self.forget_previous(transport)
         transport.checked(path, message.use_candidate, self.now())
+
+    def _answer(self, transport: Transport, path: Path, check: bytes, answer: bytes) -> None:
+        """A recorded check may come from an address that is somebody else's: there nothing goes that is larger than it."""
+        if path == transport.path or len(answer) <= len(check):
+            self.plane.send(path, answer)
 
     def dtls(self, number: int, data: bytes) -> None:
         transport = self._numbers.get(number)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from functools import partial
 from typing import Any, cast
@@ -70,7 +71,8 @@ class Bench:
         ufrag, password = how.pop("ufrag", transport.ufrag), how.pop("password", transport.password)
         how.setdefault("controlling", 1)
         before = len(self.plane.of("send"))
-        self.home.stun(path, stun.binding_request(b"t" * 12, f"{ufrag}:them", password.encode(), **how))
+        transaction = how.pop("transaction", None) or os.urandom(12)
+        self.home.stun(path, stun.binding_request(transaction, f"{ufrag}:them", password.encode(), **how))
         return [stun.parse(data) for _, data in self.plane.of("send")[before:]]
 
 
@@ -93,6 +95,37 @@ async def test_a_stranger_gets_no_answer(how: dict[str, Any]) -> None:
     assert bench.check(bench.add(), **how) == []
     assert bench.plane.of("set_path") == []
     assert bench.home.refused == 1
+
+
+async def test_a_recorded_check_leads_nobody_elsewhere() -> None:
+    bench = Bench()
+    transport = bench.add()
+    assert bench.check(transport, HERE, transaction=b"recorded one", use_candidate=True)
+    assert bench.check(transport, HERE, transaction=b"recorded one", use_candidate=True)  # the client repeats it
+    assert not bench.check(transport, THERE, transaction=b"recorded one", use_candidate=True)
+    assert transport.path == HERE
+    assert bench.home.refused == 1
+    for _ in range(1000):
+        bench.check(transport, HERE)
+    assert len(transport._transactions) <= 256
+
+
+@pytest.mark.parametrize("how", [{}, {"controlling": None, "controlled": 5}])
+@pytest.mark.parametrize("host", ["192.0.2.9", "2001:db8::9"])
+async def test_no_answer_to_an_unknown_address_is_larger_than_its_check(host: str, how: dict[str, Any]) -> None:
+    """The smallest check there is, recorded, with somebody else's address as its source."""
+    bench = Bench()
+    transport = bench.add()
+    bench.check(transport, HERE)
+    transport.ufrag = "a"
+    bench.home.learn(transport)
+    name = "a:b"
+    check = stun.binding_request(os.urandom(12), name, transport.password.encode(), **{"controlling": 1, **how})
+    small = stun.build(stun.REQUEST | stun.BINDING, os.urandom(12), [(stun.USERNAME, b"a:b")], transport.password.encode())
+    for data in (check, small):
+        before = len(bench.plane.of("send"))
+        bench.home.stun(Path(0, host, 5000), data)
+        assert all(len(answer) <= len(data) for _, answer in bench.plane.of("send")[before:])
 
 
 async def test_garbage_and_answers_are_ignored() -> None:
