@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,10 +32,10 @@ from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, r
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
-from commhub.links import ChildLink
+from commhub.links import ChildLink, Users
 from commhub.log import Secret
 from commhub.media.workers import Workers
-from commhub.recordings import Recordings, Review, Vacancy
+from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
@@ -44,12 +44,13 @@ from commhub.turn import Turn
 from commhub.vault import Vault
 from commhub.webhooks import Receiver, Webhooks
 from signaling import rooms as live
+from signaling.egress import Egress
 from signaling.ledger import Ledger
 from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.tokens import Key, Keys
-from signaling.twirp import Twirp
+from signaling.twirp import Service, Twirp
 from signaling.whip import Whip
 
 log = logs.get(__name__)
@@ -153,13 +154,19 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time))
         # Signalling and records know each other by two protocols; one of the two has to be told later.
         webhooks = await _webhooks(settings, base.store, Keys(keys), stack)
+        hearing: list[Callable[..., None]] = [webhooks.emit] if webhooks.wanted else []
+
+        def report(kind: str, **what: Any) -> None:
+            for hear in hearing:
+                hear(kind, **what)
+
         conference = live.Rooms(
             workers,
             cast(Host, None),
             Keys(keys),
             terms,
             workers=len(names),
-            report=webhooks.emit if webhooks.wanted else None,
+            report=report,
             ledger=Ledger(settings.run_dir / "people"),
         )
         feeds = Feeds(base.store, events, base.directory, workers)
@@ -168,23 +175,30 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         conference.host = door
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
+        ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
+        egress = Egress(conference, ordered, webhooks.emit)
+        hearing.append(egress.heard)
         review = Review(base.store, settings.recordings_dir)
 
         await recordings.open()
+        await ordered.open()
         await rooms.start()
         feeds.start()
         recordings.start_tasks()
+        ordered.start_tasks()
         await conference.start()
         door.start()
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
         stack.push_async_callback(recordings.close)
+        stack.push_async_callback(ordered.close)
+        stack.push_async_callback(egress.close)
         stack.push_async_callback(feeds.close)
         links = [
             ChildLink(
                 settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive
             )
-            for name, part in (("bridge-rtsp", feeds), ("record-0", recordings))
+            for name, part in (("bridge-rtsp", feeds), ("record-0", Users(recordings, ordered)))
         ]  # fmt: skip
         for link in links:
             link.start()
@@ -198,7 +212,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, Diagnosis(rooms, feeds, workers)
         )
         await _serve(
-            settings, stack, parts, conference, listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
+            settings, stack, parts, conference, [egress.service()], listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
         )
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
@@ -220,6 +234,7 @@ async def _serve(
     stack: AsyncExitStack,
     parts: Parts,
     conference: live.Rooms,
+    services: list[Service],
     listeners: Sequence[socket.socket],
     health: Any,
 ) -> None:
@@ -234,7 +249,7 @@ async def _serve(
     application = web.Application(client_max_size=BODY_LIMIT, middlewares=[bounded(bounds.body_seconds), entries.middleware])
     application.add_routes(signalling.routes())
     application.add_routes(Whip(conference, entries).routes())
-    application.add_routes(Twirp(conference, [RoomService(conference).service()]).routes())
+    application.add_routes(Twirp(conference, [RoomService(conference).service(), *services]).routes())
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     Api(parts, health, proxies=proxies, ca=ca).install(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from commhub import log as logs
 from commhub.errors import HubError, PeerError
@@ -17,6 +18,33 @@ from commhub.tasks import Tasks
 log = logs.get(__name__)
 
 Tell = Callable[[Message], None]
+
+
+class User(Protocol):
+    """Who speaks over a link."""
+
+    def linked(self, snapshot: Message, tell: Tell) -> None: ...
+    def unlinked(self) -> None: ...
+    def receive(self, message: Message) -> None: ...
+
+
+class Users:
+    """Several on one link; each knows its own things by their ids and leaves the others' alone."""
+
+    def __init__(self, *users: User) -> None:
+        self._users = users
+
+    def linked(self, snapshot: Message, tell: Tell) -> None:
+        for user in self._users:
+            user.linked(snapshot, tell)
+
+    def unlinked(self) -> None:
+        for user in self._users:
+            user.unlinked()
+
+    def receive(self, message: Message) -> None:
+        for user in self._users:
+            user.receive(message)
 
 
 class ChildLink:

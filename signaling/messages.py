@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from livekit.protocol import models, rtc
+from livekit.protocol.room import RoomEgress
 
 MAX_FRAME = 256 * 1024
 MAX_JOIN = 512 * 1024  # a join request, unpacked
@@ -157,6 +158,16 @@ def join_from_query(query: Mapping[str, str]) -> rtc.JoinRequest:
         reconnect=reconnect,
         participant_sid=query.get("sid", "")[:64] if reconnect else "",
     )
+
+
+def room_egress(config: object) -> bytes:
+    """``egress`` of a token's ``roomConfig``, as a serialised RoomEgress; empty when it cannot be read."""
+    if not isinstance(config, dict):
+        return b""
+    try:
+        return json_format.ParseDict(config, RoomEgress(), ignore_unknown_fields=True).SerializeToString()
+    except (json_format.ParseError, ValueError, RecursionError):
+        return b""
 
 
 # ---------------------------------------------------------------------------------------------- building

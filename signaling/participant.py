@@ -284,6 +284,7 @@ class RoomRecord(msgspec.Struct):
     key: str
     kept: bool
     trailer: bytes
+    egress: bytes = b""
 
 
 class Record(msgspec.Struct, omit_defaults=True):

@@ -12,6 +12,7 @@ from livekit.protocol import room as protocol
 from commhub.conference import Ticket
 from commhub.errors import Forbidden, HubError, Invalid, NotFound
 from signaling import rpc, tokens
+from signaling.egress import check_room_egress
 from signaling.rooms import NO_ROOM, Rooms
 from signaling.session import Room
 from signaling.twirp import Service
@@ -67,6 +68,7 @@ class RoomService:
             raise Invalid("The room's name is empty or too long.")
         if len(request.metadata.encode()) > tokens.MAX_TEXT:
             raise Invalid("The room's metadata is too long.")
+        check_room_egress(request.egress)
         return _shown(self.rooms.create(request, ticket.key))
 
     async def _list_rooms(self, ticket: Ticket, request: protocol.ListRoomsRequest) -> protocol.ListRoomsResponse:

@@ -25,7 +25,7 @@ from commhub.media import Engine
 from commhub.media import messages as media
 from commhub.media.messages import Message
 from commhub.tasks import Tasks
-from signaling import session, tokens
+from signaling import messages, session, tokens
 from signaling.between import Between
 from signaling.ledger import Ledger
 from signaling.offers import Offers
@@ -234,6 +234,7 @@ class Rooms:
         room.info.empty_timeout = number("emptyTimeout", "empty_timeout") or room.info.empty_timeout
         room.info.departure_timeout = number("departureTimeout", "departure_timeout") or room.info.departure_timeout
         room.info.max_participants = number("maxParticipants", "max_participants") or room.info.max_participants
+        room.egress = messages.room_egress(config.get("egress"))
         metadata = config.get("metadata")
         if isinstance(metadata, str):
             room.info.metadata = metadata[: tokens.MAX_TEXT]
@@ -329,6 +330,7 @@ class Rooms:
             room.info.empty_timeout = request.empty_timeout or room.info.empty_timeout
             room.info.departure_timeout = request.departure_timeout or room.info.departure_timeout
             room.info.max_participants = request.max_participants or room.info.max_participants
+            room.egress = request.egress.SerializeToString()
             self.make(room)
         elif not self.keys.reaches(key, room.key):
             raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")

@@ -69,6 +69,7 @@ class Room:
     changed: dict[str, Participant] = field(default_factory=dict)  # for who tells other systems; they clear it
     closed: bool = False
     viewers: set[str] = field(default_factory=set)  # sids of WHEP clients
+    egress: bytes = b""  # what is to be recorded by itself: a serialised RoomEgress
     recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
 
@@ -206,7 +207,7 @@ class Room:
             self.told_at = now + ROOM_UPDATE_DELAY
 
     def record(self) -> RoomRecord:
-        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, self.terms.trailer)
+        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, self.terms.trailer, self.egress)
 
     def _flush(self) -> list[Out]:
         if self.viewers:
@@ -464,5 +465,7 @@ def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
             continue
         info = models.Room.FromString(kept.info)
         terms = replace(terms, trailer=kept.trailer)
-        return Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
+        found = Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
+        found.egress = kept.egress
+        return found
     return None
