@@ -78,6 +78,7 @@ class Session:
         self._flushing = False
         self._peers: dict[str, _Peer] = {}
         self._lives: dict[str, Live] = {}  # by track sid
+        self._opaque: dict[str, str] = {}  # sid → track: encrypted end to end, so nothing of it is kept
         self._reels: dict[str, Reel] = {}
         self._chats: Chats | None = None
         self._speaking: dict[str, bool] = {}
@@ -271,6 +272,8 @@ class Session:
             return None
         if fact.track in self._lives:
             self._close(fact.track, now, "" if fact.open else "unpublished", fact.at)
+        if (name := self._opaque.pop(fact.track, None)) is not None:
+            self._write("unpublished", fact.at, identity=fact.identity, track=name, reason="unpublished")
         if not fact.open or fact.codec is None:
             return None
         reel = self._reel(fact)
@@ -279,6 +282,11 @@ class Session:
             "published", fact.at, identity=fact.identity, track=reel.track.id, source=reel.track.source, codec=fact.codec.mime,
             sid=fact.track,
         )  # fmt: skip
+        if fact.encrypted:  # what is kept would be noise to everybody without the key
+            log.info("track not recorded", session=self.id, reason="It is encrypted end to end.")
+            self._write("gap", fact.at, track=reel.track.id, start=fact.at, reason="encrypted")
+            self._opaque[fact.track] = reel.track.id
+            return None
         try:
             feed = Feed(fact.codec, peer.clock, self._limits, muted=fact.muted)
         except ValueError as error:
@@ -298,7 +306,7 @@ class Session:
         person = self.manifest.people.get(fact.identity)
         camera = person is not None and person.kind == "camera" and fact.kind == "video"
         source = "camera_feed" if camera else fact.source
-        taken = {live.reel.track.id for live in self._lives.values()}
+        taken = {live.reel.track.id for live in self._lives.values()} | set(self._opaque.values())
         same = [
             track for track in self.manifest.tracks.values()
             if (track.identity, track.source, track.kind) == (fact.identity, source, fact.kind)

@@ -206,6 +206,7 @@ class Sinks:
                 width=width,
                 height=height,
                 muted=track.muted,
+                encrypted=track.encrypted,
             )
         )
 
@@ -238,6 +239,8 @@ class Sinks:
 
     def _allowed(self, sink: RoomSink, track: Track, encoding: Encoding) -> bool:
         # A Source's receiver is shared between rooms, so gate one of this room cannot be shut there.
+        if track.encrypted:
+            return False
         return (sink.id, track.id) not in sink.room.denied and (track.flows or not encoding.shared)
 
     def speakers(self, room: Room, speakers: Sequence[Speaker]) -> None:

@@ -231,7 +231,7 @@ class SinkFeed:
 
     def track(
         self, sink: str, identity: str, clip: Clip, source: str = "", *, sid: str = "", peer: str = "", at: int = 0,
-        muted: bool = False,
+        muted: bool = False, encrypted: bool = False,
     ) -> Sender:  # fmt: skip
         kind = clip.codec.mime.partition("/")[0]
         self._handles += 1
@@ -239,7 +239,7 @@ class SinkFeed:
         self.sinks[sink].tell(
             messages.SinkTrack(
                 sink, self._handles, sid or f"TR_{identity}_{source}", peer or f"PA_{identity}", identity, kind, source, True,
-                at or time.time_ns(), clip.codec, muted=muted,
+                at or time.time_ns(), clip.codec, muted=muted, encrypted=encrypted,
             )
         )  # fmt: skip
         return Sender(clip, self._handles)

@@ -32,7 +32,8 @@ class SinkPeer(BaseMessage, frozen=True):
 
 class SinkTrack(BaseMessage, frozen=True):
     """A track begins (``open``) or ends. ``handle`` names it in packet batches of this link. The codec can only
-    change by an end and a new begin under the same ``track``."""
+    change by an end and a new begin under the same ``track``. ``encrypted``: its frames are opaque, end to end; no packet of
+    it comes."""
 
     sink: str
     handle: int
@@ -47,6 +48,7 @@ class SinkTrack(BaseMessage, frozen=True):
     width: int = 0
     height: int = 0
     muted: bool = False
+    encrypted: bool = False
 
 
 class SinkMuted(BaseMessage, frozen=True):
