@@ -235,11 +235,13 @@ def bearer(request: web.Request) -> str:
 
 
 def refusal(error: HubError) -> web.Response:
-    """A sentence for people. Clients show it for 401, 403 and 404 only, so a full or locked room is a 403."""
+    """A sentence for people. Clients show it for 401, 403 and 404 only, so a full or locked room is a 403. Of an overloaded
+    server (503) livekit-client gives pages the status line."""
     status = 403 if error.status in (409, 429) else error.status
     text = error.message if error.message_zh == error.message else f"{error.message} {error.message_zh}"
     later = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) and error.retry_after else {}
-    return web.Response(status=status, text=text, headers={**CORS, **later})
+    reason = error.message if error.code == "overloaded" else None
+    return web.Response(status=status, reason=reason, text=text, headers={**CORS, **later})
 
 
 async def _preflight(request: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ from tests.support.livekit import request
 async def validate(house: House, identity: str) -> tuple[int, str]:
     query = {"access_token": house.token(identity), "join_request": join_parameter(request())}
     async with house.client.get("/rtc/v1/validate", params=query) as answer:
+        assert answer.status == 200 or "too much to do" in (answer.reason or "")  # livekit-client's context.statusText
         return answer.status, await answer.text()
 
 
@@ -21,7 +22,7 @@ async def test_nobody_new_is_let_in_and_told_why(house: House) -> None:
     house.engine.crowded = True
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await house.join("bob")
-    assert refused.value.status == 503
+    assert (refused.value.status, refused.value.message) == (503, "Invalid response status")
     status, text = await validate(house, "bob")
     assert status == 503
     assert "too much to do" in text
