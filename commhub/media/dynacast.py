@@ -19,6 +19,11 @@ class Home(Protocol):
     emit: Callable[[Message], None]
 
     def now(self) -> float: ...
+    def tracks_of(self, receiver: int) -> list[Track]:
+        """All that share it: a participant's track and its forwarded ones."""
+
+    def relayed(self, track: Track) -> bool:
+        """Does another worker get it?"""
 
 
 class Dynacast:
@@ -29,7 +34,13 @@ class Dynacast:
     def consider(self, track: Track) -> None:
         """Who receives the track has changed: more is told at once, less after a while."""
         self._less.pop(track, None)
-        if track.kind != "video" or track.peer.connection is None or not track.encodings:
+        if track.kind != "video" or not track.encodings:
+            return
+        if track.peer.connection is None:  # somebody else's, forwarded; its owner is told
+            for encoding in track.encodings:
+                for other in self._home.tracks_of(encoding.receiver):
+                    if other.peer.connection is not None:
+                        self.consider(other)
             return
         told = dict(track.wanted) if track.wanted is not None else {}
         needed = [(encoding.codec.mime, self._qualities(track, encoding)) for encoding in track.encodings]
@@ -49,9 +60,14 @@ class Dynacast:
 
     def _qualities(self, track: Track, encoding: Encoding) -> list[int]:
         # A viewer who has no section yet counts: the encoder then runs when the section is there.
-        viewers = [one for one in track.subscriptions.values() if one.enabled and one.allowed]
-        best = max((one.asked for one in viewers if (one.encoding or track.primary) is encoding), default=-1)
-        if encoding is track.primary and self._home.sinks.takes(track):
+        best = -1
+        for shared in self._home.tracks_of(encoding.receiver):
+            viewers = [one for one in shared.subscriptions.values() if one.enabled and one.allowed]
+            asked = [one.asked for one in viewers if _of(one.encoding or shared.primary, encoding)]
+            best = max(best, *asked) if asked else best
+            if _of(shared.primary, encoding) and self._home.sinks.takes(shared):
+                best = HIGH
+        if encoding is track.primary and self._home.relayed(track):
             best = HIGH
         return list(range(best + 1))
 
@@ -65,3 +81,7 @@ class Dynacast:
     def tick(self) -> None:
         for track in list(self._less):
             self.consider(track)
+
+
+def _of(one: Encoding | None, encoding: Encoding) -> bool:
+    return one is not None and one.receiver == encoding.receiver

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from commhub.media.link import Link
 from commhub.media.messages import Message
 from commhub.media.observer import Observer
 from commhub.media.plane import Address, Path, Plane, PlaneEvents
+from commhub.media.relay import Relays
 from commhub.media.room import Encoding, Peer, Room, Subscription, Track
 from commhub.media.sinks import Sinks
 from commhub.media.sources import Sources
@@ -49,6 +51,7 @@ class Engine:
         silence: float = 20.0,
         certificate: Certificate | None = None,
         now: Callable[[], float] = time.monotonic,
+        run_dir: pathlib.Path | None = None,
     ) -> None:
         self.worker, self.emit, self.now = worker, emit, now
         self.rooms: dict[str, Room] = {}
@@ -62,6 +65,7 @@ class Engine:
         self.broadcast = Broadcast(self)
         self.frames = Frames(self)
         self.stage = Stage(self)
+        self.relays = Relays(self, worker, run_dir)
         self.budgets = Budgets(self)
         self.stats = Stats(self)
         self._numbers = 0
@@ -138,6 +142,12 @@ class Engine:
 
     def apply(self, subscription: Subscription) -> None:
         self.stage.apply(subscription)
+
+    def relay(self, peer: Peer) -> None:
+        self.relays.refresh(peer)
+
+    def relayed(self, track: Track) -> bool:
+        return self.relays.takes(track)
 
     def forget(self, track: Track) -> None:
         self.dynacast.forget(track)
@@ -235,6 +245,7 @@ class Engine:
     def _move_peer(self, message: messages.MovePeer) -> None:
         peer = self.peer(message)
         if peer is not None and message.to != message.room:
+            self.relays.forget(peer)
             moving.move(self, peer, self._room(message.to))
 
     def _remove_peer(self, message: messages.RemovePeer) -> None:
@@ -243,6 +254,7 @@ class Engine:
             self._remove(peer, message.reason)
 
     def _remove(self, peer: Peer, reason: str) -> None:
+        self.relays.forget(peer)
         for track in list(peer.tracks.values()):
             self.stage.end(track)
         for subscription in list(peer.subscriptions.values()):
@@ -375,6 +387,7 @@ class Engine:
 
     def sender_report(self, tap: int, rtp_time: int, ntp: int) -> None:
         self.sinks.clock(tap, rtp_time, ntp)
+        self.relays.clock(tap, rtp_time, ntp)
 
     # ---- links of bridges and recorders
 
@@ -452,6 +465,7 @@ _COMMANDS: dict[type, Callable[[Any, Any], Any]] = {
     messages.SubscribeData: lambda engine, message: engine.frames.subscribe(message),
     messages.Limit: lambda engine, message: engine.budgets.limit(message),
     messages.AttachSource: Engine._attach,
+    messages.Relay: lambda engine, message: engine.relays.command(message),
     messages.EndSource: lambda engine, message: engine.sources.end(message.source, None),
     messages.Sever: Engine._sever,
 }

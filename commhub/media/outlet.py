@@ -23,12 +23,13 @@ HELD = 256  # batches of a camera that wait for a worker to know its streams
 
 
 class Feeder(Protocol):
-    """What an outlet asks of a camera."""
+    """What an outlet asks of whoever has the Source."""
 
     source: str
-    streams: list[SourceStream]
     clocks: dict[int, SourceClock]  # by handle: the newest
 
+    @property
+    def streams(self) -> list[SourceStream]: ...
     def key_frame_wanted(self, handle: int) -> None: ...
 
 

@@ -1,4 +1,5 @@
-"""Sources that bridges push: one receiver per stream, however many rooms it is attached to.
+"""Sources that bridges push, or that are lent by participants of this worker: one receiver per stream, however many rooms it is
+attached to.
 
 When a bridge dies its streams stay where they are, frozen: the next one pushes into the same receivers, and nobody in the
 rooms has to negotiate anything.
@@ -6,7 +7,7 @@ rooms has to negotiate anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,13 +28,15 @@ class Stream:
     codec: Codec
     receiver: int
     handle: int = 0
+    layers: int = 1
+    lent: bool = False  # the receiver is a participant's
 
 
 @dataclass(slots=True, eq=False)
 class Source:
     id: str
     link: Link | None = None
-    streams: dict[str, Stream] = field(default_factory=dict)  # by kind
+    streams: dict[str, Stream] = field(default_factory=dict)  # by name, else by kind
     peers: set[Peer] = field(default_factory=set)
     wanted: bool = True  # as told; whoever has been told nothing takes it as wanted
     idle_since: float | None = None
@@ -72,22 +75,39 @@ class Sources:
         source = self._get(message.source)
         self._forget_handles(source)
         source.link = link
-        kinds = {stream.kind: stream for stream in message.streams}
-        for kind in [kind for kind in source.streams if kind not in kinds]:
-            self._end(source, kind)
-        for kind, pushed in kinds.items():
-            stream = source.streams.get(kind)
-            if stream is not None and not _same(stream.codec, pushed):
-                self._end(source, kind)
+        streams = {stream.name or stream.kind: stream for stream in message.streams}
+        for name in [name for name in source.streams if name not in streams]:
+            self._end(source, name)
+        for name, pushed in streams.items():
+            stream = source.streams.get(name)
+            if stream is not None and (stream.lent or not _same(stream.codec, pushed)):
+                self._end(source, name)
                 stream = None
             if stream is None:
-                stream = source.streams[kind] = Stream(kind, pushed.codec, self._home.number())
+                stream = source.streams[name] = Stream(pushed.kind, pushed.codec, self._home.number())
                 self._receivers[stream.receiver] = stream
-                self._home.plane.add_fed_receiver(stream.receiver, kind, pushed.codec.mime, pushed.codec.clock_rate)
+                self._home.plane.add_fed_receiver(stream.receiver, pushed.kind, pushed.codec.mime, pushed.codec.clock_rate)
             stream.codec, stream.handle = pushed.codec, pushed.handle
             self._handles[link, pushed.handle] = stream
         for peer in source.peers:
             self.bind(peer)
+
+    def lend(self, name: str, encodings: Mapping[str, tuple[str, Encoding]]) -> None:
+        """A Source whose streams are receivers that are here already, by the stream's name: its kind and the encoding. The
+        last word counts; none of them ends it."""
+        source = self._get(name)
+        self._forget_handles(source)
+        source.link = None
+        for stream, known in list(source.streams.items()):
+            if stream not in encodings or not known.lent or encodings[stream][1].receiver != known.receiver:
+                self._end(source, stream)
+        for stream, (kind, encoding) in encodings.items():
+            if stream not in source.streams:
+                source.streams[stream] = Stream(kind, encoding.codec, encoding.receiver, layers=encoding.layers, lent=True)
+        for peer in source.peers:
+            self.bind(peer)
+        if not source.peers and not source.streams:
+            del self._sources[name]
 
     def end(self, name: str, link: Link | None) -> None:
         """``link`` None: by the hub, for good. Else its bridge pulls it no longer; it may push it again."""
@@ -110,14 +130,15 @@ class Sources:
         mine = set(source.streams.values())
         self._handles = {key: stream for key, stream in self._handles.items() if stream not in mine}
 
-    def _end(self, source: Source, kind: str) -> None:
-        stream = source.streams.pop(kind)
+    def _end(self, source: Source, name: str) -> None:
+        stream = source.streams.pop(name)
         self._receivers.pop(stream.receiver, None)
         for peer in source.peers:
             for track in list(peer.tracks.values()):
                 for encoding in [one for one in track.encodings if one.receiver == stream.receiver]:
                     self._home.unbound(track, encoding)
-        self._home.plane.remove_receiver(stream.receiver)
+        if not stream.lent:
+            self._home.plane.remove_receiver(stream.receiver)
 
     def batch(self, link: Link, batch: bytes) -> None:
         """Packets of a bridge. ValueError when the batch is torn."""
@@ -142,7 +163,7 @@ class Sources:
         if stream is None:
             return
         for source in self._sources.values():
-            if source.link is not None and source.streams.get(stream.kind) is stream:
+            if source.link is not None and stream in source.streams.values():
                 source.link.tell(KeyFrameWanted(stream.handle))
 
     # ---- the rooms' side
@@ -161,19 +182,19 @@ class Sources:
             return
         source.peers.discard(peer)
         peer.feed = ""
-        if not source.peers and source.link is None:
+        if not source.peers and source.link is None and not any(stream.lent for stream in source.streams.values()):
             self.end(source.id, None)
 
     def bind(self, peer: Peer) -> None:
-        """Give every unbound track of a bridge peer the stream of its kind."""
+        """Give every unbound track of a bridge peer the stream that its ``cids`` name, else the one of its kind."""
         source = self._sources.get(peer.feed)
         if source is None:
             return
         for track in peer.tracks.values():
-            stream = source.streams.get(track.kind)
+            stream = next((source.streams[name] for name in track.cids or (track.kind,) if name in source.streams), None)
             if stream is not None and not track.encodings:
                 # There is no SDP; a stand-in for the mid tells the hub that the track is bound.
-                self._home.bound(track, Encoding(stream.receiver, stream.codec, stream.kind))
+                self._home.bound(track, Encoding(stream.receiver, stream.codec, stream.kind, stream.layers))
 
     def tick(self) -> None:
         """Tell changes of demand: at once when somebody takes it, after a while when nobody does."""

@@ -35,6 +35,9 @@ class Home(Protocol):
     def forget(self, track: Track) -> None:
         """It is gone."""
 
+    def relay(self, peer: Peer) -> None:
+        """Its tracks have other encodings."""
+
 
 class Stage:
     def __init__(self, home: Home) -> None:
@@ -86,6 +89,7 @@ class Stage:
         for subscription in track.subscriptions.values():
             self._home.unsettle(subscription.peer)
         self._home.touch(track)
+        self._home.relay(track.peer)
 
     def unbound(self, track: Track, encoding: Encoding) -> None:
         self._cut(track, encoding)
@@ -110,6 +114,7 @@ class Stage:
             self._home.plane.remove_receiver(encoding.receiver)
         if track.encodings:
             self._home.sinks.track_begins(track)
+        self._home.relay(track.peer)
 
     def mute(self, message: messages.Mute) -> None:
         room = self._home.rooms.get(message.room)

@@ -50,7 +50,7 @@ class Worker:
         self._hub: Link | None = None
         self._epoch = -1
         self._epochs: dict[Link, int] = {}
-        self.engine = Engine(self.name, make_plane, self._emit, silence=silence)
+        self.engine = Engine(self.name, make_plane, self._emit, silence=silence, run_dir=run_dir)
         self._listener = Listener(run_dir, self.name, self._linked, self._receive)
         self._listener.on_packets = self._paired
         self._clock: asyncio.Task[None] | None = None
@@ -99,6 +99,7 @@ class Worker:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._clock
         await self._listener.close()
+        await self.engine.relays.close()
         self.engine.close()
 
     async def _turn(self) -> None:

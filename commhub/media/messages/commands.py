@@ -71,7 +71,8 @@ class Announce(BaseMessage, frozen=True):
     """A track the peer is going to publish (add_track). ``cids`` maps the client's MediaStreamTrack id to the mime it
     wants to send under that id (simulcast codecs); empty mime = any. ``codecs``: every mime it could send, best first,
     also those it sends only when it is told to. ``red``: redundant audio may be negotiated. ``encrypted``: frames are
-    opaque, end to end. For a bridge peer it binds the Source's stream of the same ``kind`` at once."""
+    opaque, end to end. For a bridge peer it binds the Source's stream of the same ``kind`` at once, or the
+    one that ``cids`` names."""
 
     room: str
     peer: str

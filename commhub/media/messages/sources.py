@@ -8,14 +8,16 @@ from commhub.media.messages.common import BaseMessage, Codec
 
 
 class SourceStream(Struct, frozen=True, omit_defaults=True):
-    """One medium of a Source. ``handle`` names it in packet batches of this link; RTP there carries payload
-    type 96, any SSRC, and sequence and time that go on over reconnects."""
+    """One medium of a Source. ``handle`` names it in packet batches of this link; RTP there carries any payload type and
+    SSRC, and sequence and time that go on over reconnects. ``name`` tells streams of one kind apart (a forwarded
+    participant's are named by its tracks); a camera has one of each kind and no names."""
 
     handle: int
     kind: str
     codec: Codec
     width: int = 0
     height: int = 0
+    name: str = ""
 
 
 class PushSource(BaseMessage, frozen=True):
