@@ -64,16 +64,12 @@ class Strata:
         self.spatial, self.temporal = max(self.spatial, spatial + 1), max(self.temporal, temporal + 1)
         return True
 
-    def frame(self, data: bytes, size: int) -> tuple[dependency.Frame, bool]:
-        """A packet with a dependency descriptor: its frame, and whether the layers are others now. ValueError when it is
-        torn or speaks of a structure that never came."""
-        try:
-            frame = dependency.parse(data, self.structure)
-        except ValueError:
-            if self._before is None:
-                raise
-            frame = dependency.parse(data, self._before)
-        changed = False
+    def frame(self, data: bytes, size: int) -> tuple[dependency.Frame | None, bool]:
+        """A packet with a dependency descriptor: its frame (None when it is torn or speaks of a structure that never came),
+        and whether the layers are others now."""
+        frame, changed = self.read(data), False
+        if frame is None:
+            return None, False
         if frame.structure is not None and frame.structure != self.structure:
             self._before, self.structure = self.structure, frame.structure
             self.spatial = max(spatial for spatial, _ in frame.structure.targets) + 1
@@ -88,6 +84,15 @@ class Strata:
         self._octets[frame.template] += size
         self._frames[frame.template] += frame.start
         return frame, changed
+
+    def read(self, data: bytes) -> dependency.Frame | None:
+        """A descriptor by the structure that holds, or by the one before it; None when neither fits."""
+        for structure in (self.structure, self._before):
+            try:
+                return dependency.parse(data, structure)
+            except ValueError:
+                continue
+        return None
 
     # ------------------------------------------------------------------------------------------------- what it is
 
@@ -249,6 +254,18 @@ class Cut:
         self.cache[number & _SLOT] = packet
         self.highest = max(self.highest, number)
         return packet
+
+    def fill(self, place: int) -> None:
+        """What has overtaken the key frame at this place of the layer, by which all of it can be told apart only now."""
+        here, strata = self.current, self.base.strata
+        while place < self.base.highest:
+            place += 1
+            packet = self.base.get(place)
+            if packet is not None:
+                if packet.frame is None and packet.dd and strata is not None:
+                    packet = packet._replace(frame=strata.read(packet.dd))
+                self.take(packet)
+        self.current = here
 
     @property
     def _vp9(self) -> bool:

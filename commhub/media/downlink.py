@@ -190,6 +190,8 @@ class Outlet:
             same = previous is not None and previous.layer.base is new.base and previous.epoch == new.epoch
             if not same:
                 self.timestamp = self._align(previous, new, packet, last)
+                if packet.frame is not None:
+                    self.frame = last.frame.number + 1 - packet.frame.number & 0xFFFF if last.frame is not None else 0
             self._align_picture(packet, last)
         self._last = last
         self._running(new)
@@ -237,8 +239,6 @@ class Outlet:
         return offset & 0xFFFFFFFF
 
     def _align_picture(self, packet: Packet, last: Packet) -> None:
-        if packet.frame is not None:
-            self.frame = last.frame.number + 1 - packet.frame.number & 0xFFFF if last.frame is not None else 0
         if packet.picture is None or last.picture is None:
             self.picture_id = self.tl0 = 0
             return

@@ -263,8 +263,11 @@ class PacketPath:
         layer.first = (before := layer.get(packet.place - 1)) is not None and before.timestamp != packet.timestamp
         feeds: list[tuple[Layer | Cut, Packet]] = [(layer, packet)]
         for cut in layer.cuts.values():
+            fresh = cut.highest < 0
             if (here := cut.take(packet)) is not None:
                 feeds.append((cut, here))
+                if key and fresh:
+                    cut.fill(packet.place)
         if not layer.receiver.open:
             return
         newest = packet.place == layer.highest

@@ -317,10 +317,7 @@ class Layer:
         """The frame of a packet with a dependency descriptor, None while its structure has not come."""
         if self.strata is None:
             self.strata = Strata(mime == "video/vp9")
-        try:
-            frame, changed = self.strata.frame(dd, size)
-        except ValueError:
-            return None
+        frame, changed = self.strata.frame(dd, size)
         self.reshaped = self.reshaped or changed
         return frame
 

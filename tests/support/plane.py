@@ -28,6 +28,7 @@ EXTENSIONS = {
     plane.AUDIO_LEVEL: 4,
     plane.TRANSPORT_CC: 5,
     plane.ABS_SEND_TIME: 6,
+    plane.DEPENDENCY: 7,
 }
 
 
