@@ -39,7 +39,7 @@ from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
-from commhub.tasks import Tasks
+from commhub.tasks import Lag, Tasks
 from commhub.turn import Turn
 from commhub.vault import Vault
 from commhub.webhooks import Receiver, Webhooks
@@ -144,7 +144,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         async with base.store.transaction() as transaction:
             epoch = await transaction.next("epoch")
         events = Events(base.store)
-        workers = Workers(settings.run_dir, names, epoch)
+        workers, lag = Workers(settings.run_dir, names, epoch), Lag("hub")
 
         internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
         keys = {name: Key(Secret(key.secret.get_secret_value()), key.scope) for name, key in settings.keys.items()}
@@ -214,6 +214,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await _serve(
             settings, stack, parts, conference, [egress.service()], listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
         )
+        clock = await stack.enter_async_context(Tasks("hub"))
+        clock.spawn(lag.run(), "lag")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
 

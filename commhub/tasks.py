@@ -12,6 +12,34 @@ from commhub import log as logs
 log = logs.get(__name__)
 
 
+LAG_TICK = 0.1  # seconds
+LATE = 0.5  # seconds; beyond, whoever runs the process should know
+
+
+class Lag:
+    """How late this loop's clock rings: what everything in the process waits for besides its own work."""
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+        self._worst = 0.0
+
+    def take(self) -> float:
+        """The worst since the last call, seconds."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+    async def run(self) -> None:
+        """Measures for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_TICK
+            await asyncio.sleep(LAG_TICK)
+            late = loop.time() - due
+            self._worst = max(self._worst, late)
+            if late > LATE and (suppressed := logs.limited(("late", self._process), 60)) is not None:
+                log.warning("late", process_name=self._process, seconds=round(late, 2), suppressed=suppressed)
+
+
 class Tasks:
     """The tasks of one owner.
 

@@ -1,9 +1,10 @@
 import asyncio
 import logging
+import time
 
 import pytest
 
-from commhub.tasks import Tasks
+from commhub.tasks import Lag, Tasks
 
 
 async def test_close_cancels_and_waits() -> None:
@@ -67,3 +68,14 @@ async def test_a_task_may_close_its_owner() -> None:
     waiting = tasks.spawn(asyncio.sleep(60), "waiting")
     assert await tasks.spawn(last(), "last") == "closed"
     assert waiting.cancelled()
+
+
+async def test_a_blocked_loop_is_measured() -> None:
+    lag = Lag("hub")
+    async with Tasks("test") as tasks:
+        tasks.spawn(lag.run(), "lag")
+        await asyncio.sleep(0.15)
+        lag.take()
+        time.sleep(0.4)  # noqa: ASYNC251  somebody does not give way
+        await asyncio.sleep(0.15)
+        assert 0.2 < lag.take() < 5
