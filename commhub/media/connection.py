@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from commhub.media import messages, negotiation
+from commhub.media import backup, messages, negotiation
 from commhub.media.ladder import ALL
 from commhub.media.messages import Answer, SectionsWanted, ServerOffer
 from commhub.media.plane import Plane, ReceiverSpec, RouteSpec
@@ -43,6 +43,9 @@ class Home(Protocol):
 
     def routed(self, subscription: Subscription) -> None:
         """A route for it exists: gates and layer are to be set."""
+
+    def untaken(self, subscription: Subscription) -> None:
+        """It became known that the client decodes none of the track's codecs, or that it does."""
 
 
 @dataclass(slots=True, eq=False)
@@ -252,11 +255,15 @@ class Connection:
 
     # ---- slots
 
+    def sections(self, kind: str) -> list[sdp.Section]:
+        """The client's words about where it receives."""
+        return [slot.section for slot in self._slots.values() if slot.section is not None and slot.kind == kind]
+
     def _waiting(self, kind: str) -> list[Subscription]:
         """Subscriptions to something that flows (or will) and has no section yet, but could have one."""
         if not self._peer.may_subscribe:
             return []
-        known = [slot.section for slot in self._slots.values() if slot.section is not None and slot.kind == kind]
+        known = self.sections(kind)
         return [
             one
             for one in self._peer.subscriptions.values()
@@ -381,6 +388,8 @@ class Connection:
 
     def settle(self) -> None:
         """Ask the client for an offer, or make one, when subscriptions and sections no longer fit. Idempotent."""
+        for subscription in backup.judge(self._peer):
+            self._home.untaken(subscription)
         if self._peer.dual:
             self._settle_dual()
         elif self._offered is not None and self.publisher is not None:
@@ -428,6 +437,8 @@ class Connection:
         after = {slot.mid for slot in self._slots.values() if slot.subscription is not None}
         if first or dirty or after != before:
             self._make_offer(self.subscriber)
+        else:  # what was not taken may have come in another codec since
+            self._route_all(self.subscriber)
 
     def _grow(self) -> None:
         for kind in KINDS:

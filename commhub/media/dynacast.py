@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from commhub.media.backup import helps
 from commhub.media.messages import Message, Wanted
 from commhub.media.room import HIGH, Encoding, Track
 from commhub.media.sinks import Sinks
@@ -44,8 +45,10 @@ class Dynacast:
             return
         told = dict(track.wanted) if track.wanted is not None else {}
         needed = [(encoding.codec.mime, self._qualities(track, encoding)) for encoding in track.encodings]
+        needed += [(mime, _ALL) for mime in track.backups if helps(track, mime)]
         # Clients send everything until they are told what is wanted.
-        if any(len(qualities) > len(told.get(mime, _ALL)) for mime, qualities in needed):
+        asked = [mime for mime, _ in needed if mime not in told and mime in track.backups]
+        if asked or any(len(qualities) > len(told.get(mime, _ALL)) for mime, qualities in needed):
             self._tell(track, needed)
         elif any(len(qualities) < len(told.get(mime, _ALL)) for mime, qualities in needed):
             if not track.unwanted_since:
@@ -62,7 +65,7 @@ class Dynacast:
         # A viewer who has no section yet counts: the encoder then runs when the section is there.
         best = -1
         for shared in self._home.tracks_of(encoding.receiver):
-            viewers = [one for one in shared.subscriptions.values() if one.enabled and one.allowed]
+            viewers = [one for one in shared.subscriptions.values() if one.enabled and one.allowed and not one.untaken]
             asked = [one.asked for one in viewers if _of(one.encoding or shared.primary, encoding)]
             best = max(best, *asked) if asked else best
             if _of(shared.primary, encoding) and self._home.sinks.takes(shared):

@@ -14,7 +14,7 @@ from typing import Any
 
 from commhub import log as logs
 from commhub.errors import HubError, Invalid, NotFound
-from commhub.media import messages, moving, negotiation
+from commhub.media import backup, messages, moving, negotiation
 from commhub.media.broadcast import Broadcast
 from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
@@ -139,6 +139,13 @@ class Engine:
 
     def routed(self, subscription: Subscription) -> None:
         self.stage.routed(subscription)
+
+    def untaken(self, subscription: Subscription) -> None:
+        """Its publisher is told to send another codec, if it can and that helps; else the viewer is told."""
+        track = subscription.track
+        self.touch(track)
+        if subscription.untaken and not any(backup.decodes(subscription.peer, mime) for mime in track.backups):
+            self.emit(messages.Untaken(track.room.name, subscription.peer.id, track.id))
 
     def apply(self, subscription: Subscription) -> None:
         self.stage.apply(subscription)

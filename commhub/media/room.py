@@ -94,6 +94,12 @@ class Track:
                 return encoding, codec
         return None
 
+    @property
+    def backups(self) -> list[str]:
+        """Codecs its publisher could send, and does not yet."""
+        sent = {encoding.codec.mime for encoding in self.encodings}
+        return [mime for mime in self.codecs if mime not in sent]
+
     def state(self) -> TrackState:
         first = self.primary
         mid, mime = (first.mid, first.codec.mime) if first else ("", "")
@@ -116,6 +122,7 @@ class Subscription:
     cap: int | None = None  # best layer the bandwidth allows
     temporal: int = 99  # likewise, and that is enough
     starved: bool = False  # not even the lowest layer fits
+    untaken: bool = False  # the client decodes none of the track's codecs
 
     @property
     def allowed(self) -> bool:

@@ -1,0 +1,33 @@
+"""Codecs in reserve: who decodes nothing of what is sent, and what its publisher could send instead. Nothing here acts."""
+
+from __future__ import annotations
+
+from commhub.media import negotiation
+from commhub.media.messages import Codec
+from commhub.media.room import Peer, Subscription, Track
+
+
+def decodes(peer: Peer, mime: str) -> bool:
+    """As far as its descriptions have said."""
+    if peer.connection is None:
+        return False
+    codec = Codec(mime, 90_000)
+    return any(negotiation.accept(section, codec) is not None for section in peer.connection.sections(mime.partition("/")[0]))
+
+
+def judge(peer: Peer) -> list[Subscription]:
+    """The subscriptions of which it became known that they can never be answered in what is sent now, or that they can."""
+    changed = []
+    for subscription in peer.subscriptions.values():
+        track, connection = subscription.track, peer.connection
+        known = connection.sections(track.kind) if connection is not None and track.encodings else []
+        untaken = bool(known) and not any(track.takes(section) for section in known)
+        if untaken != subscription.untaken:
+            subscription.untaken = untaken
+            changed.append(subscription)
+    return changed
+
+
+def helps(track: Track, mime: str) -> bool:
+    """Is there somebody who takes nothing of what is sent, and would take this?"""
+    return any(one.untaken and one.enabled and one.allowed and decodes(one.peer, mime) for one in track.subscriptions.values())
