@@ -123,7 +123,7 @@ class Worker:
         self._reported += 1
         if level is not before:
             say = log.warning if level > before else log.info
-            say("load", worker=self.name, level=level.name.lower(), delay=round(self._overload.delay, 3))
+            say("load", worker=self.name, state=level.name.lower(), delay=round(self._overload.delay, 3))
             self.engine.shed(level >= Level.SHED)
         if level is not before or self._reported >= LOAD_TICKS:
             self._emit(Load(int(level), *self._worst))

@@ -26,11 +26,14 @@ class Caller:
         audio: bool = True,
         single: bool = True,
         codec: rtc.VideoCodec.ValueType = rtc.VideoCodec.VP8,
+        simulcast: bool = False,
     ) -> None:
         self.url, self.token, self.video, self.audio, self.codec = url, token, video, audio, codec
         self.room = rtc.Room()
         self.options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=single)
         self.frames: dict[str, list[float]] = defaultdict(list)  # identity → when each picture came
+        self.simulcast = simulcast
+        self.widths: dict[str, int] = {}  # identity → of the last picture
         self.sounds: dict[str, list[float]] = defaultdict(list)
         self.painted: list[float] = []  # when each picture of ours was made
         self.events: list[tuple[float, str]] = []
@@ -45,7 +48,7 @@ class Caller:
             source = rtc.VideoSource(640, 360)
             track = rtc.LocalVideoTrack.create_video_track("camera", source)
             options = rtc.TrackPublishOptions(
-                source=rtc.TrackSource.SOURCE_CAMERA, simulcast=False, video_codec=self.codec
+                source=rtc.TrackSource.SOURCE_CAMERA, simulcast=self.simulcast, video_codec=self.codec
             )
             await self.room.local_participant.publish_track(track, options)
             self._spawn(self._paint(source))
@@ -86,13 +89,15 @@ class Caller:
 
     def _subscribed(self, track: Any, publication: Any, participant: Any) -> None:
         if track.kind == rtc.TrackKind.KIND_VIDEO:
-            self._spawn(self._watch(rtc.VideoStream(track), self.frames[participant.identity]))
+            self._spawn(self._watch(rtc.VideoStream(track), self.frames[participant.identity], participant.identity))
         else:
             self._spawn(self._watch(rtc.AudioStream(track), self.sounds[participant.identity]))
 
-    async def _watch(self, stream: Any, times: list[float]) -> None:
-        async for _ in stream:
+    async def _watch(self, stream: Any, times: list[float], pictures_of: str = "") -> None:
+        async for event in stream:
             times.append(time.monotonic())
+            if pictures_of:
+                self.widths[pictures_of] = event.frame.width
 
     async def sees(self, identity: str, *, after: float = 0.0, count: int = 5, within: float = 20) -> float:
         """When the ``count``-th picture of this participant after ``after`` came. AssertionError when it does not in time."""
