@@ -32,6 +32,7 @@ from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, r
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
+from commhub.ingress import RoomIngress
 from commhub.links import ChildLink, Users
 from commhub.log import Secret
 from commhub.media.workers import Workers
@@ -45,12 +46,13 @@ from commhub.vault import Vault
 from commhub.webhooks import Receiver, Webhooks
 from signaling import rooms as live
 from signaling.egress import Egress
+from signaling.ingress import Ingress
 from signaling.ledger import Ledger
 from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.tokens import Key, Keys
-from signaling.twirp import Service, Twirp
+from signaling.twirp import Twirp
 from signaling.whip import Whip
 
 log = logs.get(__name__)
@@ -177,28 +179,34 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         vacancy = Vacancy(base.store, rooms, recordings, conference)
         ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
         egress = Egress(conference, ordered, webhooks.emit)
-        hearing.append(egress.heard)
+        entrances = RoomIngress(base.store, base.vault, conference, workers)
+        ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
+        hearing += [egress.heard, ingress.heard]
         review = Review(base.store, settings.recordings_dir)
 
         await recordings.open()
         await ordered.open()
+        await entrances.open()
         await rooms.start()
         feeds.start()
         recordings.start_tasks()
         ordered.start_tasks()
+        entrances.start_tasks()
         await conference.start()
         door.start()
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
         stack.push_async_callback(recordings.close)
         stack.push_async_callback(ordered.close)
+        stack.push_async_callback(entrances.close)
+        stack.push_async_callback(ingress.close)
         stack.push_async_callback(egress.close)
         stack.push_async_callback(feeds.close)
         links = [
             ChildLink(
                 settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive
             )
-            for name, part in (("bridge-rtsp", feeds), ("record-0", Users(recordings, ordered)))
+            for name, part in (("bridge-rtsp", Users(feeds, entrances)), ("record-0", Users(recordings, ordered)))
         ]  # fmt: skip
         for link in links:
             link.start()
@@ -212,12 +220,19 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, Diagnosis(rooms, feeds, workers)
         )
         await _serve(
-            settings, stack, parts, conference, [egress.service()], listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
+            settings, stack, parts, conference, (egress, ingress), listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
         )
         clock = await stack.enter_async_context(Tasks("hub"))
         clock.spawn(lag.run(), "lag")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+def _origin(settings: Settings) -> str:
+    """Where other systems find this hub, as far as it knows."""
+    http = settings.http
+    host = "localhost" if http.host in ("0.0.0.0", "::") else f"[{http.host}]" if ":" in http.host else http.host
+    return http.public_url or f"http{'s' if http.secure else ''}://{host}:{http.port}"
 
 
 async def _webhooks(settings: Settings, store: Store, keys: Keys, stack: AsyncExitStack) -> Webhooks:
@@ -236,7 +251,7 @@ async def _serve(
     stack: AsyncExitStack,
     parts: Parts,
     conference: live.Rooms,
-    services: list[Service],
+    ways: tuple[Egress, Ingress],
     listeners: Sequence[socket.socket],
     health: Any,
 ) -> None:
@@ -250,8 +265,8 @@ async def _serve(
     signalling = Signalling(conference, entries, bounds.requests_per_second)
     application = web.Application(client_max_size=BODY_LIMIT, middlewares=[bounded(bounds.body_seconds), entries.middleware])
     application.add_routes(signalling.routes())
-    application.add_routes(Whip(conference, entries).routes())
-    application.add_routes(Twirp(conference, [RoomService(conference).service(), *services]).routes())
+    application.add_routes(Whip(conference, entries, ways[1]).routes())
+    application.add_routes(Twirp(conference, [RoomService(conference).service(), *(way.service() for way in ways)]).routes())
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     Api(parts, health, proxies=proxies, ca=ca).install(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0)

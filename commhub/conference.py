@@ -31,6 +31,8 @@ class CameraSeat:
     name: str
     org: str
     audio: bool = False
+    kind: str = "camera"  # or ingress: a stream that an API key brought in
+    metadata: str = ""
 
 
 class Conference(Protocol):
@@ -48,6 +50,9 @@ class Conference(Protocol):
 
     async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
         """``source``: microphone, camera, screen_share, screen_share_audio."""
+
+    async def provide(self, room: str, *, key: str) -> None:
+        """A plain room of this API key, when there is none. Forbidden when it is another key's."""
 
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         """A participant of kind BRIDGE whose tracks are announced; idempotent, survives workers."""
@@ -143,6 +148,59 @@ class Egresses(Protocol):
         """Newest first."""
 
     def room_ended(self, room: str) -> None: ...
+
+
+INGRESS = "IN_"  # begins LiveKit's ids of ingresses, and the names of the Sources that are pulled for them
+
+
+@dataclass(frozen=True, slots=True)
+class IngressWay:
+    """A way into a room (LiveKit's Ingress). ``kind``: whip (by stream key), url (pulled). ``url`` has no user in it;
+    ``options`` is the signalling's own, kept for it. ``stream_key``, ``user`` and ``password`` are secrets."""
+
+    key: str
+    kind: str
+    room: str
+    identity: str
+    title: str = ""
+    name: str = ""
+    metadata: str = ""
+    enabled: bool = True
+    url: str = ""
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    stream_key: str = field(default="", repr=False)
+    options: bytes = b""
+    id: str = ""
+    updated_at: int = 0  # UTC ns
+
+
+@dataclass(frozen=True, slots=True)
+class IngressState:
+    """Of a pulled one: inactive, buffering, publishing, error, complete. ``since`` is UTC ns."""
+
+    state: str = "inactive"
+    error: str = ""
+    audio: bool = False
+    since: int = 0
+
+
+class Ingresses(Protocol):
+    """Ways that API keys made; implemented by ``commhub.ingress``."""
+
+    #: Hears every change of a pulled one's state.
+    changed: Callable[[IngressWay, IngressState], None]
+
+    async def create(self, way: IngressWay) -> IngressWay:
+        """With its id and its stream key."""
+
+    async def update(self, way: IngressWay) -> IngressWay: ...
+    async def delete(self, way: IngressWay) -> None: ...
+    async def find(self, *, id: str = "", room: str = "") -> list[IngressWay]: ...
+    async def by_stream_key(self, stream_key: str) -> IngressWay | None: ...
+    def state(self, way: IngressWay) -> IngressState: ...
+    async def end(self, room: str, identity: str = "") -> None:
+        """The room is over, or this participant was removed."""
 
 
 class Host(Protocol):

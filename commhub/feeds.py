@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import log as logs
+from commhub.conference import INGRESS
 from commhub.directory import CameraAddress, CameraRecord, Directory
 from commhub.events import Audience, Events
 from commhub.media import Engine
@@ -116,7 +117,7 @@ class Feeds:
         if isinstance(snapshot, BridgeSnapshot):
             for state in snapshot.sources:
                 self.receive(state)
-                if state.source not in self._feeds:
+                if state.source not in self._feeds and not state.source.startswith(INGRESS):
                     tell(Pull(source=state.source, url="", workers=[]))
         self.reconcile()
 

@@ -153,7 +153,7 @@ class Participant:
 
     def presence(self) -> Presence:
         if self.seat is not None:
-            kind, org = "camera", self.seat.org
+            kind, org = ("camera" if self.seat.kind == "camera" else "service"), self.seat.org
         else:
             kind, org = ("person" if self.person else "service"), self.ticket.attributes.get("org", "")
         return Presence(self.identity, self.info.name, kind, org, self.info.joined_at_ms * 1_000_000)
@@ -249,7 +249,8 @@ def client(ticket: Ticket, request: rtc.JoinRequest, sid: str, now: float, *, du
 
 
 def camera(seat: CameraSeat, sid: str, now: float) -> Participant:
-    """A camera's participant: kind BRIDGE, detail BRIDGE_RTSP. It publishes and does nothing else."""
+    """A camera's participant: kind BRIDGE, detail BRIDGE_RTSP; or an ingress'. It publishes and does nothing else."""
+    ingress = seat.kind == "ingress"
     info = models.ParticipantInfo(
         sid=sid,
         identity=seat.identity,
@@ -258,8 +259,9 @@ def camera(seat: CameraSeat, sid: str, now: float) -> Participant:
         joined_at=int(now),
         joined_at_ms=int(now * 1000),
         permission=models.ParticipantPermission(can_publish=True),
-        kind=Kind.BRIDGE,
-        kind_details=[models.ParticipantInfo.KindDetail.BRIDGE_RTSP],
+        kind=Kind.INGRESS if ingress else Kind.BRIDGE,
+        kind_details=[] if ingress else [models.ParticipantInfo.KindDetail.BRIDGE_RTSP],
+        metadata=seat.metadata,
         attributes={"org": seat.org} if seat.org else {},
     )
     ticket = Ticket(key="", identity=seat.identity, name=seat.name)

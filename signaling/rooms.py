@@ -164,6 +164,9 @@ class Rooms:
         _, outs = known.mute(identity, lambda track: track.info.source == wanted, self.now())
         self.run(known, outs)
 
+    async def provide(self, room: str, *, key: str) -> None:
+        self.create(service.CreateRoomRequest(name=room), key)
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         known = self.find(room)
         self.run(known, known.add_camera(seat, self.now()))

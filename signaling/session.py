@@ -44,6 +44,7 @@ from signaling.participant import Participant, RoomRecord, State, Track
 from signaling.resource import Resource
 
 Reason = models.DisconnectReason
+INGRESS = models.ParticipantInfo.Kind.INGRESS
 Action = rtc.LeaveRequest
 
 ROOM_UPDATE_DELAY = 2.0  # changes of the number of people are told together
@@ -435,7 +436,7 @@ class Room:
         return self._flush()
 
     def _ends_at(self) -> float:
-        if any(True for _ in self.clients()):
+        if any(person.kind == "client" or person.info.kind == INGRESS for person in self.people.values()):
             return float("inf")
         return self.empty_since + (self.info.departure_timeout if self.had_people else self.info.empty_timeout)
 

@@ -49,6 +49,7 @@ class FakeConference:
         self.rooms: dict[str, dict[str, Presence]] = {}
         self.seats: dict[str, dict[str, CameraSeat]] = {}
         self.lights: dict[str, bool] = {}
+        self.provided: list[tuple[str, str]] = []
         self.recorders: dict[str, set[str]] = defaultdict(set)
         self.muted: list[tuple[str, str, str]] = []
 
@@ -84,6 +85,10 @@ class FakeConference:
 
     async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
         self.muted.append((room, identity, source))
+
+    async def provide(self, room: str, *, key: str) -> None:
+        self.provided.append((room, key))
+        self.rooms.setdefault(room, {})
 
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         self.seats.setdefault(room, {})[seat.identity] = seat

@@ -37,13 +37,11 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("key_hash", sa.String(64), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("info", sa.LargeBinary(), nullable=False),
         sa.Column("room", sa.String(256), nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("options", sa.LargeBinary(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_ingresses"),
         sa.UniqueConstraint("key_hash", name="uq_ingresses_key_hash"),
     )
+    op.create_index("ix_ingresses_room", "ingresses", ["room"])
