@@ -48,9 +48,11 @@ async def run(
     sync_seconds: float = 2.0,
     segment_minutes: float = 5.0,
     minimum_free_bytes: int = 1 << 30,
+    layers: str = "best",
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly."""
-    recorder = Recorder(run_dir, name, folder, Limits(cluster_ms / 1000, segment_minutes * 60), sync_seconds, minimum_free_bytes)
+    limits = Limits(cluster_ms / 1000, segment_minutes * 60)
+    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, layers)
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -60,10 +62,17 @@ async def run(
 
 class Recorder:
     def __init__(
-        self, run_dir: Path, name: str, folder: Path, limits: Limits, sync_seconds: float, minimum_free_bytes: int
+        self,
+        run_dir: Path,
+        name: str,
+        folder: Path,
+        limits: Limits,
+        sync_seconds: float,
+        minimum_free_bytes: int,
+        layers: str = "best",
     ) -> None:
         self._run_dir, self._name, self._folder = run_dir, name, folder
-        self._limits, self._minimum = limits, minimum_free_bytes
+        self._limits, self._minimum, self._layers = limits, minimum_free_bytes, layers
         self._disk = Disk(sync_seconds=sync_seconds)
         self._tasks = Tasks(name)
         self._listener: Listener | None = None
@@ -207,6 +216,7 @@ class Recorder:
         self._known.pop(order.session, None)
         self._running[order.session] = session
         session.only = order.only
+        session.layers = order.layers or self._layers
         session.start(order)
         return session
 

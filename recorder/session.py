@@ -72,6 +72,7 @@ class Session:
         self.folder = folder
         self.worker = ""
         self.only: list[messages.Pick] = []  # the parts of the room that are recorded; empty: all of it
+        self.layers = "best"  # or "watched"
         self._disk, self._limits, self._changed = disk, limits, changed
         self._journal: File | None = None
         self._unwritten: list[bytes] = []

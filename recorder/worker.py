@@ -104,7 +104,7 @@ class Worker:
             session.linked(self.name, asyncio.get_running_loop().time())
         while session.running and self.sessions.get(session.id) is session and not link.closed.is_set():
             try:
-                await link.ask(messages.OpenSink(session.manifest.room, session.id, session.only), _ANSWER)
+                await link.ask(messages.OpenSink(session.manifest.room, session.id, session.only, session.layers), _ANSWER)
                 return
             except Unavailable:
                 return  # the link has ended, or the worker answers by facts alone

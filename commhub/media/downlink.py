@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from commhub.media.peer import Peer
 
 SEGMENTS = 32  # remembered for repair
+TAP_PATIENCE = 1_000_000_000  # ns a tap waits for the best layer before it begins with another one
 PATIENCE = 3  # s for another part of the same stream, before a key frame is asked for
 RESEND_INTERVAL = 0.080  # s; a packet is resent at most once per this time or round trip
 
@@ -316,6 +317,17 @@ class TapOutlet(Outlet):
         self.sink = sink
         self.ssrc = secrets.randbits(32)
         self._clock: tuple[int, int] | None = None  # as told last
+        self._since = 0  # UTC ns; it could have begun with less than the best layer
+
+    def may_start(self, packet: Packet) -> bool:
+        """Every layer is another picture size, and so another file: the best one is waited for at the very beginning."""
+        if not super().may_start(packet):
+            return False
+        layers = len(self.receiver.layers)
+        if self.highest >= 0 or self.target is None or self.target.base.number >= min(self.wanted, layers - 1):
+            return True
+        self._since = self._since or packet.at
+        return packet.at - self._since >= TAP_PATIENCE
 
     def clock(self) -> tuple[int, int] | None:
         """``(RTP time, UTC ns)`` of the sender's last report in the tap's own RTP time; None when that was told already."""

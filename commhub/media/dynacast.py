@@ -68,8 +68,8 @@ class Dynacast:
             viewers = [one for one in shared.subscriptions.values() if one.enabled and one.allowed and not one.untaken]
             asked = [one.asked for one in viewers if _of(one.encoding or shared.primary, encoding)]
             best = max(best, *asked) if asked else best
-            if _of(shared.primary, encoding) and self._home.sinks.takes(shared):
-                best = HIGH
+            if _of(shared.primary, encoding):
+                best = max(best, self._home.sinks.quality(shared))
         if encoding is track.primary and self._home.relayed(track):
             best = HIGH
         return list(range(best + 1))

@@ -124,6 +124,7 @@ class Engine:
                 peer.connection.settle()
         for track in tracks:
             self.dynacast.consider(track)
+            self.sinks.consider(track)
 
     def estimate(self, peer: Peer) -> int:
         return self.budgets.estimate(peer)
@@ -418,7 +419,7 @@ class Engine:
             room = self.rooms.get(message.room)
             if room is None:
                 raise NotFound("The room is not on this worker.", "会商不在此媒体进程上。", code="no_room")
-            self.sinks.open(link, room, message.sink, message.only)
+            self.sinks.open(link, room, message.sink, message.only, message.layers)
         elif isinstance(message, messages.CloseSink):
             self.sinks.close(message.room, message.sink)
         elif isinstance(message, messages.KeyFrameWanted):

@@ -81,6 +81,10 @@ class Track:
     def announcement(self) -> negotiation.Announcement:
         return negotiation.Announcement(self.id, self.kind, self.cids, self.bound)
 
+    def watched(self) -> int:
+        """The best quality somebody looks at; the lowest while nobody does."""
+        return max((one.asked for one in self.subscriptions.values() if one.enabled and one.allowed), default=LOW)
+
     def size(self) -> tuple[int, int]:
         """Width and height of the best layer as announced, 0 × 0 when unknown."""
         best = max(self.announced, key=lambda layer: layer.quality, default=None)

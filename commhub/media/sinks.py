@@ -16,8 +16,9 @@ from commhub.media import messages
 from commhub.media.link import BATCH_LIMIT, PACKET_LIMIT, RECORD, Link
 from commhub.media.messages import Message, Pick, SinkData, SinkGap, SinkMuted, SinkPeer, SinkSpeakers, SinkTrack, Speaker
 from commhub.media.plane import Plane
-from commhub.media.room import Encoding, Peer, Room, Track
+from commhub.media.room import HIGH, LOW, Encoding, Peer, Room, Track
 
+LESS_AFTER = 10.0  # seconds until less is recorded than before
 LINGER = 0.01  # seconds a packet waits for others
 
 
@@ -73,6 +74,8 @@ class _Tapped:
     track: Track
     encoding: Encoding
     allowed: bool
+    layer: int = HIGH
+    less_since: float | None = None  # less than that is being watched
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +86,7 @@ class RoomSink:
     outlet: Outlet
     tapped: dict[str, _Tapped] = field(default_factory=dict)  # by track
     only: Sequence[Pick] = ()  # empty: everything
+    best: bool = True  # of the best layer; else of the best one that somebody watches
 
     def wants(self, track: Track) -> bool:
         about = (track.peer.identity, track.source, track.kind, track.id)
@@ -99,6 +103,7 @@ class Home(Protocol):
     plane: Plane
 
     def number(self) -> int: ...
+    def now(self) -> float: ...
     def now_ns(self) -> int: ...
 
 
@@ -117,15 +122,40 @@ class Sinks:
     def takes(self, track: Track) -> bool:
         return any(track.id in sink.tapped and sink.tapped[track.id].allowed for sink in self.of(track.room))
 
+    def quality(self, track: Track) -> int:
+        """The best quality of which sinks make the publisher send it, -1 for none."""
+        takers = [sink for sink in self.of(track.room) if track.id in sink.tapped and sink.tapped[track.id].allowed]
+        return max((HIGH if sink.best else LOW for sink in takers), default=-1)
+
+    def consider(self, track: Track) -> None:
+        """Who watches the track, or how large, has changed: up at once; down after a while, for each change is another file."""
+        watched = track.watched()
+        for sink in self.of(track.room):
+            tapped = sink.tapped.get(track.id)
+            if tapped is None or sink.best or track.kind != "video":
+                continue
+            if watched > tapped.layer:
+                self._set_layer(tapped, watched)
+            if watched >= tapped.layer:
+                tapped.less_since = None
+            elif tapped.less_since is None:
+                tapped.less_since = self._home.now()
+            elif self._home.now() - tapped.less_since >= LESS_AFTER:
+                self._set_layer(tapped, watched)
+
+    def _set_layer(self, tapped: _Tapped, layer: int) -> None:
+        tapped.layer, tapped.less_since = layer, None
+        self._home.plane.set_tap_layer(tapped.tap, layer)
+
     # ---- opening and closing
 
-    def open(self, link: Link, room: Room, name: str, only: Sequence[Pick] = ()) -> None:
+    def open(self, link: Link, room: Room, name: str, only: Sequence[Pick] = (), layers: str = "best") -> None:
         """Everything that is there is told first. The same sink again (a recorder that came back) begins anew."""
         self.close(room.name, name)
         if link not in self._outlets:
             self._outlets[link] = Outlet(link)
             self._handles[link] = itertools.count(1)
-        sink = self._sinks[room.name, name] = RoomSink(name, room, link, self._outlets[link], only=only)
+        sink = self._sinks[room.name, name] = RoomSink(name, room, link, self._outlets[link], only=only, best=layers != "watched")
         room.sinks.add(name)
         for peer in room.peers.values():
             self._tell_peer(sink, peer, True, "")
@@ -185,6 +215,8 @@ class Sinks:
         self._tell_track(sink, tapped, True)
         plane = self._home.plane
         plane.add_tap(tapped.tap, encoding.receiver, partial(sink.outlet.feed, handle))
+        if not sink.best and track.kind == "video":
+            self._set_layer(tapped, track.watched())
         if not allowed:
             plane.set_tap_allowed(tapped.tap, False)
         self._changed(track)
@@ -268,10 +300,14 @@ class Sinks:
                         self._home.plane.request_key_frame(tapped.encoding.receiver)
 
     def tick(self) -> None:
-        """A few times a second: tell what was lost."""
+        """A few times a second: tell what was lost, follow what is watched."""
         for sink in self._sinks.values():
             if sink.outlet.lost:
                 for tapped in sink.tapped.values():
                     packets = sink.outlet.lost.pop(tapped.handle, 0)
                     if packets:
                         sink.tell(SinkGap(sink.id, tapped.handle, packets, self._home.now_ns()))
+            if not sink.best:
+                for tapped in sink.tapped.values():
+                    if tapped.less_since is not None:
+                        self.consider(tapped.track)

@@ -180,6 +180,7 @@ class RecorderSettings(Section):
     sync_seconds: Annotated[float, Field(ge=0.1, le=60)] = 2.0
     segment_minutes: Annotated[float, Field(gt=0, le=60)] = 5.0
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 1 << 30
+    layers: Literal["best", "watched"] = "best"
 
 
 class LogSettings(Section):

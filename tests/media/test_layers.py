@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from commhub.media import plane
 from commhub.wire import dependency, rtcp, rtp, vp8
 from tests.support.layered import Sent, Vp8Layers, described, trailer
-from tests.support.plane import EXTENSIONS, Client, until
+from tests.support.plane import EXTENSIONS, Client, Vp8Track, until
 from tests.support.stage import OUT, Stage, sequence_of, timestamp_of
 
 RTX_OUT = 0x777
@@ -260,5 +261,29 @@ async def test_what_layers_cost_is_measured() -> None:
             assert layer.temporal == sorted(layer.temporal)
             assert layer.rates == sorted(layer.rates)
             assert layer.temporal[-1] == layer.bitrate
+    finally:
+        stage.close()
+
+
+@pytest.mark.parametrize("best_comes", [True, False])
+async def test_a_tap_waits_a_moment_for_the_best_layer(best_comes: bool) -> None:
+    """Publishers start their layers one after the other; every layer is another file."""
+    stage = Stage()
+    try:
+        client = stage.client()
+        low, high = Vp8Track(100, rid="q"), Vp8Track(200, rid="f", seed=2)
+        stage.video(1, client, layers=3, rids={"q": 0, "h": 1, "f": 2})
+        heard: list[bytes] = []
+        stage.plane.add_tap(7, 1, lambda packet, at: heard.append(bytes(packet)))
+        began, keys = time.monotonic(), 0
+        while not heard and time.monotonic() - began < 5:
+            for packet in low.frame(2, key=True):
+                client.send(packet)
+            keys += 1
+            if best_comes and keys == 8:
+                for packet in high.frame(2, key=True, size=300):
+                    client.send(packet)
+            await asyncio.sleep(0.05)
+        assert (len(rtp.payload(heard[0])) > 300) is best_comes
     finally:
         stage.close()

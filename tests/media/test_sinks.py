@@ -158,3 +158,44 @@ async def test_a_sink_of_parts_hears_of_nothing_else(
         assert heard <= set(people)
     assert len(bench.plane.taps) == len(tracks)
     bench.engine.link_closed(cast(Any, link))
+
+
+def taps_layer(bench: Bench) -> int | None:
+    """Of the tap of the video."""
+    tap = next(tap for tap, (receiver, _) in bench.plane.taps.items() if receiver == bench.receiver("TR_video_PA_a"))
+    layer: int | None = bench.plane.state.get(tap, {}).get("layer")
+    return layer
+
+
+async def test_a_recording_of_what_is_watched_does_not_ask_for_more(bench: Bench) -> None:
+    bench.publish()
+    link = FakeLink()
+    bench.engine.recorder(cast(Any, link), m.OpenSink("r", "s", layers="watched"))
+    await settled()
+    assert taps_layer(bench) == 0
+    bench.pass_time(1)
+    assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0])]
+    bench.tell(m.Subscribe("r", "PA_b", ["TR_video_PA_a"]))
+    await settled()
+    assert taps_layer(bench) == 2
+    assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0, 1, 2])]
+    bench.tell(m.Shape("r", "PA_b", ["TR_video_PA_a"], quality=1))
+    await settled()
+    bench.pass_time(5)
+    assert taps_layer(bench) == 2  # each change is another file
+    bench.pass_time(6)
+    assert taps_layer(bench) == 1
+    bench.engine.link_closed(cast(Any, link))
+
+
+async def test_a_recording_asks_for_the_best_layer(bench: Bench, recorder: FakeLink) -> None:
+    bench.tell(m.Subscribe("r", "PA_b", ["TR_video_PA_a"]))
+    bench.tell(m.Shape("r", "PA_b", ["TR_video_PA_a"], quality=0))
+    await settled()
+    bench.pass_time(2)
+    assert bench.of(m.Wanted) == []
+    assert taps_layer(bench) is None
+    bench.engine.recorder(cast(Any, recorder), m.CloseSink("r", "s"))
+    await settled()
+    bench.pass_time(2)
+    assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0])]

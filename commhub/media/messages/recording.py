@@ -9,7 +9,7 @@ from commhub.media.messages.common import BaseMessage, Pick
 
 class Record(BaseMessage, frozen=True):
     """Record this room (or ``only`` parts of it) into this session from this worker. Idempotent; a new ``worker`` moves a
-    running session."""
+    running session. ``layers`` as in :class:`OpenSink`, '' as the recorder is set."""
 
     session: str
     room: str
@@ -17,6 +17,7 @@ class Record(BaseMessage, frozen=True):
     title: str = ""
     about: dict[str, str] = {}
     only: list[Pick] = []
+    layers: str = ""
 
 
 class StopRecord(BaseMessage, frozen=True):

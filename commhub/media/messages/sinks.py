@@ -6,11 +6,13 @@ from commhub.media.messages.common import BaseMessage, Codec, Pick, Speaker
 
 
 class OpenSink(BaseMessage, frozen=True):
-    """Receive everything of a room, or ``only`` parts of it. What is there already is told first, then changes as they come."""
+    """Receive everything of a room, or ``only`` parts of it. What is there already is told first, then changes as they come.
+    ``layers``: ``best`` makes publishers send their best layer, ``watched`` takes the best one that viewers get."""
 
     room: str
     sink: str
     only: list[Pick] = []
+    layers: str = "best"
 
 
 class CloseSink(BaseMessage, frozen=True):
