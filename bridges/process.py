@@ -5,7 +5,6 @@ It never needs the hub: when the hub dies the pulls go on, and the next one take
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from bridges.transcode import Transcoder
 from commhub import log as logs
 from commhub.addresses import AllowList
 from commhub.errors import Conflict
+from commhub.media.counting import tell_counters
 from commhub.media.link import Link, listen
 from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState
 from commhub.media.outlet import Outlets
@@ -32,6 +32,10 @@ class Bridge:
         self._pullers: dict[str, Puller] = {}
         self._hubs: dict[Link, int] = {}  # link → epoch
         self._epoch = 0
+
+    @property
+    def hubs(self) -> list[Link]:
+        return list(self._hubs)
 
     def connected(self, link: Link) -> None:
         link.on_close.append(self._disconnected)
@@ -89,7 +93,7 @@ async def run(run_dir: Path, name: str = "bridge-rtsp", allow: Iterable[str] = (
     listener = await listen(run_dir, name, bridge.connected, bridge.receive)
     log.info("bridge ready", name=name)
     try:
-        await asyncio.get_running_loop().create_future()
+        await tell_counters(name, dict, lambda: bridge.hubs)
     finally:
         await listener.close()
         await bridge.close()

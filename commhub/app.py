@@ -25,6 +25,7 @@ from commhub import certificates, machine
 from commhub import log as logs
 from commhub.addresses import AllowList
 from commhub.api import BODY_LIMIT, Api, Parts
+from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.conference import Host
 from commhub.diagnosis import Diagnosis
@@ -36,6 +37,7 @@ from commhub.ingress import RoomIngress
 from commhub.links import ChildLink, Users
 from commhub.log import Secret
 from commhub.media.workers import Workers
+from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
@@ -47,6 +49,7 @@ from commhub.webhooks import Receiver, Webhooks
 from signaling import rooms as live
 from signaling.egress import Egress
 from signaling.ingress import Ingress
+from signaling.joining import JoinTimes
 from signaling.ledger import Ledger
 from signaling.outs import Terms, ice_servers
 from signaling.room_service import RoomService
@@ -219,13 +222,26 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, Diagnosis(rooms, feeds, workers)
         )
-        await _serve(
-            settings, stack, parts, conference, (egress, ingress), listeners, lambda: {**workers.health(), **{link.name: link.up for link in links}}
-        )
+        metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
+        health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
+        await _serve(settings, stack, parts, conference, (egress, ingress), listeners, health, metrics)
         clock = await stack.enter_async_context(Tasks("hub"))
         clock.spawn(lag.run(), "lag")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+def _metered(parts: Parts, workers: Workers, links: list[ChildLink], webhooks: Webhooks, lag: Lag, run_dir: Path) -> Metrics:
+    metrics = Metrics()
+    parts.store.observe = metrics.observe("database_seconds")
+    metrics.source(sources.build)
+    metrics.source(sources.workers(workers))
+    metrics.source(sources.children(links))
+    metrics.source(sources.cameras(parts.feeds))
+    metrics.source(sources.webhooks(webhooks))
+    metrics.source(sources.lag(lag.take))
+    metrics.source(Processes(run_dir), apart=True)
+    return metrics
 
 
 def _origin(settings: Settings) -> str:
@@ -254,6 +270,7 @@ async def _serve(
     ways: tuple[Egress, Ingress],
     listeners: Sequence[socket.socket],
     health: Any,
+    metrics: Metrics,
 ) -> None:
     """The one HTTP port: API, pages, signalling, Twirp."""
     now = datetime.now(UTC)
@@ -264,17 +281,32 @@ async def _serve(
     entries = Entries(bounds, origins)
     signalling = Signalling(conference, entries, bounds.requests_per_second)
     application = web.Application(client_max_size=BODY_LIMIT, middlewares=[bounded(bounds.body_seconds), entries.middleware])
+    signalling.joins = JoinTimes(metrics.observe("join_seconds"), conference.now)
+    conference.engine.on_event(signalling.joins.heard)
     application.add_routes(signalling.routes())
     application.add_routes(Whip(conference, entries, ways[1]).routes())
     application.add_routes(Twirp(conference, [RoomService(conference).service(), *(way.service() for way in ways)]).routes())
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
-    Api(parts, health, proxies=proxies, ca=ca).install(application)
+    readers = Readers(
+        metrics.text,
+        CONTENT_TYPE,
+        tuple(ip_network(network) for network in settings.metrics.allow),
+        Secret(settings.metrics.token.get_secret_value()),
+    )
+    Api(parts, health, proxies=proxies, ca=ca, readers=readers).install(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0)
     await runner.setup()
     assert runner.server is not None
     files = machine.allow_files(bounds.connections + OTHER_FILES)
     bounds = replace(bounds, connections=max(1, min(bounds.connections, files - OTHER_FILES)))
     entrance = Entrance(runner.server, bounds, origins, **HTTP_LIMITS)
+    metrics.source(sources.rooms(conference))
+    metrics.source(
+        sources.http(
+            lambda: signalling.malformed,
+            lambda: {"too_many": entrance.refused, "evicted": entrance.evicted, "late": entrance.late},
+        )
+    )
     stack.push_async_callback(runner.cleanup)
     stack.push_async_callback(signalling.close)
     entrance.open(listeners or machine.listen(settings.http.host, settings.http.port), tls.context if tls else None)

@@ -103,6 +103,11 @@ class Feeds:
         feed = self._feeds.get(camera)
         return feed.condition if feed is not None else Condition()
 
+    def counts(self) -> dict[str, int]:
+        """State → cameras in consultations."""
+        states = [feed.condition.state for feed in self._feeds.values()]
+        return {state: states.count(state) for state in STATES}
+
     def rooms(self, camera: str) -> set[str]:
         feed = self._feeds.get(camera)
         return set(feed.rooms) if feed is not None else set()

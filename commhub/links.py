@@ -12,7 +12,7 @@ from commhub import log as logs
 from commhub.errors import HubError, PeerError
 from commhub.log import limited
 from commhub.media.link import Link, dial
-from commhub.media.messages import Hello, Message
+from commhub.media.messages import Counters, Hello, Message
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -65,6 +65,7 @@ class ChildLink:
         self._linked, self._unlinked, self._receive = linked, unlinked, receive
         self._tasks = Tasks(f"link to {name}")
         self.up = False
+        self.counters: dict[str, float] = {}  # as the process last said
 
     def start(self) -> None:
         self._tasks.spawn(self._run(), "dial")
@@ -89,7 +90,9 @@ class ChildLink:
         early: list[Message] = []
 
         def handle(_: Link, message: Message) -> None:
-            if self.up:
+            if isinstance(message, Counters):
+                self.counters = message.values
+            elif self.up:
                 self._receive(message)
             else:
                 early.append(message)

@@ -80,7 +80,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.PARTICIPANT: _PARTICIPANT,
     Role.DISPATCHER: _DISPATCHER,
     Role.REVIEWER: _REVIEWER,
-    Role.ADMIN: _DISPATCHER | _REVIEWER | {"audit.view", "directory.edit", "key.view"},
+    Role.ADMIN: _DISPATCHER | _REVIEWER | {"audit.view", "directory.edit", "key.view", "metrics.view"},
 }
 
 #: The highest label a role reaches by its scope; what somebody is invited to is another matter.

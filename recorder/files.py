@@ -55,6 +55,11 @@ class Disk:
         return self._queued - self._written
 
     @property
+    def written(self) -> int:
+        """Bytes, since it was made."""
+        return self._written
+
+    @property
     def slow(self) -> bool:
         """The disk does not keep up: add nothing that can be left out."""
         return self.pending > self._backlog

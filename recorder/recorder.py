@@ -17,6 +17,7 @@ from typing import Any
 from commhub import log as logs
 from commhub.errors import Conflict
 from commhub.media import messages
+from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
 from commhub.media.messages import Done, Message, RecordSnapshot, SessionState
 from commhub.tasks import Tasks
@@ -97,6 +98,7 @@ class Recorder:
         self._listener = await listen(self._run_dir, self._name, lambda link: None, self._receive)
         self._tasks.spawn(self._tick(), "tick")
         self._tasks.spawn(self._watch_space(), "space")
+        self._tasks.spawn(tell_counters(self._name, self._counters, lambda: self._hubs), "counters")
         self._tasks.spawn(asyncio.to_thread(importlib.import_module, "recorder.chat"), "load")  # before somebody writes
         log.info("recorder started", closed=len(closed), broken=len(broken))
 
@@ -256,6 +258,16 @@ class Recorder:
         session = self._running.get(mark.session)
         if session is not None:
             session.mark(mark)
+
+    def _counters(self) -> dict[str, float]:
+        lags = [worker.take_lag() for worker in self._workers.values()]
+        return {
+            "recordings": len(self._running),
+            "recorder_bytes": self._disk.written,
+            "recorder_waiting_bytes": self._disk.pending,
+            "recorder_gaps": Session.all_gaps,
+            "recorder_lag_seconds": max(lags, default=0.0),
+        }
 
     # --------------------------------------------------------------------------------------------------------- time
 

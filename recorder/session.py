@@ -65,6 +65,8 @@ class _Peer:
 class Session:
     """``changed`` is called when :meth:`state` has news for the hub. Belongs to one event loop."""
 
+    all_gaps = 0  # of this process
+
     def __init__(
         self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None
     ) -> None:
@@ -187,6 +189,7 @@ class Session:
     def _write(self, kind: str, /, at: int = 0, **fields: Any) -> None:
         record: dict[str, Any] = {"type": kind, "at": at or utc_ns(), **fields}
         self.manifest.apply(record)
+        Session.all_gaps += kind == "gap"
         try:
             self._unwritten.append(journal.encode(record))
         except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,12 +31,18 @@ class Worker:
         self.name = name
         self.sessions: dict[str, Session] = {}
         self.unknown = 0  # packets of no known track
+        self._lag = 0  # ns
         self._run_dir, self._me = run_dir, me
         self._tasks = Tasks(f"recorder at {name}")
         self._link: Link | None = None
         self._lives: dict[int, tuple[Session, Live]] = {}
         self._early: dict[int, tuple[float, list[Packet]]] = {}
         self._runner: asyncio.Task[None] | None = None
+
+    def take_lag(self) -> float:
+        """Seconds from a packet's arrival in the network until it was here, at worst since the last call."""
+        lag, self._lag = self._lag, 0
+        return lag / 1e9
 
     def add(self, session: Session) -> None:
         self.sessions[session.id] = session
@@ -169,6 +176,7 @@ class Worker:
                     entry[0].packet(entry[1], data, at, now)
                 else:
                     self._keep(handle, bytes(data), at, now)
+            self._lag = max(self._lag, time.time_ns() - at)
         except ValueError as error:
             log.warning("batch torn", worker=self.name, reason=str(error))
 

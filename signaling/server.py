@@ -19,6 +19,7 @@ from commhub.conference import Ticket
 from commhub.errors import Busy, HubError, Invalid
 from commhub.guard import Entries, Pace
 from signaling import describing, messages, tokens
+from signaling.joining import JoinTimes
 from signaling.rooms import Rooms
 
 log = logs.get(__name__)
@@ -101,6 +102,7 @@ class Signalling:
         self.rooms = rooms
         self._entries, self._pace = entries, pace
         self.malformed = 0
+        self.joins: JoinTimes | None = None
         self._open: set[web.WebSocketResponse] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -150,6 +152,7 @@ class Signalling:
             timeout=CLOSE_SECONDS,
         )
         resuming = join.reconnect and bool(join.participant_sid)
+        since = self.rooms.now()
         try:
             if not ws.can_prepare(request).ok:
                 raise Invalid("This address speaks WebSocket only.", "此地址仅支持 WebSocket。")
@@ -163,7 +166,7 @@ class Signalling:
         await ws.prepare(request)
         self._open.add(ws)
         try:
-            await self._serve(ws, request.transport, room, ticket, join, resuming=resuming, dual=dual)
+            await self._serve(ws, request.transport, room, ticket, join, resuming=resuming, dual=dual, since=since)
         finally:
             self._open.discard(ws)
         return ws
@@ -180,12 +183,15 @@ class Signalling:
         *,
         resuming: bool,
         dual: bool,
+        since: float,
     ) -> None:
         socket = PeerSocket(ws, transport)
         sid = join.participant_sid
         try:
             if not resuming:
                 sid = self.rooms.join(room, ticket, join, socket, dual=dual)
+                if self.joins is not None:
+                    self.joins.began(sid, since)
             elif not self.rooms.resume(room, ticket, join, socket):
                 await _leave(ws, models.DisconnectReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
                 return

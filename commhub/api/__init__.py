@@ -12,6 +12,7 @@ from aiohttp import web
 
 from commhub.api import consultations, directory, openapi, pages, recordings, session
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
+from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
 from commhub.api.stream import Streams
 from commhub.auth import Auth
@@ -45,7 +46,7 @@ class Parts:
 
 
 class Api:
-    """``ca`` is the hub's own CA certificate with its fingerprint, when it has one."""
+    """``ca`` is the hub's own CA certificate with its fingerprint, when it has one. ``readers`` may read ``/metrics``."""
 
     def __init__(
         self,
@@ -56,7 +57,9 @@ class Api:
         ca: tuple[Path, str] | None = None,
         attempts: Buckets | None = None,
         static: Path = pages.STATIC,
+        readers: Readers | None = None,
     ) -> None:
+        self._readers = readers
         self._parts, self._health, self._ca, self._static = parts, health, ca, static
         self.gate = Gate(parts.store, parts.auth, proxies)
         self.streams = Streams(self.gate, parts.auth, parts.events)
@@ -75,6 +78,8 @@ class Api:
             app.router.add_route(route.method, openapi.PREFIX + route.path, self.gate.handler(route))
         app.router.add_get("/events", self.streams.handler())
         app.router.add_get("/healthz", self._healthz)
+        if self._readers is not None:
+            app.router.add_get("/metrics", metrics(self.gate, self._readers))
         document = json.dumps(openapi.document(self.routes), ensure_ascii=False)
         app.router.add_get("/api/openapi.json", _constant(document))
         app.router.add_route("*", "/api/{path:.*}", guarded(_nothing))

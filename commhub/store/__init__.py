@@ -7,6 +7,7 @@ A change writes its record, its audit row and its event in one :meth:`Store.tran
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         self._writing = asyncio.Lock()
+        #: Hears ``(operation, seconds)``: waiting (for its turn to write), writing, reading.
+        self.observe: Callable[[str, float], None] = lambda operation, seconds: None
 
     async def open(self) -> None:
         """Bring the schema up to date."""
@@ -100,18 +103,24 @@ class Store:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:
+        began = time.perf_counter()
         async with self._engine.connect() as connection:
             yield Reading(connection)
+        self.observe("reading", time.perf_counter() - began)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         # SQLite has one writer anyway; on PostgreSQL the lock keeps `after` in the order of commits.
+        asked = time.perf_counter()
         async with self._writing:
+            began = time.perf_counter()
+            self.observe("waiting", began - asked)
             async with self._engine.connect() as connection:
                 await connection.execution_options(commhub_writes=True)
                 async with connection.begin():
                     transaction = Transaction(connection)
                     yield transaction
+            self.observe("writing", time.perf_counter() - began)
             transaction.committed()
 
     async def counter(self, name: str) -> int:

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -165,6 +166,10 @@ class Webhooks:
     def counts(self) -> dict[str, Counts]:
         """By receiver id."""
         return {name: delivery.counts for name, delivery in self._deliveries.items()}
+
+    def names(self) -> dict[str, str]:
+        """Receiver id → what people call it: its host, and what tells it from others there."""
+        return {one.id: f"{urlsplit(one.url).netloc}/{one.id[:4]}" for one in self._receivers}
 
     def down(self) -> dict[str, bool]:
         """Receiver id → it did not answer last time."""
