@@ -1,4 +1,5 @@
-"""What admins do between two rooms: a participant goes on in another one (MoveParticipant).
+"""What admins do between two rooms: a participant goes on in another one (MoveParticipant), or is seen there too
+(ForwardParticipant, :mod:`signaling.forwarding`).
 
 On the same worker their peer connection goes along: nothing of what they send stops, and what they receive begins with the next
 key frame. A destination on another worker is reached by themselves: a token for it, and ``leave`` with RECONNECT.
@@ -30,19 +31,29 @@ class Between:
     async def move(self, name: str, identity: str, destination: str, key: str) -> None:
         """``key`` is the admin's API key: it reaches both rooms, and makes the destination when it is not there. NotFound,
         Forbidden, Busy (it is full), whatever the hub says about entering it, Unavailable."""
+        origin, to, person, ticket = await self._agreed(name, identity, destination, key)
+        to.admits(identity)
+        self._go(origin, to, person, ticket)
+
+    async def forward(self, name: str, identity: str, destination: str, key: str) -> None:
+        """As :meth:`move`; Conflict when somebody of that identity is there already."""
+        origin, to, person, _ = await self._agreed(name, identity, destination, key)
+        self._rooms.forwards.begin(origin, person, to)
+
+    async def _agreed(self, name: str, identity: str, destination: str, key: str) -> tuple[Room, Room, Participant, Ticket]:
+        """Everybody who has a say has said yes, and both rooms run."""
         rooms = self._rooms
         person = rooms.find(name).of_identity(identity)
         if person.kind != "client":
-            raise Invalid("Only clients can be moved.", "只能移动客户端。")
+            raise Invalid("Only clients can be moved or forwarded.", "只能移动或转发客户端。")
         self._reach(destination, key)
         ticket = self._ticket(person, destination, key)
         await rooms.host.admit(ticket)
         to = await self._opened(name, destination, key)
         origin = rooms.find(name)
-        if origin.people.get(person.sid) is not person or person.replaced:
+        if origin.people.get(person.sid) is not person or person.replaced or rooms.rooms.get(destination) is not to:
             raise Conflict("The participant left meanwhile.", "该参会者已离开。")
-        to.admits(identity)
-        self._go(origin, to, person, ticket)
+        return origin, to, person, ticket
 
     def _reach(self, destination: str, key: str) -> None:
         room = self._rooms.rooms.get(destination)

@@ -78,9 +78,18 @@ class Track:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Of a forwarded participant: the room they really are in, and the Source as which their tracks come."""
+
+    room: str
+    source: str
+
+
 @dataclass(slots=True)
 class Participant:
-    """``kind`` is ``client`` (a LiveKit client) or ``bridge`` (a camera, ``seat`` says which).
+    """``kind`` is ``client`` (a LiveKit client) or ``bridge``: a camera (``seat`` says which), or somebody who is forwarded
+    from another room (``origin``).
 
     ``present``: the WebSocket is there. ``away_until``: unix seconds when somebody whose WebSocket or media is lost is
     removed. ``replaced``: their worker died, they were told to come back as somebody new.
@@ -92,6 +101,7 @@ class Participant:
     dual: bool = False
     auto_subscribe: bool = True
     seat: CameraSeat | None = None
+    origin: Origin | None = None
     client: Client = UNKNOWN
     may_pause: bool = True  # its videos may stop for want of bandwidth
     adaptive: bool = False  # says by itself what its views need
@@ -132,6 +142,13 @@ class Participant:
     @property
     def identity(self) -> str:
         return self.info.identity
+
+    @property
+    def source(self) -> str:
+        """Of a bridge: the Source of its tracks."""
+        if self.seat is not None:
+            return self.seat.source
+        return self.origin.source if self.origin is not None else ""
 
     @property
     def hidden(self) -> bool:
@@ -300,6 +317,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     auto_subscribe: bool = True
     person: bool = False
     seat: CameraSeat | None = None
+    origin: Origin | None = None
     resource: Resource | None = None
     tracks: list[TrackRecord] = []
     former: list[TrackRecord] = []
@@ -339,6 +357,7 @@ def pack(participant: Participant, room: RoomRecord) -> bytes:
             auto_subscribe=participant.auto_subscribe,
             person=participant.person,
             seat=participant.seat,
+            origin=participant.origin,
             resource=participant.resource,
             tracks=[_track_record(track) for track in participant.tracks.values()],
             former=[_track_record(track) for track in participant.former],
@@ -370,6 +389,7 @@ def unpack(record: bytes) -> tuple[Participant, RoomRecord]:
         auto_subscribe=kept.auto_subscribe,
         person=kept.person,
         seat=kept.seat,
+        origin=kept.origin,
         resource=kept.resource,
         wants=kept.wants,
         viewers=None if kept.viewers is None else rtc.SubscriptionPermission.FromString(kept.viewers),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import messages, participant, publishing, returning
+from signaling import data_tracks, messages, participant, publishing, returning, subscribing
 from signaling.participant import Participant, State
 
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ def place(room: Room) -> None:
 
 
 def add_bridge(room: Room, person: Participant) -> None:
-    assert person.seat is not None
     room.add_peer(person)
-    room.command(media.AttachSource(room.name, person.sid, person.seat.source))
+    room.command(media.AttachSource(room.name, person.sid, person.source))
     for track in person.tracks.values():
         room.command(track.announce(room.name, person.sid, person.client))
 
@@ -54,6 +53,7 @@ def _unplace(room: Room, person: Participant, now: float) -> None:
 
 def restore(room: Room, state: media.RoomState, now: float) -> None:
     room.placed = True
+    new = not any(True for _ in room.clients())  # a hub that is new, and not only cut off
     there = {peer.peer for peer in state.peers}
     for person in list(room.people.values()):
         if person.sid not in there:
@@ -63,12 +63,27 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
                 _unplace(room, person, now)
     for peer in state.peers:
         known = room.people.get(peer.peer)
-        if known is None:
+        if known is None and new:
             _restore_peer(room, peer, now)
+        elif known is None:
+            room.command(media.RemovePeer(room.name, peer.peer, "left meanwhile"))
         elif not known.replaced:
             _compare(room, known, peer, now)
     for identity in room.by_identity:
         room.returning.pop(identity, None)
+    _agree(room, state)
+
+
+def _agree(room: Room, state: media.RoomState) -> None:
+    """Rights, gates, subscriptions and data tracks as they should be: any word about them may have been lost."""
+    here = [person for person in room.clients() if not person.replaced]
+    there = {peer.peer: peer for peer in state.peers}
+    for person in here:
+        person.denied = {track for subscriber, track in state.denied if subscriber == person.sid}
+        _rights(room, person, there.get(person.sid))
+    for person in here:
+        subscribing.settle_viewer(room, person)
+        data_tracks.restored(room, person)
 
 
 def _compare(room: Room, person: Participant, peer: media.PeerState, now: float) -> None:
@@ -79,18 +94,38 @@ def _compare(room: Room, person: Participant, peer: media.PeerState, now: float)
         if state is None:
             room.command(track.announce(room.name, person.sid, person.client))
             continue
+        if state.cids != track.cids:
+            room.command(track.announce(room.name, person.sid, person.client))
         if state.mid and not track.bound:
             publishing.bound(room, person, track.sid, state.mid, state.mime, now)
         elif track.bound and not state.mid:
             publishing.ended(room, person, track.sid, now)
         if state.muted != track.info.muted:
             room.command(media.Mute(room.name, track.sid, track.info.muted))
+    _withdraw_unknown(room, person, peer)
     there = set(peer.subscriptions)
     if missing := sorted(person.subscribed - there):
         room.command(media.Subscribe(room.name, person.sid, missing))
     if surplus := sorted(there - person.subscribed):
         room.command(media.Subscribe(room.name, person.sid, surplus, on=False))
     person.dirty = True
+
+
+def _rights(room: Room, person: Participant, known: media.PeerState | None) -> None:
+    permission = person.info.permission
+    rights = (permission.hidden, permission.can_publish, permission.can_subscribe, permission.can_publish_data)
+    if known is None or rights == (known.hidden, known.may_publish, known.may_subscribe, known.may_send_data):
+        return
+    hidden, publish, subscribe, data = rights
+    room.command(
+        media.UpdatePeer(room.name, person.sid, hidden=hidden, may_publish=publish, may_subscribe=subscribe, may_send_data=data)
+    )
+
+
+def _withdraw_unknown(room: Room, person: Participant, peer: media.PeerState) -> None:
+    for track in peer.tracks:
+        if track.track not in person.tracks:
+            room.command(media.Withdraw(room.name, person.sid, track.track))
 
 
 def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
@@ -109,6 +144,8 @@ def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
             room.command(track.announce(room.name, person.sid, person.client))
         elif not track.bound and known[sid].mid:
             publishing.bind(track, known[sid].mid, known[sid].mime, now)
+    _withdraw_unknown(room, person, peer)
+    person.received = peer.received
     person.subscribed = set(peer.subscriptions)
     person.info.state = State.ACTIVE if peer.connected or person.kind == "bridge" else State.JOINED
     person.away_until = now + room.terms.away if person.kind == "client" else None

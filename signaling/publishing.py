@@ -41,7 +41,7 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
             if track.ended_at is None:  # asked again after a resume
                 room.send(person, _published(request.cid, track))
                 return
-            _withdraw(room, person, track)  # unpublished and published anew
+            withdraw(room, person, track)  # unpublished and published anew
     if len(person.tracks) >= room.terms.max_tracks:
         raise Refused(Reason.LIMIT_EXCEEDED, "You publish too many tracks.")
     track = _track(request)
@@ -206,10 +206,10 @@ def sweep(room: Room, person: Participant, now: float) -> None:
     """Tracks that ended and did not come back."""
     for track in list(person.tracks.values()):
         if track.ended_at is not None and now - track.ended_at >= ENDED_SECONDS:
-            _withdraw(room, person, track)
+            withdraw(room, person, track)
 
 
-def _withdraw(room: Room, person: Participant, track: Track) -> None:
+def withdraw(room: Room, person: Participant, track: Track) -> None:
     del person.tracks[track.sid]
     person.dirty = True
     forget(room, track)
@@ -243,7 +243,7 @@ def permit(room: Room, person: Participant, permission: models.ParticipantPermis
     )
     for track in list(person.tracks.values()):
         if not person.may_publish(track.info.source):
-            _withdraw(room, person, track)
+            withdraw(room, person, track)
             gone = rtc.TrackUnpublishedResponse(track_sid=track.sid)
             room.send(person, rtc.SignalResponse(track_unpublished=gone))
     if not permission.can_publish_data:

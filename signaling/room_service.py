@@ -39,6 +39,7 @@ class RoomService:
                 "UpdateSubscriptions": self._update_subscriptions,
                 "UpdateRoomMetadata": self._update_metadata,
                 "SendData": self._send_data,
+                "ForwardParticipant": self._forward,
                 "MoveParticipant": self._move,
                 "PerformRpc": self._perform_rpc,
             },
@@ -176,6 +177,12 @@ class RoomService:
         await self._destination(ticket, request, "MoveParticipant")
         await self.rooms.between.move(room.name, request.identity, request.destination_room, ticket.key)
         return protocol.MoveParticipantResponse()
+
+    async def _forward(self, ticket: Ticket, request: protocol.ForwardParticipantRequest) -> protocol.ForwardParticipantResponse:
+        room = await self._room(ticket, request.room, "ForwardParticipant")
+        await self._destination(ticket, request, "ForwardParticipant")
+        await self.rooms.between.forward(room.name, request.identity, request.destination_room, ticket.key)
+        return protocol.ForwardParticipantResponse()
 
     async def _destination(
         self, ticket: Ticket, request: protocol.MoveParticipantRequest | protocol.ForwardParticipantRequest, action: str

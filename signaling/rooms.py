@@ -27,6 +27,7 @@ from commhub.media.messages import Message
 from commhub.tasks import Tasks
 from signaling import messages, session, tokens
 from signaling.between import Between
+from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
 from signaling.offers import Offers
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
@@ -90,7 +91,7 @@ class Rooms:
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
         self._revoked = Revoked()
         self._calls = Calls()
-        self.between = Between(self)
+        self.between, self.forwards = Between(self), Forwards(self)
         self._moved: dict[str, str] = {}  # sid → the room it was moved to; its WebSocket still says the first one
         self._witnesses = Witnesses(report)
         self._ledger = ledger or Ledger()
@@ -319,6 +320,11 @@ class Rooms:
 
     # ------------------------------------------------------------------------------------------ admins
 
+    @property
+    def settled(self) -> bool:
+        """Whatever was running when the hub started has been heard of."""
+        return self._settled.is_set()
+
     def find(self, name: str) -> Room:
         """NotFound."""
         if (room := self.rooms.get(name)) is None:
@@ -396,6 +402,7 @@ class Rooms:
                     log.info("room ended", room=room.name, reason=out.reason)
         self._ledger.look(room, outs)
         self._witnesses.look(room)
+        self.forwards.look(room)
 
     # ------------------------------------------------------------------------------------------ workers
 
@@ -449,6 +456,7 @@ class Rooms:
                 known.terms = found.terms
             self.run(known, known.restore(state, now))
             self._witnesses.found(known)
+            self.forwards.found(known)
             log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
         self._pulse()
 

@@ -29,6 +29,7 @@ from signaling import (
     entrance,
     events,
     messages,
+    mirror,
     moderation,
     moving,
     participant,
@@ -40,7 +41,7 @@ from signaling import (
     watching,
 )
 from signaling.outs import Close, Command, Ended, Left, Negotiate, Out, Send, Terms
-from signaling.participant import Participant, RoomRecord, State, Track
+from signaling.participant import Origin, Participant, RoomRecord, State, Track
 from signaling.resource import Resource
 
 Reason = models.DisconnectReason
@@ -300,6 +301,14 @@ class Room:
     def answered(self, sid: str, answer: media.Answer) -> list[Out]:
         if (person := self.people.get(sid)) is not None:
             self.send(person, messages.answer(answer.sdp, answer.id, answer.mids))
+        return self._flush()
+
+    def mirror(self, person: Participant, origin: Origin, now: float) -> tuple[Participant, list[Out]]:
+        """Somebody of another room is seen here too; :meth:`follow` whatever happens to them there."""
+        return mirror.begin(self, person, origin, now), self._flush()
+
+    def follow(self, sid: str, person: Participant, muted: dict[str, bool]) -> list[Out]:
+        mirror.follow(self, self.people[sid], person, muted)
         return self._flush()
 
     def depart(self, person: Participant, to: str, now: float) -> list[Out]:

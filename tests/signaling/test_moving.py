@@ -72,7 +72,8 @@ async def test_moved_in_place(house: House, admin: Any) -> None:
 
     async def sees(peer: Peer, state: Any) -> models.ParticipantInfo:
         while True:
-            for one in (await peer.hear("update")).participants:
+            update: rtc.ParticipantUpdate = await peer.hear("update")
+            for one in update.participants:
                 if one.identity == "alice" and one.state == state and (state != models.ParticipantInfo.JOINED or one.tracks):
                     return one
 
