@@ -1,7 +1,8 @@
 """aiortc's DTLS and SCTP behind one door: datagrams in and out, SRTP keys, messages of LiveKit's data channels.
 
-Only this module knows aiortc's private attributes (1.16). Everything a peer sends here has passed an authenticated check,
-but the peer itself may be hostile: what it can make us keep or compute is bounded, and its faults end only its session.
+Beside :mod:`commhub.media.association` the only module that knows aiortc's private attributes (1.16). Everything a peer sends
+here has passed an authenticated check, but the peer itself may be hostile: what it can make us keep or compute is bounded, and
+its faults end only its session.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
 from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
 from aiortc.rtcdtlstransport import (
@@ -24,22 +25,22 @@ from aiortc.rtcdtlstransport import (
     SRTPProtectionProfile,
     State,
 )
-from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
+from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from commhub import log as logs
 from commhub.errors import PeerError
+from commhub.media.association import Association, Guard
+from commhub.media.pace import Bucket
 
 log = logs.get(__name__)
 
 HANDSHAKE_WITHIN = 15.0  # seconds
 ALL_DATA_RATE, ALL_DATA_BURST = 6 << 20, 3 << 20  # octets of DTLS a second that all peers together may make us work on
+ALL_SHARE = 0.5  # of a core, for all peers' messages together
 SMALLEST = 600  # octets that a datagram counts for at least: a small one is as much work
 QUEUE = 256  # datagrams of one peer that wait; SCTP repeats what is dropped beyond
 RELIABLE_BACKLOG = 4 << 20  # octets that may wait for a peer that reads slowly
 LOSSY_BACKLOG = 64 << 10
-REASSEMBLY = 2 << 20  # octets of unfinished messages
-MISORDERED = 4_096  # SCTP chunks beyond a hole
-CHANNELS = 16
 MESSAGE_LIMIT = 65_536
 RELIABLE, LOSSY, FRAMES = "_reliable", "_lossy", "_data_track"
 _RELIABLE_LOW = RELIABLE_BACKLOG // 4  # below it more is sent to one who was slow
@@ -71,6 +72,7 @@ class Lane:
 
     def __init__(self) -> None:
         self.bucket = Bucket(ALL_DATA_RATE, ALL_DATA_BURST)
+        self.work = Bucket(ALL_SHARE, ALL_SHARE)
         self._waiting: deque[Callable[[], object]] = deque()
         self._scheduled = False
 
@@ -101,20 +103,6 @@ class Lane:
         step()
 
 
-class Bucket:
-    """A token bucket: ``rate`` octets a second, ``burst`` at once. Time is monotonic seconds."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate, self.burst = rate, burst
-        self._level, self._at = burst, 0.0
-
-    def take(self, octets: int, now: float) -> float:
-        """Take them and say how many seconds one is ahead of the rate (0 = within it)."""
-        self._level = min(self.burst, self._level + (now - self._at) * self.rate) - octets
-        self._at = now
-        return max(0.0, -self._level / self.rate)
-
-
 class _Datagrams:
     """What RTCDtlsTransport takes for its ICE transport."""
 
@@ -135,6 +123,15 @@ class _Datagrams:
             return
         self._queue.append(data)
         self._arrived.set()
+
+    @property
+    def work(self) -> Bucket:
+        """What all peers' messages may take together."""
+        return self._lane.work
+
+    def hold(self, seconds: float) -> None:
+        """Read nothing more from the peer for so long; SCTP slows it down."""
+        self.held_until = max(self.held_until, asyncio.get_running_loop().time() + seconds)
 
     def close(self) -> None:
         self._closed = True
@@ -167,6 +164,7 @@ class _Dtls(RTCDtlsTransport):
 
     def __init__(self, datagrams: _Datagrams, certificate: Certificate) -> None:
         super().__init__(cast(Any, datagrams), [certificate])
+        self._datagrams = datagrams
         self._srtp_profiles = [SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_80]
 
     def _setup_srtp(self) -> None:
@@ -183,7 +181,11 @@ class _Dtls(RTCDtlsTransport):
         self.keys = (profile.openssl_profile.decode(), receive, transmit)
 
     def _register_data_receiver(self, receiver: Any) -> None:
-        super()._register_data_receiver(_Guard(receiver, self))
+        datagrams = self._datagrams
+        super()._register_data_receiver(Guard(receiver, datagrams.work, self._blame, datagrams.hold))
+
+    def _blame(self, sentence: str) -> None:
+        self.fault = sentence
 
     def _unregister_data_receiver(self, receiver: Any) -> None:
         self._data_receiver = None
@@ -192,49 +194,6 @@ class _Dtls(RTCDtlsTransport):
         # SCTP's timers may fire while the connection ends; that is nobody's fault.
         if self._state == State.CONNECTED:
             await super()._send_data(data)
-
-
-class _Guard:
-    """Looks at SCTP packets before aiortc does, and at what it kept of them afterwards."""
-
-    def __init__(self, sctp: RTCSctpTransport, dtls: _Dtls) -> None:
-        self._sctp, self._dtls = sctp, dtls
-
-    async def _handle_data(self, data: bytes) -> None:
-        if _costly(data):
-            self._fail("An SCTP acknowledgement claims more than can be outstanding.")
-        try:
-            await self._sctp._handle_data(data)
-        except (AssertionError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-            self._fail(f"An SCTP packet breaks the protocol ({type(error).__name__}).")
-        sctp = self._sctp
-        if len(sctp._sack_misordered) > MISORDERED or sctp._advertised_rwnd < (1 << 20) - REASSEMBLY:
-            self._fail("Too many unfinished SCTP messages.")
-        if len(sctp._data_channels) > CHANNELS:
-            self._fail("Too many data channels.")
-
-    def _fail(self, sentence: str) -> NoReturn:
-        self._dtls.fault = sentence
-        raise ConnectionError  # what RTCDtlsTransport takes for the end of a connection; anything else it logs at length
-
-
-def _costly(packet: bytes) -> bool:
-    """Would a SACK (RFC 9260 §3.3.4) in this packet make us walk over more chunks than can be outstanding?"""
-    at, size = 12, len(packet)
-    while at + 4 <= size:
-        length = int.from_bytes(packet[at + 2 : at + 4], "big")
-        if packet[at] == 3 and at + 16 <= size:
-            blocks = int.from_bytes(packet[at + 12 : at + 14], "big")
-            covered = 0
-            for block in range(at + 16, min(at + 16 + 4 * blocks, size - 3), 4):
-                covered += 1 + int.from_bytes(packet[block + 2 : block + 4], "big")
-                covered -= int.from_bytes(packet[block : block + 2], "big")
-            if covered > 16_384:
-                return True
-        if length < 4:
-            return False
-        at += (length + 3) & ~3
-    return False
 
 
 class SessionEvents(Protocol):
@@ -265,7 +224,7 @@ class Session:
         self._events, self._lane = events, lane
         self._datagrams = _Datagrams(lane, send, bucket)
         self._dtls = _Dtls(self._datagrams, certificate)
-        self._sctp: RTCSctpTransport | None = None
+        self._sctp: Association | None = None
         self._channels: dict[str, RTCDataChannel] = {}
         self._data: tuple[int, int, bool] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -300,7 +259,7 @@ class Session:
     def delay(self, seconds: float) -> None:
         """Read nothing more from the peer for so long; SCTP slows it down."""
         if seconds > 0:
-            self._datagrams.held_until = asyncio.get_running_loop().time() + seconds
+            self._datagrams.hold(seconds)
 
     def takes(self) -> bool:
         """Is a reliable message sent now sure to arrive, as long as the connection lives?"""
@@ -358,7 +317,7 @@ class Session:
         if self._sctp is not None or self._data is None:
             return
         port, largest, opens = self._data
-        self._sctp = RTCSctpTransport(self._dtls)
+        self._sctp = Association(self._dtls)
         self._sctp.on("datachannel", self._opened)
         await self._sctp.start(RTCSctpCapabilities(maxMessageSize=largest), port)
         if opens:

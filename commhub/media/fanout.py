@@ -6,7 +6,7 @@ few hundred octets. Media knows nothing of this: it never waits in these queues,
 
 from __future__ import annotations
 
-from commhub.media.dtls import Bucket
+from commhub.media.pace import Bucket
 from commhub.media.room import Peer
 
 OF_ONE = 2 << 20  # octets a second, all receivers together; a second's worth at once

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from commhub import log as logs
-from commhub.media.dtls import Bucket, Certificate, Lane, Session
+from commhub.media.dtls import Certificate, Lane, Session
 from commhub.media.negotiation import Local
+from commhub.media.pace import Bucket
 from commhub.media.plane import Path, Plane
 from commhub.wire import sdp, stun
 

@@ -12,7 +12,8 @@ from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsP
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
 from commhub.media import dtls
-from commhub.media.dtls import Bucket, Certificate, Lane
+from commhub.media.dtls import Certificate, Lane
+from commhub.media.pace import Bucket
 from commhub.media.plane import Path
 from commhub.media.transport import CONNECT_WITHIN, Transport, Transports
 from commhub.wire import sdp, stun

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from aiortc import rtcsctptransport
 from google.protobuf import json_format
 from livekit.protocol import models, rtc
 
@@ -19,7 +21,7 @@ from commhub.addresses import parse_entry, parse_url
 from commhub.errors import PeerError, Unauthenticated
 from commhub.media import data, link
 from commhub.media import messages as media
-from commhub.wire import av1, dependency, h264, journal, nal, rtcp, rtp, sdp, sdpfrag, stun, vp8, vp9
+from commhub.wire import av1, dependency, h264, journal, nal, rtcp, rtp, sctp, sdp, sdpfrag, stun, vp8, vp9
 from recorder import reorder
 from recorder.depacketise import depacketiser
 from signaling import messages, tokens
@@ -176,6 +178,21 @@ def _tokens() -> list[bytes]:
     mint = functools.partial(tokens.mint, "own", KEYS, now=1000.0, ttl=600)
     grants: dict[str, Any] = {"roomJoin": True, "room": "r", "canPublishSources": ["camera"]}
     return [mint(identity="alice", name="Alice", grants=grants).encode(), mint(identity="b", grants={}).encode(), b"a.b.c"]
+
+
+def _sctp() -> list[bytes]:
+    data = rtcsctptransport.DataChunk(flags=3, body=struct.pack("!LHHL", 7, 1, 2, 53) + b"message")
+    first = rtcsctptransport.InitChunk(body=struct.pack("!LLHHL", 1, 1 << 20, 65535, 65535, 9))
+    first.params = [(0xC000, b""), (0x8008, bytes((130, 192)))]
+    sack = rtcsctptransport.SackChunk(body=struct.pack("!LLHHHHL", 7, 1 << 20, 1, 1, 2, 3, 5))
+    forward = rtcsctptransport.ForwardTsnChunk(body=struct.pack("!LHH", 9, 1, 2))
+    reset = rtcsctptransport.ReconfigChunk()
+    reset.params = [(13, struct.pack("!LLLHH", 1, 2, 3, 1, 2)), (16, struct.pack("!LL", 1, 1))]
+    beat = rtcsctptransport.HeartbeatChunk()
+    beat.params = [(1, b"info")]
+    head = struct.pack("!HHLL", 5000, 5000, 1, 0)
+    chunks = [bytes(one) for one in (data, sack, forward, reset, beat, rtcsctptransport.CookieEchoChunk(body=b"c" * 24))]
+    return [head + bytes(first), *(head + one for one in chunks), head + b"".join(chunks)]
 
 
 def _rtsp() -> list[bytes]:
@@ -353,6 +370,7 @@ TARGETS = [
     Target("STUN", _read_stun, _stun, largest=DATAGRAM),
     Target("RTP", _read_rtp, _rtp, largest=DATAGRAM),
     Target("RTCP", rtcp.parse, _rtcp, largest=DATAGRAM),
+    Target("SCTP", sctp.check, _sctp, largest=DATAGRAM),
     Target("SDP", lambda one: sdp.parse(one.decode("utf-8", "replace")), _descriptions, text=True),
     Target("trickled SDP", lambda one: sdpfrag.parse(one.decode("utf-8", "replace")), _fragments, text=True),
     Target("join request", lambda one: messages.parse_join(base64.urlsafe_b64encode(one).decode()), _wrapped_joins),
