@@ -187,6 +187,14 @@ def _tell(room: Room, viewer: Participant) -> None:
     room.send(viewer, rtc.SignalResponse(data_track_subscriber_handles=response))
 
 
+def restored(room: Room, person: Participant) -> None:
+    """The worker may have missed some of it; what it knows it hears in vain."""
+    for info in person.data_tracks.values():
+        room.command(media.PublishData(room.name, person.sid, info.sid, info.pub_handle))
+    for sid, handle in person.data_handles.items():
+        room.command(media.SubscribeData(room.name, person.sid, sid, handle))
+
+
 def resumed(room: Room, viewer: Participant) -> None:
     if viewer.data_handles:
         _tell(room, viewer)

@@ -61,11 +61,12 @@ def _gate(room: Room, viewer: Participant, publisher: Participant, track: Track)
 
 def settle(room: Room, viewer: Participant, publisher: Participant, track: Track) -> None:
     """Make the engine's subscription what it should be."""
+    if viewer is publisher:
+        return
     wanted = (
         _gate(room, viewer, publisher, track)
         and track.bound
         and not publisher.hidden
-        and viewer is not publisher
         and viewer.wishes(track.sid)
     )
     if wanted == (track.sid in viewer.subscribed):

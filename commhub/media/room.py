@@ -200,6 +200,10 @@ class Peer:
             subscriptions=list(self.subscriptions),
             source=self.feed,
             received=self.received,
+            hidden=self.hidden,
+            may_publish=self.may_publish,
+            may_subscribe=self.may_subscribe,
+            may_send_data=self.may_send_data,
         )
 
 
@@ -213,4 +217,4 @@ class Room:
     shed: bool = False  # the worker has too much to do: viewers get the lowest layers
 
     def state(self) -> RoomState:
-        return RoomState(self.name, [peer.state() for peer in self.peers.values()], sorted(self.sinks))
+        return RoomState(self.name, [peer.state() for peer in self.peers.values()], sorted(self.sinks), sorted(self.denied))

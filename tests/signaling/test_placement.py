@@ -95,7 +95,7 @@ def with_tracks(state: media.RoomState, stage: Stage) -> media.RoomState:
     for peer in state.peers:
         person = stage.room.people[peer.peer]
         tracks = [
-            media.TrackState(track.sid, track.kind, "camera", track.info.mime_type, track.info.mid)
+            media.TrackState(track.sid, track.kind, "camera", track.info.mime_type, track.info.mid, cids=track.cids)
             for track in person.tracks.values()
         ]
         peers.append(
@@ -103,7 +103,8 @@ def with_tracks(state: media.RoomState, stage: Stage) -> media.RoomState:
                 peer.peer, peer.identity, peer.kind, peer.dual, True, peer.about, peer.record, tracks, sorted(person.subscribed)
             )
         )
-    return media.RoomState("r", peers)
+    denied = [(person.sid, track) for person in stage.room.people.values() for track in sorted(person.denied)]
+    return media.RoomState("r", peers, denied=denied)
 
 
 def test_a_restarted_hub_finds_the_room_again() -> None:

@@ -31,12 +31,17 @@ class PeerState(Struct, frozen=True, omit_defaults=True):
     subscriptions: list[str] = []
     source: str = ""
     received: int = 0
+    hidden: bool = False
+    may_publish: bool = True
+    may_subscribe: bool = True
+    may_send_data: bool = True
 
 
 class RoomState(Struct, frozen=True):
     room: str
     peers: list[PeerState]
     sinks: list[str] = []
+    denied: list[tuple[str, str]] = []  # (peer or sink, track) that gate two is closed for
 
 
 class WorkerSnapshot(BaseMessage, frozen=True):
