@@ -33,6 +33,7 @@ class Caller:
         self.options = rtc.RoomOptions(auto_subscribe=True, single_peer_connection=single)
         self.frames: dict[str, list[float]] = defaultdict(list)  # identity → when each picture came
         self.simulcast = simulcast
+        self.width, self.height = (960, 540) if simulcast else (640, 360)  # of less, the SDK sends one size only
         self.widths: dict[str, int] = {}  # identity → of the last picture
         self.sounds: dict[str, list[float]] = defaultdict(list)
         self.painted: list[float] = []  # when each picture of ours was made
@@ -45,7 +46,7 @@ class Caller:
             self.room.on(name, lambda *_, name=name: self.events.append((time.monotonic(), name)))
         await asyncio.wait_for(self.room.connect(self.url, self.token, self.options), 20)
         if self.video:
-            source = rtc.VideoSource(640, 360)
+            source = rtc.VideoSource(self.width, self.height)
             track = rtc.LocalVideoTrack.create_video_track("camera", source)
             options = rtc.TrackPublishOptions(
                 source=rtc.TrackSource.SOURCE_CAMERA, simulcast=self.simulcast, video_codec=self.codec
@@ -72,12 +73,12 @@ class Caller:
         self._tasks.add(task)
 
     async def _paint(self, source: rtc.VideoSource) -> None:
-        picture = numpy.zeros((360, 640, 4), dtype=numpy.uint8)
+        picture = numpy.zeros((self.height, self.width, 4), dtype=numpy.uint8)
         number = 0
         while True:
             picture[:] = 40
             picture[:, (number * 8) % 600 : (number * 8) % 600 + 40] = (200, 120, 40, 255)
-            source.capture_frame(rtc.VideoFrame(640, 360, rtc.VideoBufferType.RGBA, picture.tobytes()))
+            source.capture_frame(rtc.VideoFrame(self.width, self.height, rtc.VideoBufferType.RGBA, picture.tobytes()))
             self.painted.append(time.monotonic())
             number += 1
             await asyncio.sleep(1 / 15)

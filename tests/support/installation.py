@@ -183,7 +183,7 @@ class Installation:
             assert answer.status == 200, await answer.text()
             return Person(self.base, session, await answer.json())
 
-    async def spare(self, name: str, within: float = 30) -> None:
+    async def spare(self, name: str, within: float = 90) -> None:
         """Until a spare of this process has loaded everything and waits for its turn."""
         run, until = self.folder / "data" / "run", time.monotonic() + within
         while time.monotonic() < until:
