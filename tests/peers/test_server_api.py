@@ -30,6 +30,11 @@ class Admin:
         await self.client.room.move_participant(api.MoveParticipantRequest(room=room, identity=identity, destination_room=to))
         return time.monotonic()
 
+    async def forward(self, identity: str, room: str, to: str) -> float:
+        asked = api.ForwardParticipantRequest(room=room, identity=identity, destination_room=to)
+        await self.client.room.forward_participant(asked)
+        return time.monotonic()
+
     async def rpc(self, room: str, identity: str, method: str, payload: str, timeout_ms: int = 5000) -> str:
         asked = api.PerformRpcRequest(
             room=room, destination_identity=identity, method=method, payload=payload, response_timeout_ms=timeout_ms
@@ -134,3 +139,87 @@ async def test_a_page_is_moved(hub: Hub, single: bool) -> None:
         await asyncio.sleep(1)
         await asyncio.gather(alice.sees("carol", frames=3, sound=0), carol.sees("alice", after=time.monotonic()))
         assert await alice.run("room.name") == "s"
+
+
+async def test_a_caller_is_moved_to_another_worker() -> None:
+    async with (
+        Hub(workers=2) as hub,
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("alice")) as alice,
+        Caller(hub.url, hub.token("carol", room="s")) as carol,
+    ):
+        assert hub.workers.worker_of("r") != hub.workers.worker_of("s")
+        began = time.monotonic()
+        await asking.move("alice", "r", "s")
+        seen = await asyncio.gather(alice.sees("carol", after=began, count=3), carol.sees("alice", after=began, count=3))
+        print("pictures after", [round(at - began, 2) for at in seen])
+        await until(lambda: alice.room.name == "s")
+        assert [name for _, name in alice.events] == ["reconnecting", "reconnected"]
+        assert "alice" not in hub.rooms.rooms["r"].by_identity
+        # What was given for the first room is no way back into the second.
+        assert hub.rooms.rooms["s"].people[hub.rooms.rooms["s"].by_identity["alice"]].ticket.room == "s"
+
+
+@pytest.mark.parametrize("workers", [1, 2], ids=["together", "apart"])
+async def test_a_caller_is_forwarded(workers: int) -> None:
+    async with (
+        Hub(workers=workers) as hub,
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("alice")) as alice,
+        Caller(hub.url, hub.token("bob")) as bob,
+        Caller(hub.url, hub.token("carol", room="s")) as carol,
+    ):
+        assert (hub.workers.worker_of("r") == hub.workers.worker_of("s")) == (workers == 1)
+        await bob.sees("alice")
+        began = time.monotonic()
+        answered = await asking.forward("alice", "r", "s")
+        seen = await carol.sees("alice", after=began, count=3)
+        print("answered after", round(answered - began, 3), "pictures after", round(seen - began, 2))
+        await until(lambda: len(carol.sounds["alice"]) > 20)
+        there = carol.room.remote_participants["alice"]
+        assert rtc.ParticipantKindDetail.PARTICIPANT_KIND_DETAIL_FORWARDED in there.kind_details
+
+        published = alice.room.local_participant.track_publications.values()
+        camera = next(one for one in published if one.kind == rtc.TrackKind.KIND_VIDEO)
+        assert camera.track is not None
+        camera.track.mute()
+        await until(lambda: any(one.muted for one in there.track_publications.values()))
+        await asyncio.sleep(0.3)
+        last = len(carol.frames["alice"])
+        await asyncio.sleep(0.5)
+        assert len(carol.frames["alice"]) == last
+        camera.track.unmute()
+        await carol.sees("alice", after=time.monotonic())
+
+        await hub.crash()
+        await hub.start()
+        await until(lambda: len(hub.host.resumed) == 3, 20)
+        await asyncio.gather(carol.sees("alice", after=time.monotonic()), bob.sees("alice", after=time.monotonic()))
+        await alice.room.local_participant.unpublish_track(camera.sid)
+        await until(lambda: len(there.track_publications) == 1)
+
+        await asking.client.room.remove_participant(api.RoomParticipantIdentity(room="s", identity="alice"))
+        await until(lambda: carol.room.remote_participants == {})
+        assert set(bob.room.remote_participants) == {"alice"}
+        for worker in hub.rooms.forwards._told:
+            raise AssertionError(worker)
+
+
+async def test_a_forwarding_survives_its_workers() -> None:
+    async with (
+        Hub(workers=2) as hub,
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("alice")) as alice,
+        Caller(hub.url, hub.token("carol", room="s")) as carol,
+    ):
+        await asking.forward("alice", "r", "s")
+        await carol.sees("alice")
+        for room in ("s", "r"):
+            home = hub.workers.worker_of(room)
+            process = next(one for one in hub.processes if f"media-{one.index}" == home)
+            killed = time.monotonic()
+            await process.end()
+            await process.start()
+            seen = await carol.sees("alice", after=killed + 0.3, count=5, within=30)
+            print("worker of", room, "killed: pictures after", round(seen - killed, 2))
+        assert alice.room.isconnected()

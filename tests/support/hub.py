@@ -37,21 +37,21 @@ import asyncio, ctypes, sys
 ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: a test that is killed leaves nothing running
 from pathlib import Path
 from commhub.media import worker
-pairs = [tuple(pair.split("=")) for pair in sys.argv[3:]]
-asyncio.run(worker.run(pairs=pairs, port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=0))
+pairs = [tuple(pair.split("=")) for pair in sys.argv[4:]]
+asyncio.run(worker.run(pairs=pairs, port=int(sys.argv[2]), run_dir=Path(sys.argv[1]), index=int(sys.argv[3])))
 """
 
 
 class MediaProcess:
-    """``media-0`` as a process of its own, to be killed and started again."""
+    """``media-<index>`` as a process of its own, to be killed and started again."""
 
-    def __init__(self, run_dir: Path, *pairs: str) -> None:
-        self.run_dir, self.port = run_dir, free_port()
+    def __init__(self, run_dir: Path, *pairs: str, index: int = 0) -> None:
+        self.run_dir, self.port, self.index = run_dir, free_port(), index
         self.pairs = pairs or ("127.0.0.1=127.0.0.1",)  # address to bind=address to announce
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        command = (sys.executable, "-c", WORKER, str(self.run_dir), str(self.port), *self.pairs)
+        command = (sys.executable, "-c", WORKER, str(self.run_dir), str(self.port), str(self.index), *self.pairs)
         self._process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
@@ -76,10 +76,17 @@ class Hub:
     """
 
     def __init__(
-        self, *, away: float = 20.0, host: str = "127.0.0.1", media: tuple[str, ...] = (), turn: Turn | None = None
+        self,
+        *,
+        away: float = 20.0,
+        host: str = "127.0.0.1",
+        media: tuple[str, ...] = (),
+        turn: Turn | None = None,
+        workers: int = 1,
     ) -> None:
         self.run_dir = Path(tempfile.mkdtemp(prefix="hub-"))
         self.media = MediaProcess(self.run_dir, *media)
+        self.processes = [self.media, *(MediaProcess(self.run_dir, *media, index=n) for n in range(1, workers))]
         # Held by the supervisor in a whole installation: it outlives the hub, and who dials meanwhile waits instead of failing.
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listening = socket.create_server((host, 0), family=family, backlog=128)
@@ -92,8 +99,9 @@ class Hub:
 
     async def start(self) -> None:
         self._epoch += 1
-        self.workers = Workers(self.run_dir, ["media-0"], self._epoch)
-        self.rooms = Rooms(self.workers, self.host, KEYS, Terms(hub_key=HUB_KEY, away=self._away, ice_servers=self._ice_servers))
+        self.workers = Workers(self.run_dir, [f"media-{one.index}" for one in self.processes], self._epoch)
+        terms = Terms(hub_key=HUB_KEY, away=self._away, ice_servers=self._ice_servers)
+        self.rooms = Rooms(self.workers, self.host, KEYS, terms, workers=len(self.processes))
         self.signalling = Signalling(self.rooms)
         app = web.Application()
         app.add_routes(Whip(self.rooms).routes())
@@ -119,9 +127,10 @@ class Hub:
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
-        await self.media.start()
+        for process in self.processes:
+            await process.start()
         await self.start()
-        await until(lambda: self.workers.health()["media-0"], what="the media process")
+        await until(lambda: all(self.workers.health().values()), what="the media processes")
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -129,7 +138,8 @@ class Hub:
         await self.rooms.close_all()
         await self.workers.close()
         await self._runner.cleanup()
-        await self.media.end(signal.SIGTERM)
+        for process in self.processes:
+            await process.end(signal.SIGTERM)
         self._listening.close()
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
