@@ -31,6 +31,8 @@ HEARTBEAT_SECONDS = 20.0
 MAX_QUEUE_BYTES = 8 * 1024 * 1024
 MAX_QUEUE_FRAMES = 4000
 REQUESTS_PER_SECOND = 100.0
+# A session description is the most work that a client can ask a media worker for: each octet counts so many times more.
+DESCRIPTIONS, DESCRIPTION_WEIGHT = ("offer", "answer"), 4
 CLOSE_SECONDS = 5.0
 
 CORS = {
@@ -219,6 +221,8 @@ class Signalling:
                 # Who sends too much waits; what he sends meanwhile stays in his socket.
                 ahead = pace.take(len(frame.data), loop.time())
                 request = messages.parse_request(frame.data)
+                if request.WhichOneof("message") in DESCRIPTIONS:
+                    ahead = pace.take(DESCRIPTION_WEIGHT * len(frame.data), loop.time())
             except ValueError as error:
                 self._count(sid, str(error))
                 self.rooms.misbehaved(room, sid)

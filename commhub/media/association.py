@@ -5,6 +5,7 @@ Beside :mod:`commhub.media.dtls` the only module that knows aiortc's private att
 
 from __future__ import annotations
 
+import heapq
 import struct
 import time
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from commhub.wire import sctp
 
 REASSEMBLY = 2 << 20  # octets of unfinished messages
 UNFINISHED = 2_048  # their chunks
-MISORDERED = 4_096  # chunks beyond a hole
+MISORDERED = 2_048  # chunks beyond a hole
+GAPS = 256  # of them are told of in one acknowledgement: it has to fit into a packet
 STREAMS = 64  # LiveKit's clients use three or four
 CHANNELS = 16
 SHARE, BURST = 0.2, 0.2  # of a core that one peer's messages may take, and seconds of it at once
@@ -42,6 +44,16 @@ class Association(RTCSctpTransport):
             self._last_received_tsn = following
             following = (following + 1) % SCTP_TSN_MODULO
         return False
+
+    async def _send_sack(self) -> None:
+        ahead = self._sack_misordered
+        if len(ahead) > GAPS and self._last_received_tsn is not None:
+            after = self._last_received_tsn
+            self._sack_misordered = set(heapq.nsmallest(GAPS, ahead, lambda tsn: (tsn - after) % SCTP_TSN_MODULO))
+        try:
+            await super()._send_sack()
+        finally:
+            self._sack_misordered = ahead
 
     def _get_inbound_stream(self, stream_id: int) -> InboundStream:
         known = self._inbound_streams.get(stream_id)

@@ -208,6 +208,25 @@ async def test_a_flood_is_slowed_then_cut(house: House, monkeypatch: pytest.Monk
     assert asyncio.get_running_loop().time() - began > 0.9
 
 
+async def test_large_descriptions_are_slowed_sooner(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    take = Pace.take
+
+    def note(pace: Pace, octets: int, now: float) -> float:
+        waited.append(take(pace, octets, now))
+        return 0.0
+
+    monkeypatch.setattr(Pace, "take", note)
+    peer = await house.join()
+    await peer.hear("answer")
+    large = rtc.SignalRequest(offer=rtc.SessionDescription(type="offer", sdp="x" * 200_000, id=2)).SerializeToString()
+    for _ in range(4):
+        await peer.ws.send_bytes(large)
+    await until(lambda: len(waited) == 8)
+    assert waited[0] == 0
+    assert waited[-1] > 2
+
+
 # ---------------------------------------------------------------------------------------------- coming back
 
 
