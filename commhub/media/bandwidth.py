@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 REPORTS = 3  # in a row until we believe that too much is sent
 HOLD = 1.0  # s they span at least: receivers report five times a second while their estimate falls
 TOO_LOW = 0.85  # of what is sent
+GROWN = 1.05  # of the budget what was given may come to cost
 MARGIN = 0.95  # of an estimate that is given away
 WATCH = 6.0  # s a try must hold
 FIRST_TRY, LAST_TRY = 8.0, 120.0  # s until the next try: after the first failure, at most
@@ -99,6 +100,9 @@ class Allocator:
             self._stale = True
         if self.budget is not None and not self._trying_since and now >= self._next_try:
             self._try(demands, now)
+        if self.budget is not None and not self._stale:
+            spent = sum([demand.cost(self._given.get(demand.key, -1)) for demand in demands])
+            self._stale = spent > self.budget * GROWN  # a publisher that has become better must not flood a narrow line
         if self._stale:
             self._stale = False
             self._given = share(demands, self.budget)

@@ -25,6 +25,7 @@ _SLOT = CACHE - 1
 CUTS = 12  # of one stream
 RUNS = 128  # stretches that were left out, by which late packets find their place
 IDLE = 5.0  # s a cut that nobody gets is kept: what it sent may be asked for again
+_GONE = 3  # measurements without it until a layer has gone
 _KINDS = 64  # (spatial, temporal) pairs of a payload descriptor, or templates of a dependency structure
 
 
@@ -47,7 +48,7 @@ class Strata:
         self.sizes: tuple[tuple[int, int], ...] = ()
         self._octets = [0] * _KINDS
         self._frames = [0] * _KINDS
-        self._seen = [0] * _KINDS  # measurements since the kind was there last; 0 = just now
+        self._seen = [_GONE + 1] * _KINDS  # measurements since the kind was there last; 0 = just now
         self.parts: dict[tuple[int, int], Part] = {}  # as measured
 
     # ---------------------------------------------------------------------------------------------- what comes in
@@ -121,7 +122,7 @@ class Strata:
                     self.parts[spatial, temporal] = _part(octets, frames, inside, shown, elapsed)
             return False
         self._seen = [since + 1 for since in self._seen]
-        alive = [kind for kind, since in enumerate(self._seen) if since <= 3 and kind >> 3 < self.spatial]
+        alive = [kind for kind, since in enumerate(self._seen) if since <= _GONE and kind >> 3 < self.spatial]
         before = self.spatial, self.temporal
         self.spatial = max((kind >> 3 for kind in alive), default=0) + 1
         self.temporal = max((kind & 7 for kind in alive), default=0) + 1
