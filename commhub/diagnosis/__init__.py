@@ -98,7 +98,7 @@ def _shown(peer: PeerStats, who: Presence, around: Surroundings, publishers: dic
         bitrate_up=sum(one.bitrate for one in peer.up),
         bitrate_down=sum(one.bitrate for one in peer.down),
         loss_up=case.loss_up,
-        loss_down=case.loss_down,
+        loss_down=max(0.0, round(case.loss_down, 4)),
         estimate=peer.estimate or None,
         up=[_sending(one) for one in peer.up],
         down=[_receiving(one, publishers) for one in peer.down if one.track in publishers],

@@ -83,7 +83,8 @@ class Case:
 
     @property
     def loss_down(self) -> float:
-        return max((one.loss for one in self.watching), default=0.0)
+        """On the way to him: what was lost before us is its publisher's."""
+        return max((one.loss - one.upstream for one in self.watching), default=0.0)
 
     @property
     def jitter(self) -> float:

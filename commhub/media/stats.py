@@ -54,6 +54,8 @@ class Stats:
         look = self._looks[room.name] = _Look(now)
         seconds = 0.0 if before is None else now - before.at
         answer = _Answer(self._home, before or _Look(now), look, seconds)
+        for track in room.tracks.values():
+            answer.up(track)  # who receives it is judged by how it came
         look.answer = RoomStats(room.name, round(seconds, 3), [answer.peer(peer) for peer in room.peers.values()])
         return look.answer
 
@@ -64,6 +66,7 @@ class _Answer:
     def __init__(self, home: Home, before: _Look, look: _Look, seconds: float) -> None:
         self._home, self._before, self._look, self._seconds = home, before, look, seconds
         self._ages: dict[int, float] = {}
+        self._ups: dict[Track, UpStats] = {}
 
     def peer(self, peer: Peer) -> PeerStats:
         home = self._home
@@ -85,9 +88,13 @@ class _Answer:
             heard=round(heard, 2),
             rtt_ms=round(min(trips), 1) if trips else 0.0,
             estimate=home.estimate(peer),
-            up=[self._up(track) for track in peer.tracks.values() if track.encodings],
+            up=[self._ups[track] for track in peer.tracks.values() if track in self._ups],
             down=down,
         )
+
+    def up(self, track: Track) -> None:
+        if track.encodings:
+            self._ups[track] = self._up(track)
 
     def _up(self, track: Track) -> UpStats:
         plane, total, best = self._home.plane, Reception(), (0, 0)
@@ -144,6 +151,7 @@ class _Answer:
             kind=track.kind,
             bitrate=self._rate((counters.octets - octets) * 8),
             loss=round(counters.fraction_lost, 4),
+            upstream=self._upstream(track),
             jitter_ms=round(counters.jitter_ms, 1),
             rtt_ms=round(counters.rtt_ms, 1),
             nacks=round(max(0, counters.nacks - nacks) / self._seconds, 1) if self._seconds else 0.0,
@@ -153,6 +161,13 @@ class _Answer:
             flows=track.flows and 0 <= self._age(track) < FLOWING,
             seen=subscription.active,
         )
+
+    def _upstream(self, track: Track) -> float:
+        """The share of the track that nobody can have: what was repaired in time, or is not repaired at all, counts as it is."""
+        up = self._ups.get(track)
+        if up is None:
+            return 0.0
+        return up.gone if up.nacks else up.loss
 
     def _rate(self, bits: int) -> int:
         return max(0, int(bits / self._seconds)) if self._seconds else 0

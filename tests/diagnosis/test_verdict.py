@@ -44,6 +44,7 @@ def camera(state: str, why: tuple[str, str] = ("", ""), **more: Any) -> Verdict:
         (person(up=[up(loss=0.5, muted=True)]), "fine"),
         (person(down=[down(loss=0.2)]), "down_bad"),
         (person(down=[down(loss=0.03)]), "down_noticed"),
+        (person(down=[down(loss=0.2, upstream=0.19)]), "fine"),  # lost before us: not his network
         (person(down=[down(loss=0.5, seen=False)]), "fine"),
         (person(down=[down(loss=0.5, flows=False)]), "fine"),
         (person(down=[down(paused=True)], estimate=100_000), "starved"),

@@ -43,7 +43,8 @@ class DownStats(Struct, frozen=True, omit_defaults=True):
     track: str
     kind: str
     bitrate: int = 0
-    loss: float = 0.0  # 0 … 1, as the receiver last reported
+    loss: float = 0.0  # 0 … 1, as the receiver last reported; includes what never reached us
+    upstream: float = 0.0  # 0 … 1, of that: what was lost before us
     jitter_ms: float = 0.0
     rtt_ms: float = 0.0
     nacks: float = 0.0  # packets he asked for once more, per second
