@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _MIMES = {mime.partition("/")[2].lower(): mime for mime in messages.PUBLISH_MIMES}
 _RIDS = ("q", "h", "f")
 _MODE = models.VideoLayer.ONE_SPATIAL_LAYER_PER_STREAM
+_SVC_MODE = models.VideoLayer.MULTIPLE_SPATIAL_LAYERS_PER_STREAM
+_SVC = ("video/VP9", "video/AV1")  # whose clients send all layers in one stream unless they say otherwise
 MAX_NAME = 256
 MAX_FEATURES = 16
 ENDED_SECONDS = 0.4
@@ -90,7 +92,8 @@ def _track(request: rtc.AddTrackRequest) -> Track:
         if any(mime and known.mime_type == mime for known in info.codecs):
             continue
         layers = _by_quality(codec.layers) or list(info.layers)
-        info.codecs.add(mime_type=mime, cid=codec.cid, layers=layers, video_layer_mode=codec.video_layer_mode or _MODE)
+        mode = codec.video_layer_mode or (_SVC_MODE if mime in _SVC and len(layers) > 1 else _MODE)
+        info.codecs.add(mime_type=mime, cid=codec.cid, layers=layers, video_layer_mode=mode)
         if codec.cid:  # without one it is a backup: sent when somebody cannot take the first
             cids[codec.cid] = mime
     if not cids:
