@@ -156,7 +156,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         keys[HUB_KEY] = Key(internal.secret, "own")
         secret = Secret(settings.turn.secret.get_secret_value())
         turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
-        terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time))
+        terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time), remote_unmute=settings.rooms.remote_unmute)
         # Signalling and records know each other by two protocols; one of the two has to be told later.
         webhooks = await _webhooks(settings, base.store, Keys(keys), stack)
         hearing: list[Callable[..., None]] = [webhooks.emit] if webhooks.wanted else []
@@ -285,7 +285,7 @@ async def _serve(
     conference.engine.on_event(signalling.joins.heard)
     application.add_routes(signalling.routes())
     application.add_routes(Whip(conference, entries, ways[1]).routes())
-    application.add_routes(Twirp(conference, [RoomService(conference).service(), *(way.service() for way in ways)]).routes())
+    application.add_routes(Twirp(conference, [*RoomService(conference).services(), *(way.service() for way in ways)]).routes())
     ca = (settings.data_dir / "tls" / "ca.crt", authority.fingerprint) if authority else None
     readers = Readers(
         metrics.text,

@@ -30,14 +30,14 @@ def remove(room: Room, identity: str, now: float) -> None:
             room.drop(person, Reason.PARTICIPANT_REMOVED, now)
 
 
-def mute(room: Room, identity: str, tracks: Callable[[Track], bool]) -> list[Track]:
+def mute(room: Room, identity: str, tracks: Callable[[Track], bool], muted: bool) -> list[Track]:
     """Those tracks of somebody. NotFound when nobody or nothing is there."""
     person = room.of_identity(identity)
     chosen = [track for track in person.tracks.values() if tracks(track)]
     if not chosen:
         raise NotFound("The participant has no such track.", "该参会者没有这一路音视频。")
     for track in chosen:
-        publishing.mute(room, person, track, True, by_server=True)
+        publishing.mute(room, person, track, muted, by_server=True)
     return chosen
 
 

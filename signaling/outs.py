@@ -78,6 +78,7 @@ class Terms:
     empty_timeout: int = 300
     departure_timeout: int = 20
     max_participants: int = 0
+    remote_unmute: bool = False  # may admins open somebody's microphone?
     max_tracks: int = 64
     refresh_every: float = 300.0
     refresh_ttl: float = 600.0

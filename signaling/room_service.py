@@ -6,7 +6,7 @@ reaches. A room that the key does not reach looks as if it did not exist.
 
 from __future__ import annotations
 
-from livekit.protocol import models
+from livekit.protocol import agent_dispatch, models
 from livekit.protocol import room as protocol
 
 from commhub.conference import Ticket
@@ -24,7 +24,12 @@ class RoomService:
     def __init__(self, rooms: Rooms) -> None:
         self.rooms = rooms
 
-    def service(self) -> Service:
+    def services(self) -> list[Service]:
+        """RoomService; and AgentDispatchService, of which LiveKit's tools ask for the list: it is empty."""
+        dispatch = agent_dispatch.DESCRIPTOR.services_by_name["AgentDispatchService"]
+        return [self._service(), Service(dispatch, {"ListDispatch": self._list_dispatch})]
+
+    def _service(self) -> Service:
         return Service(
             protocol.DESCRIPTOR.services_by_name["RoomService"],
             {
@@ -130,6 +135,12 @@ class RoomService:
         self.rooms.act(room.name, outs)
         return protocol.SendDataResponse()
 
+    async def _list_dispatch(
+        self, ticket: Ticket, request: agent_dispatch.ListAgentDispatchRequest
+    ) -> agent_dispatch.ListAgentDispatchResponse:
+        await self._room(ticket, request.room, "ListDispatch")
+        return agent_dispatch.ListAgentDispatchResponse()
+
     # ------------------------------------------------------------------------------------------ participants
 
     async def _list_participants(
@@ -153,9 +164,10 @@ class RoomService:
 
     async def _mute_track(self, ticket: Ticket, request: protocol.MuteRoomTrackRequest) -> protocol.MuteRoomTrackResponse:
         room = await self._room(ticket, request.room, "MutePublishedTrack")
-        if not request.muted:
+        if not (request.muted or self.rooms.terms.remote_unmute):
             raise HubError("remote unmute not enabled", "不能远程取消静音。", code="failed_precondition", status=412)
-        tracks, outs = room.mute(request.identity, lambda track: track.sid == request.track_sid, self.rooms.now())
+        now = self.rooms.now()
+        tracks, outs = room.mute(request.identity, lambda track: track.sid == request.track_sid, now, muted=request.muted)
         self.rooms.act(room.name, outs)
         return protocol.MuteRoomTrackResponse(track=tracks[0].info)
 

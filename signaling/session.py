@@ -362,9 +362,11 @@ class Room:
         moderation.remove(self, identity, now)
         return self._flush()
 
-    def mute(self, identity: str, tracks: Callable[[Track], bool], now: float) -> tuple[list[Track], list[Out]]:
-        """Mute those tracks of somebody, from here. NotFound when nobody or nothing is there."""
-        return moderation.mute(self, identity, tracks), self._flush()
+    def mute(
+        self, identity: str, tracks: Callable[[Track], bool], now: float, *, muted: bool = True
+    ) -> tuple[list[Track], list[Out]]:
+        """Mute (or unmute) those tracks of somebody, from here. NotFound when nobody or nothing is there."""
+        return moderation.mute(self, identity, tracks, muted), self._flush()
 
     def update(
         self,

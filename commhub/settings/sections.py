@@ -173,6 +173,12 @@ class MetricsSettings(Section):
         return self
 
 
+class RoomsSettings(Section):
+    """What admins may do to people in rooms."""
+
+    remote_unmute: bool = False
+
+
 class RecorderSettings(Section):
     """How recordings are written."""
 

@@ -20,6 +20,7 @@ from commhub.settings.sections import (
     MetricsSettings,
     RecorderSettings,
     RedisSettings,
+    RoomsSettings,
     TurnSettings,
     WebhooksSettings,
     read_keys,
@@ -45,6 +46,7 @@ class Settings(Section):
     bridges: BridgesSettings = BridgesSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     metrics: MetricsSettings = MetricsSettings()
+    rooms: RoomsSettings = RoomsSettings()
     recorder: RecorderSettings = RecorderSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()

@@ -21,7 +21,7 @@ async def house() -> AsyncIterator[House]:
     rooms = Rooms(engine, OpenHost(), KEYS, Terms(hub_key=HUB_KEY, away=0.6), patience=0.8, settle=0.2)
     signalling = Signalling(rooms)
     app = web.Application()
-    app.add_routes([*signalling.routes(), *Twirp(rooms, [RoomService(rooms).service()]).routes()])
+    app.add_routes([*signalling.routes(), *Twirp(rooms, RoomService(rooms).services()).routes()])
     server = TestServer(app)
     await server.start_server(**HTTP_LIMITS)
     async with TestClient(server) as client:

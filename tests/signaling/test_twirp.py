@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 from livekit import api
 from livekit.protocol import models, rtc
@@ -122,3 +124,45 @@ async def test_twirp_in_json_and_its_errors(house: House) -> None:
     big = await post("ListRooms", 413, data=b"\0" * 1_100_000, headers=proto)
     assert (big["code"], big["meta"]["code"]) == ("resource_exhausted", "too_long")
     assert (await post("PerformRpc", 403, json={}, headers=may))["code"] == "permission_denied"
+
+
+async def test_unmuting_from_afar_only_where_that_is_set(house: House, admin: api.LiveKitAPI) -> None:
+    peer = await house.join()
+    await peer.say(add_track=rtc.AddTrackRequest(cid="m", source=models.TrackSource.MICROPHONE, muted=True))
+    track = (await peer.hear("track_published")).track.sid
+    unmute = api.MuteRoomTrackRequest(room="r", identity="alice", track_sid=track, muted=False)
+    with pytest.raises(api.TwirpError, match="remote unmute not enabled"):
+        await admin.room.mute_published_track(unmute)
+    house.rooms.terms = replace(house.rooms.terms, remote_unmute=True)
+    assert not (await admin.room.mute_published_track(unmute)).track.muted
+    assert not (await peer.hear("mute")).muted
+    assert media.Mute("r", track, False) in house.engine.told
+
+
+async def test_nobody_dispatches_agents_here_and_tools_may_ask(house: House, admin: api.LiveKitAPI) -> None:
+    await admin.room.create_room(api.CreateRoomRequest(name="r"))
+    assert await admin.agent_dispatch.list_dispatch("r") == []
+    with pytest.raises(api.TwirpError) as failed:
+        await admin.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(room="r", agent_name="a"))
+    assert (failed.value.code, failed.value.status) == ("unimplemented", 501)
+
+
+async def test_no_answer_holds_a_credential(house: House, admin: api.LiveKitAPI) -> None:
+    made = await admin.room.create_room(api.CreateRoomRequest(name="r"))
+    house.rooms.rooms["r"].info.turn_password = "secret"
+    rooms = (await admin.room.list_rooms(api.ListRoomsRequest())).rooms
+    changed = await admin.room.update_room_metadata(api.UpdateRoomMetadataRequest(room="r", metadata="m"))
+    again = await admin.room.create_room(api.CreateRoomRequest(name="r"))
+    assert [one.turn_password for one in (made, *rooms, changed, again)] == [""] * 4
+
+
+async def test_a_full_room_says_so_everywhere(house: House, admin: api.LiveKitAPI) -> None:
+    await admin.room.create_room(api.CreateRoomRequest(name="r", max_participants=1))
+    await (await house.join("alice")).hear("join")
+    async with house.client.get("/rtc/validate", params={"access_token": house.token("bob")}) as answer:
+        assert (answer.status, "The room is full." in await answer.text()) == (403, True)
+    for path in ("/rtc", "/rtc/v1"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as failed:
+            await house.join("bob", path=path)
+        assert failed.value.status == 403
+    await (await house.join("alice")).hear("join")  # whoever is in it may start anew

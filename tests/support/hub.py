@@ -105,7 +105,7 @@ class Hub:
         self.signalling = Signalling(self.rooms)
         app = web.Application()
         app.add_routes(Whip(self.rooms).routes())
-        app.add_routes([*self.signalling.routes(), *Twirp(self.rooms, [RoomService(self.rooms).service()]).routes()])
+        app.add_routes([*self.signalling.routes(), *Twirp(self.rooms, RoomService(self.rooms).services()).routes()])
         app.router.add_get("/page", _page)
         app.router.add_get("/livekit-client.umd.js", _livekit_client)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, **HTTP_LIMITS)
