@@ -144,6 +144,12 @@ def _restore_peer(room: Room, peer: media.PeerState, now: float) -> None:
             room.command(track.announce(room.name, person.sid, person.client))
         elif not track.bound and known[sid].mid:
             publishing.bind(track, known[sid].mid, known[sid].mime, now)
+        elif track.bound and not known[sid].mid:  # it ended, and the record that says so was lost
+            track.bound = False
+            track.ended_at = now if person.kind == "client" else None
+    for sid, track in person.tracks.items():
+        if sid in known:
+            track.info.muted = known[sid].muted  # every word about it reached the worker before the record did
     _withdraw_unknown(room, person, peer)
     person.received = peer.received
     person.subscribed = set(peer.subscriptions)

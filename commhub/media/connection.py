@@ -20,7 +20,7 @@ from commhub.media.transport import Transport, Transports
 from commhub.wire import sdp
 
 KINDS = ("audio", "video")
-ASK_AGAIN = 10.0  # seconds until a request for sections counts as lost
+ASK_AGAIN = 10.0  # seconds until a request for an offer, or for sections, counts as lost
 SLOTS = 120  # sections that carry something to one peer
 
 
@@ -81,6 +81,7 @@ class Connection:
         self._publishing: dict[str, sdp.Codec] = {}  # as answered
         self._slots: dict[str, Slot] = {}
         self._asked = dict.fromkeys(KINDS, 0)
+        self._sections_at = 0.0  # when sections were asked for last; an offer may come without them
         self._asked_at: float | None = None  # an offer of the client is awaited since
         self._offers = 0  # id of our last offer (dual)
         self._outstanding = False
@@ -179,6 +180,7 @@ class Connection:
         self.publisher = transport
         if restarts:
             transport.restart()
+            self._asked = dict.fromkeys(KINDS, 0)  # what was asked before the client came back may not have reached it
         self._offered = offer
         bindings = self._bindings(offer)
         self._publishing = self._choose(offer, bindings)
@@ -403,22 +405,28 @@ class Connection:
         self._route_all(transport)
 
     def _settle_single(self) -> None:
-        waiting = {kind: len(self._waiting(kind)) for kind in KINDS}
-        if not any(waiting.values()) and not any(slot.dirty for slot in self._slots.values()):
+        waiting = {kind: self._waiting(kind) for kind in KINDS}
+        dirty = any(slot.dirty for slot in self._slots.values())
+        if not any(waiting.values()) and not dirty:
             return
         now = self._home.now()
         if self._asked_at is not None and now - self._asked_at > ASK_AGAIN:
             self._asked_at = None
+        if now - self._sections_at > ASK_AGAIN:
             self._asked = dict.fromkeys(KINDS, 0)
-        more = {}
+        more, fits = {}, False
         for kind in KINDS:
-            free = sum(slot.free for slot in self._slots.values() if slot.kind == kind)
+            free = [slot for slot in self._slots.values() if slot.kind == kind and slot.free]
             room = SLOTS - sum(slot.kind == kind for slot in self._slots.values())
-            more[kind] = max(0, min(waiting[kind] - free, room) - self._asked[kind])
+            more[kind] = max(0, min(len(waiting[kind]) - len(free), room) - self._asked[kind])
             self._asked[kind] += more[kind]
-        if self._asked_at is None or any(more.values()):
-            self._asked_at = now
-            self._home.emit(SectionsWanted(self._peer.room.name, self._peer.id, more["audio"], more["video"]))
+            fits = fits or any(slot.section and one.track.takes(slot.section) for slot in free for one in waiting[kind])
+        if any(more.values()):
+            self._sections_at = now
+        elif self._asked_at is not None or not (fits or dirty):
+            return  # an offer would change nothing: what was asked for is still to come
+        self._asked_at = now
+        self._home.emit(SectionsWanted(self._peer.room.name, self._peer.id, more["audio"], more["video"]))
 
     # ---- dual mode: our offers
 
