@@ -255,7 +255,7 @@ def restart(*, options: Options = PLAIN) -> None:
     pids = _pids(settings)
     supervisor = pids.pop("supervisor")
     began = time.monotonic()
-    os.kill(supervisor, signal.SIGHUP)
+    os.kill(supervisor, signal.SIGUSR2)
     _gone(settings, pids, len(pids) * (_grace(settings) + SPARE_READY))
     print(f"全部进程已重启 / every process was started anew: {time.monotonic() - began:.0f} s")
 

@@ -4,7 +4,8 @@ Standard library only, no network input, no state: what it knows is which child 
 `<run_dir>/pids.json` too. A dead child is started again at once, one that keeps dying after a growing delay. No
 child outlives the supervisor, not even a killed one.
 
-SIGTERM ends all of it, SIGHUP starts every process anew, one after the other (:class:`Roll`).
+SIGTERM ends all of it, SIGUSR2 starts every process anew, one after the other (:class:`Roll`). SIGHUP does the same for a
+service; for one that was started in a terminal it means that the terminal is gone: it ends.
 """
 
 from __future__ import annotations
@@ -361,7 +362,14 @@ class Supervisor:
         def nothing(_number: int, _frame: object) -> None:
             """SIGCHLD only has to wake the loop."""
 
-        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: renew, signal.SIGCHLD: nothing}
+        hangup = stop if _in_terminal() else renew
+        handlers = {
+            signal.SIGTERM: stop,
+            signal.SIGINT: stop,
+            signal.SIGHUP: hangup,
+            signal.SIGUSR2: renew,
+            signal.SIGCHLD: nothing,
+        }
         reader, writer = socket.socketpair()
         with reader, writer, selectors.DefaultSelector() as selector:
             reader.setblocking(False)
@@ -386,6 +394,13 @@ class Supervisor:
         whole, part = self._run_dir / "pids.json", self._run_dir / "pids.json.part"
         part.write_text(json.dumps({"supervisor": os.getpid()} | pids), "ascii")
         part.replace(whole)
+
+
+def _in_terminal() -> bool:
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -47,10 +47,11 @@ GENTLE = (
 class Run:
     """A running supervisor."""
 
-    def __init__(self, run_dir: Path, children: tuple[str, ...], grace: float) -> None:
+    def __init__(self, run_dir: Path, children: tuple[str, ...], grace: float, terminal: int = 0) -> None:
         self.run_dir = run_dir
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(run_dir), str(grace), *children],
+            stdin=terminal or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,8 +84,8 @@ Start = Callable[..., Run]
 def start(data_dir: Path) -> Iterator[Start]:
     runs: list[Run] = []
 
-    def run(*children: str, grace: float = 5.0, run_dir: Path = data_dir / "run") -> Run:
-        runs.append(Run(run_dir, children, grace))
+    def run(*children: str, grace: float = 5.0, run_dir: Path = data_dir / "run", terminal: int = 0) -> Run:
+        runs.append(Run(run_dir, children, grace, terminal))
         return runs[-1]
 
     yield run
@@ -334,14 +335,15 @@ def test_never_two_of_a_kind_however_often_the_supervisor_is_killed(start: Start
     assert not Path(f"{note}.two").exists()
 
 
-def test_sighup_starts_every_process_anew_one_after_the_other(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
+def test_every_process_is_started_anew_one_after_the_other(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     program = TURN.format(root=Path(__file__).parents[2], turn="{turn}", mark="{mark}")
     run_dir = tmp_path / "run"  # where a spare says that it waits
     media = program.format(turn=run_dir / "media-0.turn", mark=tmp_path / "media")
     run = start(f"media-0+:0:{media}", f"record-0:0:{SLEEP}", run_dir=run_dir)
     before = run.wait_for("media-0", "media-0-spare", "record-0")
     wait_until(lambda: (tmp_path / "media").exists())
-    run.process.send_signal(signal.SIGHUP)
+    run.process.send_signal(number)
     wait_until(lambda: not set(before.values()) & (set(run.pids().values()) - {run.process.pid}), 20, what="all are new")
     wait_until(lambda: (tmp_path / "media").read_text() == str(run.pids()["media-0"]), what="the new one works")
     status, text = run.end()
@@ -356,6 +358,17 @@ def test_a_process_that_does_not_end_is_started_anew_all_the_same(start: Start) 
     before = run.wait_for("bridge-rtsp")
     assert run.process.stdout is not None
     assert any("deaf" in line for line in iter(run.process.stdout.readline, ""))
-    run.process.send_signal(signal.SIGHUP)
+    run.process.send_signal(signal.SIGUSR2)
     wait_until(lambda: run.pids().get("bridge-rtsp") not in (None, before["bridge-rtsp"]), what="a new one runs")
     wait_until(lambda: not alive(before["bridge-rtsp"]), 2.0)
+
+
+def test_it_ends_with_the_terminal_it_was_started_in(start: Start) -> None:
+    ours, theirs = os.openpty()
+    try:
+        run = start(f"hub:0:{SLEEP}", terminal=theirs)
+        run.wait_for("hub")
+        assert run.end(signal.SIGHUP)[0] == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
