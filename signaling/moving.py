@@ -51,6 +51,8 @@ def arrive(room: Room, person: Participant, ticket: Ticket, now: float) -> None:
     others = [other.shown() for other in room.people.values() if not other.hidden and not other.replaced]
     room.people[person.sid] = person
     room.by_identity[person.identity] = person.sid
+    if person.fixed:
+        room.viewers.add(person.sid)
     room.recount(now)
     tell(room, person, others, now)
     room.show(person, besides=person)

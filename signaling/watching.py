@@ -39,25 +39,25 @@ def look(room: Room) -> None:
 def choose(room: Room, viewer: Participant, view: View) -> set[str]:
     """As many tracks of each kind as the viewer has sections: those that are not muted first, then what it has already, then a
     screen, then who came first."""
-    offered: list[tuple[tuple[bool, bool, bool, int, str], str, str]] = []
+    offered: list[tuple[tuple[bool, bool, bool], int, str, str]] = []
     sources = {SOURCES[name] for name in view.sources if name in SOURCES}
-    for publisher in room.people.values():
+    for publisher in room.people.values():  # in the order in which they came
         if publisher is viewer or publisher.hidden or publisher.replaced or not _named(publisher.identity, view.participant):
             continue
         for track in publisher.tracks.values():
             if not track.bound or (sources and track.info.source not in sources):
                 continue
             if publisher.may_be_seen_by(viewer, track.sid):
-                offered.append((_rank(viewer, publisher, track), track.kind, track.sid))
+                offered.append((_rank(viewer, track), len(offered), track.kind, track.sid))
     offered.sort()
-    pictures = [sid for _, kind, sid in offered if kind == "video"][: view.video]
-    sounds = [sid for _, kind, sid in offered if kind == "audio"][: view.audio]
+    pictures = [sid for _, _, kind, sid in offered if kind == "video"][: view.video]
+    sounds = [sid for _, _, kind, sid in offered if kind == "audio"][: view.audio]
     return {*pictures, *sounds}
 
 
-def _rank(viewer: Participant, publisher: Participant, track: Track) -> tuple[bool, bool, bool, int, str]:
+def _rank(viewer: Participant, track: Track) -> tuple[bool, bool, bool]:
     screen = track.info.source in (SOURCES["screen_share"], SOURCES["screen_share_audio"])
-    return track.info.muted, track.sid not in viewer.subscribed, not screen, publisher.info.joined_at_ms, track.sid
+    return track.info.muted, track.sid not in viewer.subscribed, not screen
 
 
 def _named(identity: str, wanted: str) -> bool:

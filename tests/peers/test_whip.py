@@ -152,3 +152,20 @@ async def test_chromium_plays_on_when_the_watched_one_comes_back_in_another_code
             await asyncio.sleep(1)
             await _counted(page, "in")
         assert await page.evaluate("send('in', 'DELETE').then((answer) => answer.status)") == 200
+
+
+async def test_a_killed_worker_ends_sessions_and_the_same_identity_comes_again(hub: Hub) -> None:
+    async with Way(hub.base, "/whip", hub.token("encoder")).send(Picture()) as encoder:
+        await until(lambda: any(one.info.state == 2 for one in hub.rooms.rooms["r"].people.values()), 15)
+        await hub.media.end()
+        await until(lambda: not hub.workers.health()["media-0"])
+        assert (await encoder.call("PATCH", "a=end-of-candidates\r\n"))[0] == 404
+        await hub.media.start()
+        await until(lambda: hub.workers.health()["media-0"])
+        async with (
+            Way(hub.base, "/whip", hub.token("encoder")).send(Picture()),
+            Way(hub.base, "/whep?participant=encoder", hub.token("wall")).receive("video") as wall,
+        ):
+            await wall.sees(count=5)
+            identities = [one.identity.partition("~")[0] for one in hub.rooms.rooms["r"].people.values()]
+            assert sorted(identities) == ["encoder", "wall"]
