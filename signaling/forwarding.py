@@ -101,7 +101,7 @@ class Forwards:
 
     def _end(self, to: Room, one: _Forward) -> None:
         log.info("forwarding ended", room=one.origin.room, to=to.name, peer=one.sid)
-        self._rooms.run(to, to.remove(one.identity, self._rooms.now()))
+        self._rooms.run(to, to.unmirror(one.sid, self._rooms.now()))
         self._forget(one)
 
     @staticmethod

@@ -25,7 +25,7 @@ from commhub.media import Engine
 from commhub.media import messages as media
 from commhub.media.messages import Message
 from commhub.tasks import Tasks
-from signaling import messages, session, tokens
+from signaling import making, session, tokens
 from signaling.between import Between
 from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
@@ -201,7 +201,7 @@ class Rooms:
         if only_ask:
             return name
         if known is None:
-            known = self.make(self._configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket))
+            known = self.make(making.configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket.room_config))
         elif known.kept and known.key != ticket.key:
             await self.host.used_key(ticket.key, name, "join")
         await self.wait_placed(known)
@@ -223,26 +223,6 @@ class Rooms:
         room = self.rooms.get(name)
         if room is not None and not self.keys.reaches(ticket.key, room.key):
             raise Forbidden("The token's API key does not reach this room.", "该 API 密钥无权进入此会商。")
-
-    def _configured(self, room: Room, ticket: Ticket) -> Room:
-        """``roomConfig`` of the token that makes the room: only plain numbers and texts are taken from it."""
-        config = ticket.room_config
-
-        def number(*names: str) -> int | None:
-            for name in names:
-                value = config.get(name)
-                if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
-                    return value
-            return None
-
-        room.info.empty_timeout = number("emptyTimeout", "empty_timeout") or room.info.empty_timeout
-        room.info.departure_timeout = number("departureTimeout", "departure_timeout") or room.info.departure_timeout
-        room.info.max_participants = number("maxParticipants", "max_participants") or room.info.max_participants
-        room.egress = messages.room_egress(config.get("egress"))
-        metadata = config.get("metadata")
-        if isinstance(metadata, str):
-            room.info.metadata = metadata[: tokens.MAX_TEXT]
-        return room
 
     def join(
         self,
@@ -336,11 +316,7 @@ class Rooms:
         room = self.rooms.get(request.name)
         if room is None:
             room = session.new_room(request.name, key, self.terms, self.now(), metadata=request.metadata)
-            room.info.empty_timeout = request.empty_timeout or room.info.empty_timeout
-            room.info.departure_timeout = request.departure_timeout or room.info.departure_timeout
-            room.info.max_participants = request.max_participants or room.info.max_participants
-            room.egress = request.egress.SerializeToString()
-            self.make(room)
+            self.make(making.requested(room, request))
         elif not self.keys.reaches(key, room.key):
             raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")
         return room.info

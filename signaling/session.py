@@ -307,6 +307,11 @@ class Room:
         """Somebody of another room is seen here too; :meth:`follow` whatever happens to them there."""
         return mirror.begin(self, person, origin, now), self._flush()
 
+    def unmirror(self, sid: str, now: float) -> list[Out]:
+        """They are no longer in the other room."""
+        self.drop(self.people[sid], Reason.PARTICIPANT_REMOVED, now)
+        return self._flush()
+
     def follow(self, sid: str, person: Participant, muted: dict[str, bool]) -> list[Out]:
         mirror.follow(self, self.people[sid], person, muted)
         return self._flush()

@@ -125,7 +125,7 @@ async def place() -> AsyncIterator[Place]:
     egress = Egress(rooms, orders, lambda kind, **what: told.append((kind, what)))
     hearing.append(egress.heard)
     app = web.Application()
-    app.add_routes(Twirp(rooms, [RoomService(rooms).service(), egress.service()]).routes())
+    app.add_routes(Twirp(rooms, [*RoomService(rooms).services(), egress.service()]).routes())
     async with TestClient(TestServer(app)) as client:
         await rooms.start()
         engine.ready("media-0")
