@@ -83,7 +83,7 @@ def test_sources_taken_while_they_are_published(source: str) -> None:
     stage = Stage()
     alice = stage.join("alice")
     tracks = {"camera": stage.publish(alice), "microphone": stage.publish(alice, "mic", video=False, mid="8")}
-    kept = models.TrackSource.Value(source.upper())
+    kept = {"camera": models.TrackSource.CAMERA, "microphone": models.TrackSource.MICROPHONE}[source]
     permission = models.ParticipantPermission(can_publish=True, can_subscribe=True, can_publish_sources=[kept])
     stage.run(stage.room.update("alice", stage.now, permission=permission)[1])
     gone = tracks["microphone" if source == "camera" else "camera"]

@@ -29,6 +29,7 @@ from tests.support.engine import CERTIFICATE
 from tests.support.livekit import request, ticket
 from tests.support.recording_plane import RecordingPlane
 
+QUALITIES = (models.VideoQuality.LOW, models.VideoQuality.MEDIUM, models.VideoQuality.HIGH)
 NAMES = ("ann", "bea", "cid", "dot")
 
 
@@ -245,7 +246,9 @@ class World:
             cid=cid,
             type=models.TrackType.VIDEO if video else models.TrackType.AUDIO,
             source=models.TrackSource.CAMERA if video else models.TrackSource.MICROPHONE,
-            layers=[models.VideoLayer(quality=quality, width=320 << quality, height=180 << quality) for quality in range(3)]
+            layers=[
+                models.VideoLayer(quality=quality, width=320 << int(quality), height=180 << int(quality)) for quality in QUALITIES
+            ]
             if video
             else [],
         )
@@ -272,7 +275,9 @@ class World:
         self._say(person, subscription=wanted)
 
     def _view(self, person: Person) -> None:
-        settings = rtc.UpdateTrackSettings(track_sids=[self._any_track()], disabled=self.random.random() < 0.5, quality=1)
+        settings = rtc.UpdateTrackSettings(
+            track_sids=[self._any_track()], disabled=self.random.random() < 0.5, quality=QUALITIES[1]
+        )
         self._say(person, track_setting=settings)
 
     def _mute(self, person: Person) -> None:
