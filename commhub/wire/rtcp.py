@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 SR, RR, SDES, BYE, APP, RTPFB, PSFB = 200, 201, 202, 203, 204, 205, 206
 MAX_SIZE = 1500
+MAX_STATUSES = 8_192  # packets that the transport feedback of one compound may be about
 
 _BLOCK = struct.Struct("!IIIIII")
 _PAIR = struct.Struct("!HH")
@@ -150,7 +151,8 @@ def _feedback(found: list[Packet], kind: int, fmt: int, ssrc: int, fci: bytes) -
                     lost.extend([first + bit + 1 & 0xFFFF for bit in range(16) if mask >> bit & 1])
             found.append(Nack(ssrc, lost))
         elif fmt == 15:
-            found.append(_parse_transport_feedback(fci))
+            told = sum(len(packet.packets) for packet in found if isinstance(packet, TransportFeedback))
+            found.append(_parse_transport_feedback(fci, MAX_STATUSES - told))
     elif fmt == 1:
         found.append(KeyFrameRequest(ssrc))
     elif fmt == 4:
@@ -162,11 +164,13 @@ def _feedback(found: list[Packet], kind: int, fmt: int, ssrc: int, fci: bytes) -
         found.append(Remb((packed & 0x3FFFF) << (packed >> 18), list(struct.unpack_from(f"!{fci[4]}I", fci, 8))))
 
 
-def _parse_transport_feedback(fci: bytes) -> TransportFeedback:
+def _parse_transport_feedback(fci: bytes, most: int) -> TransportFeedback:
     """draft-holmer-rmcat-transport-wide-cc-extensions-01 §3.1."""
     if len(fci) < 10:
         raise ValueError("An RTCP transport feedback is too short.")
     base, total = _PAIR.unpack_from(fci)
+    if total > most:  # twenty octets can speak of 65,535 packets, and of nothing else
+        raise ValueError("An RTCP transport feedback is about too many packets.")
     clock = int.from_bytes(fci[4:7], "big", signed=True) * 64_000
     symbols: list[int] = []
     at = 8

@@ -27,7 +27,7 @@ from recorder.depacketise import depacketiser
 from signaling import messages, tokens
 from tests.support import recorded, sink_feed
 from tests.support.client import Offer
-from tests.support.fuzz import LONGEST
+from tests.support.fuzz import LONGEST, SLOWEST
 from tests.support.livekit import KEYS
 
 DATAGRAM = 2048
@@ -44,6 +44,11 @@ class Target:
     text: bool = False
     declared: tuple[type[Exception], ...] = (ValueError,)
     largest: int = LONGEST
+
+    @property
+    def slowest(self) -> float:
+        """Seconds: what fits into a datagram is parsed between two packets of media."""
+        return 0.02 if self.largest <= DATAGRAM else SLOWEST
 
     def __str__(self) -> str:
         return self.name

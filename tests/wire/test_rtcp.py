@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import aiortc.rtp
 import pytest
@@ -144,3 +145,16 @@ def test_any_body(count: int, kind: int, body: bytes) -> None:
 @given(st.binary(max_size=100))
 def test_any_bytes(data: bytes) -> None:
     _survives(data)
+
+
+def test_a_datagram_about_millions_of_packets_is_refused_soon() -> None:
+    """Runs of "not received": each of these took 10 ms, and a datagram holds 37 of them."""
+    runs = struct.pack("!HHI", 0, 65_535, 0) + struct.pack("!H", 0x1FFF) * 9
+    one = rtcp._feedback_packet(205, 15, 1, 2, runs + bytes(-len(runs) % 4))
+    few = rtcp.build_transport_feedback(1, 2, 3, [(number, number * 1000) for number in range(300)])[0]
+    assert len(rtcp.parse(few + few)) == 2
+    with pytest.raises(ValueError, match=r"^An RTCP transport feedback is about too many packets\.$"):
+        rtcp.parse(one)
+    small = struct.pack("!HHI", 0, 5_000, 0) + struct.pack("!H", 0x1FFF)
+    with pytest.raises(ValueError, match=r"^An RTCP transport feedback is about too many packets\.$"):
+        rtcp.parse(rtcp._feedback_packet(205, 15, 1, 2, small + bytes(2)) * 2)
