@@ -2,6 +2,7 @@ import type { Http } from './http'
 import type {
   Camera,
   Consultation,
+  ConsultationStats,
   Joining,
   Label,
   Organisation,
@@ -63,6 +64,8 @@ export function makeApi(http: Http) {
       http.request<void>('DELETE', `${consultation(key)}/cameras/${id(camera)}`),
     record: (key: string, action: 'start' | 'stop') =>
       http.request<Consultation>('POST', `${consultation(key)}/recording`, { body: { action } }),
+
+    stats: (key: string) => get<ConsultationStats>(`${consultation(key)}/stats`),
 
     recordings: (q: string, cursor?: string) => get<Page<Recording>>('/recordings', { q, cursor }),
     recording: (key: string) => get<RecordingDetail>(`/recordings/${id(key)}`),

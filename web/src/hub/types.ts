@@ -58,7 +58,7 @@ export interface Reason {
 
 export type Label = 'public' | 'internal' | 'sensitive'
 export type Kind = 'person' | 'camera'
-export type May = 'join' | 'lock' | 'remove' | 'mute' | 'record' | 'camera' | 'invite' | 'end'
+export type May = 'join' | 'lock' | 'remove' | 'mute' | 'record' | 'camera' | 'invite' | 'end' | 'diagnose'
 
 export interface Present {
   identity: string
@@ -92,6 +92,56 @@ export interface Consultation {
   recordings: string[]
   /** Absent in events, which are the same for everybody. */
   may?: May[]
+}
+
+export type Fault = 'fine' | 'client' | 'network' | 'network_up' | 'network_down' | 'hub' | 'camera'
+
+/** Where it hurts: a sentence, and what to do next ('' when nothing). */
+export interface Verdict {
+  fault: Fault
+  grade: 'fine' | 'noticed' | 'bad'
+  code: string
+  text: string
+  step: string
+}
+
+/** Rates in bit/s, losses 0 … 1, times in milliseconds. */
+export interface ParticipantStats {
+  identity: string
+  name: string
+  org_name: string
+  kind: Kind | 'service'
+  verdict: Verdict
+  over: '' | 'udp' | 'tcp'
+  rtt_ms: number
+  bitrate_up: number
+  bitrate_down: number
+  loss_up: number
+  loss_down: number
+  up: {
+    track: string
+    kind: 'audio' | 'video'
+    source: string
+    muted: boolean
+    bitrate: number
+    width: number
+    height: number
+  }[]
+  down: {
+    track: string
+    identity: string
+    kind: 'audio' | 'video'
+    layer: number | null
+    wanted: number
+    paused: boolean
+    seen: boolean
+  }[]
+}
+
+export interface ConsultationStats {
+  at: Time
+  seconds: number
+  participants: ParticipantStats[]
 }
 
 export interface Joining {

@@ -1,4 +1,5 @@
 import {
+  Activity,
   Cctv,
   CircleDot,
   DoorOpen,
@@ -30,7 +31,7 @@ import { BarButton } from './BarButton'
 import type { RoomConnection, RoomView } from './connection'
 import { DeviceMenu } from './DeviceMenu'
 
-export type PanelKind = 'members' | 'chat'
+export type PanelKind = 'members' | 'chat' | 'diagnosis'
 
 interface Props {
   consultation: Consultation
@@ -51,6 +52,9 @@ export function BottomBar(props: Props) {
   useKeys('room', {
     members: () => props.onPanel('members'),
     chat: () => props.onPanel('chat'),
+    diagnosis: () => {
+      if (may(consultation, 'diagnose')) props.onPanel('diagnosis')
+    },
     leave: props.onLeave,
     bringCamera: () => {
       if (may(consultation, 'camera')) props.onPickCamera()
@@ -75,7 +79,12 @@ export function BottomBar(props: Props) {
           </BarButton>
         )}
         {may(consultation, 'record') && <RecordButton consultation={consultation} />}
-        <More consultation={consultation} parties={count} onInvite={props.onInvite} />
+        <More
+          consultation={consultation}
+          parties={count}
+          onInvite={props.onInvite}
+          onDiagnose={() => props.onPanel('diagnosis')}
+        />
       </div>
       <div>
         <BarButton
@@ -228,13 +237,28 @@ function RecordButton({ consultation }: { consultation: Consultation }) {
   )
 }
 
-function More({ consultation, parties, onInvite }: { consultation: Consultation; parties: number; onInvite(): void }) {
+interface MoreProps {
+  consultation: Consultation
+  parties: number
+  onInvite(): void
+  onDiagnose(): void
+}
+
+function More({ consultation, parties, onInvite, onDiagnose }: MoreProps) {
   const t = useT()
   const [ending, setEnding] = useState(false)
   const [run, pending] = useCommand()
   const items: (MenuItem | 'line')[] = []
   if (may(consultation, 'invite'))
     items.push({ key: 'invite', label: t('members.invite'), icon: <UserPlus size={16} />, onPick: onInvite })
+  if (may(consultation, 'diagnose'))
+    items.push({
+      key: 'diagnosis',
+      label: t('room.diagnosis'),
+      icon: <Activity size={16} />,
+      onPick: onDiagnose,
+      testid: 'diagnose',
+    })
   items.push({ key: 'keys', label: t('app.keys'), icon: <Keyboard size={16} />, onPick: openKeyHelp })
   if (may(consultation, 'end'))
     items.push('line', {

@@ -2,7 +2,7 @@ import type { Track } from 'livekit-client'
 import { Cctv, Mic, MicOff, MoreHorizontal, ScreenShareOff, UserMinus, UserPlus, VideoOff } from 'lucide-react'
 import { useState } from 'react'
 import { useCommand } from '../app/command'
-import { hub } from '../app/hub'
+import { hub, useHub } from '../app/hub'
 import { may } from '../consultations/may.model'
 import type { MuteSource } from '../hub/api'
 import type { Consultation } from '../hub/types'
@@ -10,7 +10,7 @@ import { type Key, useT } from '../i18n'
 import { Avatar, Bars, Button, SearchField } from '../ui/controls'
 import { Confirm, MenuButton, type MenuItem, say } from '../ui/overlay'
 import { SpeakingBars } from './TileView'
-import type { Member } from './tiles.model'
+import { type Member, sourceQuality } from './tiles.model'
 
 interface Props {
   consultation: Consultation
@@ -71,6 +71,9 @@ function Row({ member, host, consultation, onRemove }: RowProps) {
   const t = useT()
   const items = useActions(member, consultation, onRemove)
   const camera = member.kind === 'camera'
+  const own = consultation.cameras.find(one => one.identity === member.identity)
+  const news = useHub(state => (own ? state.cameras[own.id]?.state : undefined))
+  const source = news ?? own?.state
   return (
     <li data-testid="member" data-identity={member.identity}>
       {camera ? (
@@ -107,7 +110,7 @@ function Row({ member, host, consultation, onRemove }: RowProps) {
         />
       )}
       {!camera && <MicState member={member} />}
-      <Bars quality={member.quality} />
+      <Bars quality={camera ? sourceQuality(source) : member.quality} camera={camera} />
     </li>
   )
 }

@@ -4,6 +4,7 @@ import { reasonText, sentence, useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate } from '../app/router'
 import { Clock, Mark } from '../app/Shell'
+import { may } from '../consultations/may.model'
 import type { Consultation } from '../hub/types'
 import { type Key, useT } from '../i18n'
 import { Button } from '../ui/controls'
@@ -14,6 +15,7 @@ import { CameraPicker } from './CameraPicker'
 import { Chat } from './Chat'
 import { isNote } from './chat.model'
 import { type Phase, RoomConnection, type RoomView } from './connection'
+import { Diagnosis } from './Diagnosis'
 import type { Devices } from './devices'
 import { Gate } from './Gate'
 import { InviteDialog } from './InviteDialog'
@@ -270,8 +272,16 @@ function InRoom({
         />
         {panel && (
           <aside className="side-panel" aria-label={t('room.panel')}>
-            <PanelTabs panel={panel} members={view.members.length} unread={unread} onPanel={setPanel} />
-            {panel === 'members' ? (
+            <PanelTabs
+              panel={panel}
+              members={view.members.length}
+              unread={unread}
+              diagnosis={may(consultation, 'diagnose')}
+              onPanel={setPanel}
+            />
+            {panel === 'diagnosis' ? (
+              <Diagnosis id={consultation.id} />
+            ) : panel === 'members' ? (
               <Members consultation={consultation} members={view.members} onInvite={() => setInviting(true)} />
             ) : (
               <Chat
@@ -317,10 +327,11 @@ interface PanelTabsProps {
   panel: PanelKind
   members: number
   unread: number
+  diagnosis: boolean
   onPanel(panel: PanelKind | undefined): void
 }
 
-function PanelTabs({ panel, members, unread, onPanel }: PanelTabsProps) {
+function PanelTabs({ panel, members, unread, diagnosis, onPanel }: PanelTabsProps) {
   const t = useT()
   return (
     <div className="panel-head">
@@ -331,6 +342,17 @@ function PanelTabs({ panel, members, unread, onPanel }: PanelTabsProps) {
         <button type="button" role="tab" aria-selected={panel === 'chat'} onClick={() => onPanel('chat')}>
           {t('room.chat')} {unread > 0 && <small>{unread}</small>}
         </button>
+        {diagnosis && (
+          <button
+            type="button"
+            role="tab"
+            aria-selected={panel === 'diagnosis'}
+            onClick={() => onPanel('diagnosis')}
+            data-testid="tab-diagnosis"
+          >
+            {t('room.diagnosis')}
+          </button>
+        )}
       </div>
       <span className="grow" />
       <Button

@@ -98,7 +98,7 @@ function Middle({ icon, text, note }: { icon: React.ReactNode; text: string; not
 /** A camera burns its clock in at the top left: its badges stand at the right. */
 function Badges({ tile, since }: { tile: Tile<Track>; since: number | undefined }) {
   const t = useT()
-  const poor = tile.quality === 'poor' || tile.quality === 'lost'
+  const poor = tile.kind !== 'camera' && (tile.quality === 'poor' || tile.quality === 'lost')
   if (since === undefined && !poor) return null
   return (
     <div className={`tile-badges${tile.kind === 'camera' ? ' right' : ''}`}>
@@ -126,7 +126,7 @@ function Label({ tile, name, speaking }: { tile: Tile<Track>; name: string; spea
         {tile.local && t('common.me')}
       </strong>
       <span className="cut org">{tile.org}</span>
-      <Bars quality={tile.quality} />
+      <Bars quality={tile.quality} camera={tile.kind === 'camera'} />
     </span>
   )
 }

@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest'
+import type { ParticipantStats } from '../hub/types'
 import { ChatLog, isNote } from './chat.model'
+import { inOrderOfNeed, layers, look, percent, rate, summary } from './diagnosis.model'
 import { capacity, layout, neighbour, pages, steps } from './grid.model'
 import { arrange, nextChange, type Place } from './places.model'
 import { retryDelay } from './retry.model'
 import { SpeakingGate } from './speaking.model'
-import { buildTiles, chooseMain, currentSpeaker, initial, type Member, type RoomCamera } from './tiles.model'
+import {
+  buildTiles,
+  chooseMain,
+  currentSpeaker,
+  initial,
+  type Member,
+  type RoomCamera,
+  sourceQuality,
+} from './tiles.model'
 
 describe('grid', () => {
   it('is the one drawn for nine parties beside the open panel', () => {
@@ -238,5 +248,54 @@ describe('chat', () => {
     log.note({ id: 'n', at: 1, note: 'lost', name: '' })
     expect(log.entries).toHaveLength(2)
     expect(texts(log)[0]).toHaveLength(4005)
+  })
+})
+
+describe('diagnosis', () => {
+  const one = (name: string, grade: 'fine' | 'noticed' | 'bad', more: Partial<ParticipantStats> = {}) =>
+    ({
+      identity: name,
+      name,
+      verdict: { fault: 'network', grade, code: 'x', text: '', step: '' },
+      up: [],
+      down: [],
+      ...more,
+    }) as unknown as ParticipantStats
+
+  it('puts who needs help first and lets the others stand', () => {
+    const rows = [one('a', 'fine'), one('b', 'noticed'), one('c', 'fine'), one('d', 'bad'), one('e', 'bad')]
+    expect(inOrderOfNeed(rows).map(row => row.name)).toEqual(['d', 'e', 'b', 'a', 'c'])
+    expect(rows.map(look)).toEqual(['', 'outline', '', 'inverse', 'inverse'])
+    expect(summary(rows)).toEqual({ bad: 2, noticed: 1 })
+  })
+
+  it('says figures as people do', () => {
+    expect([0, 900, 340_400, 1_240_000].map(rate)).toEqual(['—', '1 kbit/s', '340 kbit/s', '1.2 Mbit/s'])
+    expect([0, 0.001, 0.05, 0.256].map(percent)).toEqual(['0%', '< 1%', '5%', '26%'])
+  })
+
+  it('shows of pictures in view what is sent and what is wanted', () => {
+    const down = [
+      { track: 'a', identity: 'x', kind: 'video', layer: 0, wanted: 2, paused: false, seen: true },
+      { track: 'b', identity: 'y', kind: 'video', layer: 1, wanted: 1, paused: true, seen: true },
+      { track: 'c', identity: 'z', kind: 'video', layer: 1, wanted: 1, paused: false, seen: false },
+      { track: 'd', identity: 'x', kind: 'audio', layer: 0, wanted: 2, paused: false, seen: true },
+    ] as ParticipantStats['down']
+    expect(layers(one('a', 'fine', { down }))).toEqual([
+      { identity: 'x', sent: 0, wanted: 2 },
+      { identity: 'y', sent: null, wanted: 1 },
+    ])
+  })
+})
+
+describe('bars of a camera', () => {
+  it('show how its source is', () => {
+    expect((['live', 'connecting', 'failed', 'idle', undefined] as const).map(sourceQuality)).toEqual([
+      'excellent',
+      'poor',
+      'lost',
+      'unknown',
+      'unknown',
+    ])
   })
 })

@@ -39,6 +39,12 @@ export interface RoomCamera {
   reason: string | null
 }
 
+/** A camera has no network of its own here: its bars show how its Source is. */
+export function sourceQuality(state: CameraState | undefined): Quality {
+  if (state === undefined) return 'unknown'
+  return ({ live: 'excellent', connecting: 'poor', failed: 'lost', idle: 'unknown' } as const)[state]
+}
+
 export type Picture = 'live' | 'none' | 'opening' | 'failed'
 
 export interface Tile<V> {
@@ -87,7 +93,7 @@ function pictureTile<V>(member: Member<V>, camera: RoomCamera | undefined): Tile
     org: member.org,
     local: member.local,
     mic: member.mic,
-    quality: member.quality,
+    quality: isCamera ? sourceQuality(camera?.state) : member.quality,
     speakingSince: member.speakingSince,
     picture,
     reason: failed ? camera.reason : null,
@@ -126,7 +132,7 @@ function awaitedTile<V>(camera: RoomCamera): Tile<V> {
     org: camera.org_name,
     local: false,
     mic: 'none',
-    quality: 'unknown',
+    quality: sourceQuality(camera.state),
     speakingSince: undefined,
     picture: camera.state === 'failed' ? 'failed' : 'opening',
     reason: camera.reason,

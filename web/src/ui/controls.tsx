@@ -187,9 +187,9 @@ export function Avatar({ name, small }: { name: string; small?: boolean }) {
 const strength: Record<Quality, number> = { excellent: 4, good: 3, poor: 1, lost: 0, unknown: 0 }
 
 /** Connection as four bars; the word for it is there for who cannot see them. */
-export function Bars({ quality }: { quality: Quality }) {
+export function Bars({ quality, camera }: { quality: Quality; camera?: boolean }) {
   const t = useT()
-  const word = t(`quality.${quality}`)
+  const word = t(camera ? `source.${quality}` : `quality.${quality}`)
   return (
     <span className="bars" role="img" aria-label={word} title={word}>
       {[1, 2, 3, 4].map(n => (

@@ -28,6 +28,7 @@ export const bindings = [
   bind('room', 'view', 'KeyG'),
   bind('room', 'members', 'KeyP'),
   bind('room', 'chat', 'KeyT'),
+  bind('room', 'diagnosis', 'KeyD'),
   bind('room', 'tileLeft', 'Alt+ArrowLeft'),
   bind('room', 'tileRight', 'Alt+ArrowRight'),
   bind('room', 'tileUp', 'Alt+ArrowUp'),
