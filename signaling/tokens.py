@@ -31,7 +31,9 @@ Scope = Literal["own", "all"]
 
 MAX_TOKEN = 16 * 1024
 MAX_IDENTITY = 256
-MAX_TEXT = 64_000  # LiveKit's limit of metadata and of all attributes together
+# Octets of metadata, and of all attributes together. LiveKit allows 64 KiB of attributes and 512 KiB of metadata; a
+# signalling frame here has 256 KiB, and whoever is in the room gets all of it again with every change.
+MAX_TEXT = 64_000
 # Two machines of one site may disagree by this much about when a token begins. About its end they may not.
 NOT_BEFORE_LEEWAY = 60.0
 
