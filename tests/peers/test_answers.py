@@ -74,7 +74,7 @@ async def test_a_request_and_its_reason(server: Server, asked: dict[str, Any], r
     async with joined(server, "alice", f"answers-{next(_rooms)}") as (line, _):
         await line.say(**asked)
         answer = await line.hears("request_response")
-        assert R.Reason.Name(answer.reason) == R.Reason.Name(reason)  # type: ignore[arg-type]
+        assert R.Reason.Name(answer.reason) == R.Reason.Name(reason)
         request = next(iter(asked.values()))
         assert answer.request_id == getattr(request, "request_id", 0)
         echo = answer.WhichOneof("request")
@@ -119,7 +119,7 @@ async def test_data_tracks(server: Server) -> None:
 async def test_why_somebody_left(server: Server, said: str, told: str) -> None:
     room = f"answers-{next(_rooms)}"
     async with joined(server, "alice", room) as (alice, _), joined(server, "bob", room) as (bob, _):
-        await bob.say(leave=rtc.LeaveRequest(reason=said))  # type: ignore[arg-type]
+        await bob.say(leave=rtc.LeaveRequest(reason=said))
         while True:
             update = await alice.hears("update")
             gone = [one for one in update.participants if one.identity == "bob" and one.state == 3]
