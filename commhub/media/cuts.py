@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CACHE = 1024  # packets kept per cut, a power of two
 _SLOT = CACHE - 1
 CUTS = 12  # of one stream
-RUNS = 128  # stretches that were left out, by which late packets find their place
+RUNS = 512  # stretches that were left out, by which late packets find their place
 IDLE = 5.0  # s a cut that nobody gets is kept: what it sent may be asked for again
 _GONE = 3  # measurements without it until a layer has gone
 _KINDS = 64  # (spatial, temporal) pairs of a payload descriptor, or templates of a dependency structure

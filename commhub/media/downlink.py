@@ -162,8 +162,6 @@ class Outlet:
     def may_start(self, packet: Packet) -> bool:
         """Not with a key frame that came so late that what follows it was sent before."""
         following = self.highest + 1
-        if self.layer is not None and self.target is not None and self.layer.base is self.target.base:
-            return packet.place == self.target.highest
         for segment in reversed(self.segments):
             if segment.layer is self.target and segment.epoch == segment.layer.epoch:
                 return packet.place >= following - segment.sequence

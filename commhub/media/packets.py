@@ -256,7 +256,7 @@ class PacketPath:
         if layer.cuts:
             self._parts(layer, packet, key)
         elif layer.receiver.open:
-            self._deliver(layer, packet, self._begin(layer, packet) if key and layer.waiting else _NOBODY)
+            self._deliver(layer, packet, self._begin(layer, packet, packet) if key and layer.waiting else _NOBODY)
 
     def _parts(self, layer: Layer, packet: Packet, key: bool) -> None:
         """A packet of a layer that some get only a part of. Who goes over does so before anybody gets it."""
@@ -274,7 +274,7 @@ class PacketPath:
         started = []
         for feed, here in feeds:
             if key and feed.waiting:
-                started.append((feed, here, self._begin(feed, here)))
+                started.append((feed, here, self._begin(feed, here, packet)))
             elif newest and feed.waiting:
                 self._switch(feed, here, packet)
         for feed, here in feeds:
@@ -288,11 +288,19 @@ class PacketPath:
                 outlet.switch(here, packet)
                 self._evaluate([outlet])
 
-    def _begin(self, feed: Layer | Cut, packet: Packet) -> list[Outlet]:
-        """A key frame: those who wait for it begin."""
-        started = [outlet for outlet in feed.waiting if outlet.may_start(packet)]
-        for outlet in started:
-            outlet.start(packet)
+    def _begin(self, feed: Layer | Cut, packet: Packet, whole: Packet) -> list[Outlet]:
+        """A key frame: those who wait for it begin, or go over to this part of the layer."""
+        started: list[Outlet] = []
+        for outlet in list(feed.waiting):
+            if outlet.layer is not None and outlet.layer.base is feed.base:
+                if whole.place < feed.base.highest:
+                    continue  # what follows was sent already
+                outlet.switch(packet, whole)
+            elif outlet.may_start(packet):
+                outlet.start(packet)
+            else:
+                continue
+            started.append(outlet)
             if isinstance(outlet, TapOutlet):
                 self._tell_clock(outlet)
         if feed.waiting:

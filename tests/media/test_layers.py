@@ -14,6 +14,7 @@ from commhub.media import plane
 from commhub.wire import dependency, rtcp, rtp, vp8
 from tests.support.layered import Sent, Vp8Layers, described, trailer
 from tests.support.plane import EXTENSIONS, Client, Vp8Track, until
+from tests.support.proofs import Figure
 from tests.support.stage import OUT, Stage, sequence_of, timestamp_of
 
 RTX_OUT = 0x777
@@ -68,6 +69,7 @@ class Publisher:
         self.frames: dict[int, Sent] = {}
         self.parts: dict[int, int] = {}
         self.key_wanted = False
+        self.marked: set[int] = set()  # time stamps
 
     def _packet(self, sent: Sent, payload: bytes, ssrc: int, sequence: int, payload_type: int) -> bytes:
         return rtp.build(
@@ -91,6 +93,8 @@ class Publisher:
             packet = self._packet(sent, sent.payload, IN, self.sequence, 96)
             self.kept[self.sequence] = self._packet(sent, again, IN + 1, 0, 97)
             self.sequence = self.sequence + 1 & 0xFFFF
+            if sent.marker:
+                self.marked.add(sent.timestamp & 0xFFFFFFFF)
             number, _, parts = trailer(sent.payload)
             self.frames.setdefault(number, sent)
             self.parts[number] = parts
@@ -135,13 +139,14 @@ def judge(publisher: Publisher, decoder: Decoder) -> set[int]:
     return set(seen)
 
 
-def judge_pictures(decoder: Decoder) -> None:
-    """Numbers without holes, one marker at the end of each picture and nowhere else, time that never goes back."""
+def judge_pictures(publisher: Publisher, decoder: Decoder) -> None:
+    """Numbers without holes, time that never goes back, one marker at the end of each picture and nowhere else (where the
+    encoder gave up its highest layer at the last moment, the publisher had none)."""
     assert not decoder.missing()
     bodies = decoder.bodies()
     stamps = [timestamp_of(packet) for _, packet, _ in bodies]
     for (_, packet, _), stamp, following in zip(bodies, stamps, stamps[1:], strict=False):
-        assert bool(packet[1] >> 7) == (stamp != following)
+        assert bool(packet[1] >> 7) == (stamp != following) or stamp not in publisher.marked
         assert (following - stamp & 0xFFFFFFFF) < 1 << 31
 
 
@@ -170,6 +175,10 @@ async def played(
 @pytest.mark.parametrize("loss", [0.0, 0.04])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_temporal_layers_of_vp8(seed: int, loss: float) -> None:
+    await temporal_layers_of_vp8(seed, loss)
+
+
+async def temporal_layers_of_vp8(seed: int, loss: float) -> None:
     rng, stage = random.Random(seed), Stage()
     try:
         publisher = Publisher(stage.client(), rng, loss)
@@ -178,7 +187,7 @@ async def test_temporal_layers_of_vp8(seed: int, loss: float) -> None:
         stage.route(5, 1, decoder.client, rtx_ssrc=RTX_OUT, rtx_payload_type=121)
         await played(stage, publisher, decoder, vp8_pictures(rng, publisher, 300), rng, 0)
         seen = judge(publisher, decoder)
-        judge_pictures(decoder)
+        judge_pictures(publisher, decoder)
         assert 60 < len(seen) < 290
         pictures = [(vp8.parse(body), trailer(body)[0]) for _, _, body in decoder.bodies()]
         for (one, number), (following, later) in itertools.pairwise(pictures):
@@ -190,10 +199,17 @@ async def test_temporal_layers_of_vp8(seed: int, loss: float) -> None:
         stage.close()
 
 
+DESCRIBED = [("vp9_k", "video/VP9"), ("vp9_f", "video/VP9"), ("av1_k", "video/AV1")]
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.04])
-@pytest.mark.parametrize(("name", "mime"), [("vp9_k", "video/VP9"), ("vp9_f", "video/VP9"), ("av1_k", "video/AV1")])
+@pytest.mark.parametrize(("name", "mime"), DESCRIBED)
 async def test_spatial_layers_by_dependency_descriptor(name: str, mime: str, loss: float) -> None:
-    rng, stage = random.Random(7), Stage()
+    await by_dependency_descriptor(name, mime, 7, loss)
+
+
+async def by_dependency_descriptor(name: str, mime: str, seed: int, loss: float) -> None:
+    rng, stage = random.Random(seed), Stage()
     try:
         publisher = Publisher(stage.client(), rng, loss)
         decoder = Decoder(stage.client(), rng, loss)
@@ -203,7 +219,7 @@ async def test_spatial_layers_by_dependency_descriptor(name: str, mime: str, los
         stage.route(5, 1, decoder.client, rtx_ssrc=RTX_OUT, rtx_payload_type=121, extensions=dict(EXTENSIONS))
         await played(stage, publisher, decoder, described(name, 4), rng, 2)
         seen = judge(publisher, decoder)
-        judge_pictures(decoder)
+        judge_pictures(publisher, decoder)
         sizes = {publisher.frames[number].spatial for number in seen}
         assert sizes >= {0, 1}
         assert len(seen) < len(publisher.frames)
@@ -218,6 +234,46 @@ async def test_spatial_layers_by_dependency_descriptor(name: str, mime: str, los
         assert len({offset for offset, _ in numbers}) == 1  # references keep their distance
     finally:
         stage.close()
+
+
+async def by_payload_descriptor(name: str, seed: int, loss: float) -> None:
+    """VP9 whose publisher has no dependency descriptor: layers as its own descriptor says them."""
+    rng, stage = random.Random(seed), Stage()
+    try:
+        publisher = Publisher(stage.client(), rng, loss)
+        decoder = Decoder(stage.client(), rng, loss)
+        spec = plane.ReceiverSpec(
+            publisher.client.number, "video", 90000, {96: "video/VP9"}, {97: 96}, "v", {IN: 0}, {IN + 1: IN}
+        )
+        stage.plane.add_receiver(1, spec)
+        stage.route(5, 1, decoder.client, rtx_ssrc=RTX_OUT, rtx_payload_type=121)
+        await played(stage, publisher, decoder, described(name, 5, descriptors=False), rng, 2)
+        seen = judge(publisher, decoder)
+        judge_pictures(publisher, decoder)
+        assert len(seen) < len(publisher.frames)
+    finally:
+        stage.close()
+
+
+@pytest.mark.parametrize("name", ["vp9_k", "vp9_f"])
+@pytest.mark.parametrize("loss", [0.0, 0.04])
+async def test_spatial_layers_by_payload_descriptor(name: str, loss: float) -> None:
+    await by_payload_descriptor(name, 3, loss)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+async def test_every_forwarded_frame_can_be_decoded(figure: Figure) -> None:
+    """Twenty seeds of each; one frame whose references were not forwarded fails it."""
+    runs = 0
+    for seed in range(100, 120):
+        for loss in (0.0, 0.03):
+            await temporal_layers_of_vp8(seed, loss)
+            await by_payload_descriptor("vp9_f", seed, loss)
+            for name, mime in DESCRIBED:
+                await by_dependency_descriptor(name, mime, seed, loss)
+            runs += 2 + len(DESCRIBED)
+    assert figure("streams with changing layers of which every forwarded frame could be decoded", runs, "runs", goal=">= 200")
 
 
 async def test_a_viewer_without_the_extension_gets_the_same_frames() -> None:
@@ -238,7 +294,7 @@ async def test_a_viewer_without_the_extension_gets_the_same_frames() -> None:
         assert {
             (publisher.frames[number].spatial, publisher.frames[number].temporal) for number in judge(publisher, decoder)
         } == {(0, 0)}
-        judge_pictures(decoder)
+        judge_pictures(publisher, decoder)
         assert all(not packet[0] & 0x10 for packet in decoder.client.received)
     finally:
         stage.close()
