@@ -332,7 +332,14 @@ def test_run_prints_url_and_sign_ins_when_the_hub_is_ready(start: Start, data_di
         assert f"http://localhost:{port}" in text
         assert "p4ss" in text
         names = json.loads((data_dir / "data" / "run" / "pids.json").read_text())
-        assert sorted(name for name in names if not name.endswith("-spare")) == ["bridge-rtsp", "camera", "hub", "media-0", "record-0", "supervisor"]
+        assert sorted(name for name in names if not name.endswith("-spare")) == [
+            "bridge-rtsp",
+            "camera",
+            "hub",
+            "media-0",
+            "record-0",
+            "supervisor",
+        ]
         told = {what: Path(f"/proc/{names['camera']}/{what}").read_bytes() for what in ("cmdline", "environ")}
         assert b"\0CAMERA_PASSWORD=s3cret\0" in b"\0" + told["environ"]
         assert b"s3cret" not in told["cmdline"]  # which everybody on the machine may read
