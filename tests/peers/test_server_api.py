@@ -6,14 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from statistics import median
 
+import aiohttp
 import pytest
 from livekit import api, rtc
+from livekit.protocol import rtc as rtc_protocol
 
 from tests.support import until
 from tests.support.browser import chromium
 from tests.support.caller import Caller
+from tests.support.house import join_parameter
 from tests.support.hub import Hub
+from tests.support.proofs import Figure
 from tests.support.tab import tab
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
@@ -223,3 +228,71 @@ async def test_a_forwarding_survives_its_workers() -> None:
             seen = await carol.sees("alice", after=killed + 0.3, count=5, within=30)
             print("worker of", room, "killed: pictures after", round(seen - killed, 2))
         assert alice.room.isconnected()
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(300)
+async def test_how_long_admins_wait(figure: Figure) -> None:
+    """Twenty of each, with callers who publish; from the request to its answer, and to pictures where there are some."""
+    calls: list[float] = []
+    moves: list[float] = []
+    forwards: list[float] = []
+    pictures: dict[str, list[float]] = {"move": [], "forward": []}
+    async with (
+        Hub() as hub,
+        admin(hub) as asking,
+        Caller(hub.url, hub.token("alice")) as alice,
+        Caller(hub.url, hub.token("bob")) as bob,
+        Caller(hub.url, hub.token("carol", room="s")) as carol,
+    ):
+
+        async def echo(call: rtc.RpcInvocationData) -> str:
+            return call.payload
+
+        alice.room.local_participant.register_rpc_method("echo", echo)
+        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
+        for number in range(20):
+            began = time.monotonic()
+            assert await asking.rpc("r", "alice", "echo", str(number)) == str(number)
+            calls.append(time.monotonic() - began)
+        for _ in range(20):
+            began = time.monotonic()
+            forwards.append(await asking.forward("alice", "r", "s") - began)
+            pictures["forward"].append(await carol.sees("alice", after=began, count=1) - began)
+            await asking.client.room.remove_participant(api.RoomParticipantIdentity(room="s", identity="alice"))
+            await until(lambda: "alice" not in carol.room.remote_participants)
+        for there, here, watching in [("r", "s", carol), ("s", "r", bob)] * 10:
+            began = time.monotonic()
+            moves.append(await asking.move("alice", there, here) - began)
+            pictures["move"].append(await watching.sees("alice", after=began, count=1) - began)
+    assert figure("PerformRpc, median", 1000 * median(calls), "ms", goal="≤ 500 ms")
+    assert figure("MoveParticipant, median of the answer", 1000 * median(moves), "ms", goal="≤ 500 ms")
+    assert figure("MoveParticipant, median to the first picture", 1000 * median(pictures["move"]), "ms", goal="≤ 1000 ms")
+    assert figure("ForwardParticipant, median of the answer", 1000 * median(forwards), "ms", goal="≤ 500 ms")
+    assert figure("ForwardParticipant, median to the first picture", 1000 * median(pictures["forward"]), "ms", goal="≤ 1000 ms")
+
+
+@pytest.mark.prove
+async def test_how_long_a_removed_participants_token_lives(figure: Figure) -> None:
+    """From the admin's request to the first refusal, asked for without a pause."""
+    dead: list[float] = []
+    async with Hub() as hub, admin(hub) as asking, aiohttp.ClientSession() as session:
+
+        async def enters(token: str) -> bool:
+            async with session.get(f"{hub.base}/rtc/validate", params={"access_token": token}) as answer:
+                return answer.status == 200
+
+        for number in range(20):
+            token = hub.token(f"guest-{number}")
+            query = {"access_token": token, "join_request": join_parameter(rtc_protocol.JoinRequest())}
+            async with session.ws_connect(f"{hub.base}/rtc/v1", params=query) as ws:
+                await ws.receive()
+                assert await enters(token)
+                who = api.RoomParticipantIdentity(room="r", identity=f"guest-{number}")
+                began = time.monotonic()
+                removing = asyncio.create_task(asking.client.room.remove_participant(who))
+                while await enters(token):
+                    pass
+                dead.append(time.monotonic() - began)
+                await removing
+    assert figure("A removed participant's token is dead, worst of 20", 1000 * max(dead), "ms", goal="≤ 100 ms")
