@@ -32,7 +32,8 @@ class Mutator:
                 data = bytearray(self._words(bytes(data)))
             else:
                 self._octets(data)
-        return bytes(data[: self._largest])
+            del data[self._largest :]
+        return bytes(data)
 
     def _octets(self, data: bytearray) -> None:
         random = self._random
