@@ -42,7 +42,7 @@ def sender_report(route: Route, now: float) -> bytes | None:
 def note_report(route: Route, report: rtcp.Report, now: float) -> None:
     """A subscriber's reception report about one of our streams."""
     counters = route.counters
-    counters.fraction_lost = report.fraction / 256
+    counters.lost, counters.highest = report.lost, report.highest
     counters.jitter_ms = report.jitter * 1000 / route.receiver.clock_rate
     sent = route.reports.get(report.lsr) if report.lsr else None
     if sent is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from commhub.media import messages
+from commhub.media.losses import Losses
 from commhub.media.messages import Message, PeerQuality, Speaker
 from commhub.media.plane import Plane
 from commhub.media.quality import Observation, judge
@@ -31,7 +32,7 @@ class Observer:
         self._home = home
         self._speakers: dict[str, Speakers] = {}  # by room
         self._quality: dict[Peer, int] = {}  # as told
-        self._counted: dict[int, tuple[int, int]] = {}  # receiver → packets, lost at the last look
+        self._losses = Losses()
         self._quality_at = 0.0
 
     def forget_room(self, room: Room) -> None:
@@ -88,35 +89,47 @@ class Observer:
     # ---- connection quality
 
     def _tell_quality(self) -> None:
+        receivers: set[int] = set()
+        routes: set[int] = set()
         for room in self._home.rooms.values():
+            lost = self._lost_upstream(room, receivers)
             changed = []
             for peer in room.peers.values():
                 if peer.connection is None or (not peer.connected and peer not in self._quality):
                     continue
-                quality, score = judge(self._observations(peer), connected=peer.connected)
+                seen = self._received(peer, routes) + [
+                    Observation(lost[track]) for track in peer.tracks.values() if track in lost
+                ]
+                quality, score = judge(seen, connected=peer.connected)
                 if self._quality.get(peer) != quality:
                     self._quality[peer] = quality
                     changed.append(PeerQuality(peer.id, quality, score))
             if changed:
                 self._home.emit(messages.Quality(room.name, changed))
+        self._losses.keep(receivers, routes)
 
-    def _observations(self, peer: Peer) -> list[Observation]:
-        plane = self._home.plane
+    def _lost_upstream(self, room: Room, receivers: set[int]) -> dict[Track, float]:
+        """Track → the share of it that never came, of those that flow."""
+        lost = {}
+        for track in room.tracks.values():
+            for encoding in track.encodings:
+                receivers.add(encoding.receiver)
+                _, gone = self._losses.up(encoding.receiver, self._home.plane.reception(encoding.receiver))
+                if track.flows:
+                    lost[track] = max(gone, lost.get(track, 0.0))
+        return lost
+
+    def _received(self, peer: Peer, routes: set[int]) -> list[Observation]:
         result = []
         for subscription in peer.subscriptions.values():
-            if subscription.route and subscription.active and not subscription.starved:
-                counters = plane.counters(subscription.route)
-                if counters.packets:
-                    result.append(Observation(counters.fraction_lost, counters.rtt_ms, counters.jitter_ms))
-        for track in peer.tracks.values():
-            for encoding in track.encodings:
-                layers = plane.layers(encoding.receiver) if track.flows else []
-                packets, lost = sum(one.packets for one in layers), sum(one.lost for one in layers)
-                packets_before, lost_before = self._counted.get(encoding.receiver, (0, 0))
-                self._counted[encoding.receiver] = (packets, lost)
-                fresh, missing = packets - packets_before, lost - lost_before
-                if fresh > 0 and missing >= 0:
-                    result.append(Observation(missing / (fresh + missing)))
+            if not subscription.route or subscription.encoding is None:
+                continue
+            routes.add(subscription.route)
+            counters = self._home.plane.counters(subscription.route)
+            loss = self._losses.down(subscription.route, counters)
+            if counters.packets and subscription.active and not subscription.starved:
+                own = max(0.0, loss - self._losses.missing(subscription.encoding.receiver))
+                result.append(Observation(own, counters.rtt_ms, counters.jitter_ms))
         return result
 
     def tick(self) -> None:
@@ -124,5 +137,4 @@ class Observer:
         self._tell_speakers(now)
         if now - self._quality_at >= QUALITY_INTERVAL:
             self._quality_at = now
-            self._counted = {number: seen for number, seen in self._counted.items() if self._home.tracks_of(number)}
             self._tell_quality()

@@ -88,7 +88,8 @@ class RouteSpec:
 class RouteCounters:
     packets: int = 0
     octets: int = 0
-    fraction_lost: float = 0.0  # of the last receiver report, 0 … 1
+    lost: int = 0  # packets the receiver says that it missed, in all
+    highest: int = 0  # the sequence number it has come to, with the times it wrapped around
     jitter_ms: float = 0.0
     rtt_ms: float = 0.0
     layer: int = -1  # what is being sent; -1 nothing yet

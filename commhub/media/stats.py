@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from commhub.errors import NotFound
+from commhub.media.losses import Losses
 from commhub.media.messages import AskStats, DownStats, PeerStats, RoomStats, UpStats
-from commhub.media.plane import Plane, Reception
+from commhub.media.plane import LayerCounters, Plane
 from commhub.media.room import Peer, Room, Subscription, Track
 
 SHORTEST = 0.5  # seconds; who asks sooner gets the last answer again
@@ -29,10 +30,11 @@ class Home(Protocol):
 
 @dataclass(slots=True)
 class _Look:
-    """What was counted at ``at``: receiver → (expected, received, lost, octets, nacks), route → (octets, nacks)."""
+    """What was counted at ``at``: octets and NACKs of receivers and of routes."""
 
     at: float
-    receivers: dict[int, tuple[int, int, int, int, int]] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
+    receivers: dict[int, tuple[int, int]] = field(default_factory=dict)
     routes: dict[int, tuple[int, int]] = field(default_factory=dict)
     answer: RoomStats | None = None
 
@@ -51,12 +53,13 @@ class Stats:
         before = self._looks.get(room.name)
         if before is not None and before.answer is not None and now - before.at < SHORTEST:
             return before.answer
-        look = self._looks[room.name] = _Look(now)
+        look = self._looks[room.name] = _Look(now, before.losses if before is not None else Losses())
         seconds = 0.0 if before is None else now - before.at
         answer = _Answer(self._home, before or _Look(now), look, seconds)
         for track in room.tracks.values():
             answer.up(track)  # who receives it is judged by how it came
         look.answer = RoomStats(room.name, round(seconds, 3), [answer.peer(peer) for peer in room.peers.values()])
+        look.losses.keep(look.receivers, look.routes)
         return look.answer
 
 
@@ -65,7 +68,6 @@ class _Answer:
 
     def __init__(self, home: Home, before: _Look, look: _Look, seconds: float) -> None:
         self._home, self._before, self._look, self._seconds = home, before, look, seconds
-        self._ages: dict[int, float] = {}
         self._ups: dict[Track, UpStats] = {}
 
     def peer(self, peer: Peer) -> PeerStats:
@@ -93,85 +95,63 @@ class _Answer:
         )
 
     def up(self, track: Track) -> None:
-        if track.encodings:
-            self._ups[track] = self._up(track)
-
-    def _up(self, track: Track) -> UpStats:
-        plane, total, best = self._home.plane, Reception(), (0, 0)
-        fresh = [0, 0, 0, 0, 0]
-        rates: list[int] = []
+        if not track.encodings:
+            return
+        plane, look = self._home.plane, self._look
+        octets = nacks = 0
+        wire = gone = jitter = 0.0
+        layers: list[LayerCounters] = []
         for encoding in track.encodings:
             seen = plane.reception(encoding.receiver)
-            for at, value in enumerate(self._since(encoding.receiver, seen)):
-                fresh[at] += value
-            total.jitter_ms = max(total.jitter_ms, seen.jitter_ms)
-            layers = plane.layers(encoding.receiver)
-            rates = rates or [layer.bitrate for layer in layers]
-            best = max([best, *((layer.width, layer.height) for layer in layers)])
-        expected, received, lost, octets, nacks = fresh
-        return UpStats(
+            now = look.receivers[encoding.receiver] = (seen.octets, seen.nacks)
+            before = self._before.receivers.get(encoding.receiver, now)
+            octets, nacks = octets + max(0, now[0] - before[0]), nacks + max(0, now[1] - before[1])
+            lost = look.losses.up(encoding.receiver, seen)
+            wire, gone, jitter = max(wire, lost[0]), max(gone, lost[1]), max(jitter, seen.jitter_ms)
+            layers = layers or plane.layers(encoding.receiver)
+        last = max((layer.last_at for layer in layers), default=0.0)
+        self._ups[track] = UpStats(
             track=track.id,
             kind=track.kind,
             source=track.source,
             muted=not track.flows,
             bitrate=self._rate(octets * 8),
-            loss=_share(expected - received, expected),
-            gone=_share(lost, expected),
-            jitter_ms=round(total.jitter_ms, 1),
-            nacks=round(nacks / self._seconds, 1) if self._seconds else 0.0,
-            age=round(self._age(track), 2),
-            layers=rates,
-            width=best[0],
-            height=best[1],
+            loss=round(wire, 4),
+            gone=round(gone, 4),
+            jitter_ms=round(jitter, 1),
+            nacks=self._each(nacks),
+            age=round(max(0.0, self._home.now() - last), 2) if last else -1.0,
+            layers=[layer.bitrate for layer in layers],
+            width=max((layer.width for layer in layers), default=0),
+            height=max((layer.height for layer in layers), default=0),
         )
 
-    def _since(self, receiver: int, seen: Reception) -> tuple[int, ...]:
-        now = (seen.expected, seen.received, seen.lost, seen.octets, seen.nacks)
-        self._look.receivers[receiver] = now
-        before = self._before.receivers.get(receiver, now)
-        # A stream that began anew counts from nothing.
-        return tuple(max(0, value - earlier) for value, earlier in zip(now, before, strict=True))
-
-    def _age(self, track: Track) -> float:
-        first = track.primary
-        if first is None:
-            return -1.0
-        if first.receiver not in self._ages:
-            last = max((layer.last_at for layer in self._home.plane.layers(first.receiver)), default=0.0)
-            self._ages[first.receiver] = max(0.0, self._home.now() - last) if last else -1.0
-        return self._ages[first.receiver]
-
     def _down(self, subscription: Subscription) -> DownStats:
+        track, look = subscription.track, self._look
         counters = self._home.plane.counters(subscription.route)
-        track, now = subscription.track, (counters.octets, counters.nacks)
-        self._look.routes[subscription.route] = now
+        now = look.routes[subscription.route] = (counters.octets, counters.nacks)
         octets, nacks = self._before.routes.get(subscription.route, now)
+        up, encoding = self._ups.get(track), subscription.encoding
+        best = len(up.layers) - 1 if up is not None and up.layers else 0
         return DownStats(
             track=track.id,
             kind=track.kind,
             bitrate=self._rate((counters.octets - octets) * 8),
-            loss=round(counters.fraction_lost, 4),
-            upstream=self._upstream(track),
+            loss=round(look.losses.down(subscription.route, counters), 4),
+            upstream=round(look.losses.missing(encoding.receiver), 4) if encoding is not None else 0.0,
             jitter_ms=round(counters.jitter_ms, 1),
             rtt_ms=round(counters.rtt_ms, 1),
-            nacks=round(max(0, counters.nacks - nacks) / self._seconds, 1) if self._seconds else 0.0,
+            nacks=self._each(max(0, counters.nacks - nacks)),
             layer=counters.layer,
-            wanted=subscription.quality,
+            wanted=min(subscription.quality, best),
             paused=subscription.starved,
-            flows=track.flows and 0 <= self._age(track) < FLOWING,
+            flows=track.flows and up is not None and 0 <= up.age < FLOWING,
             seen=subscription.active,
         )
-
-    def _upstream(self, track: Track) -> float:
-        """The share of the track that nobody can have: what was repaired in time, or is not repaired at all, counts as it is."""
-        up = self._ups.get(track)
-        if up is None:
-            return 0.0
-        return up.gone if up.nacks else up.loss
 
     def _rate(self, bits: int) -> int:
         return max(0, int(bits / self._seconds)) if self._seconds else 0
 
-
-def _share(part: int, whole: int) -> float:
-    return round(min(1.0, max(0.0, part / whole)), 4) if whole > 0 else 0.0
+    def _each(self, number: int) -> float:
+        """Per second."""
+        return round(number / self._seconds, 1) if self._seconds else 0.0

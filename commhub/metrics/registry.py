@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from commhub import log as logs
@@ -14,6 +14,7 @@ from commhub.metrics.catalogue import BY_NAME, METRICS
 
 log = logs.get(__name__)
 
+disable_created_metrics()  # when a histogram was made says nothing, and would be a metric more
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Family = GaugeMetricFamily | CounterMetricFamily
 

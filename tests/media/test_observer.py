@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from commhub.media import messages as m
-from commhub.media.plane import LayerCounters, RouteCounters
+from commhub.media.plane import Reception, RouteCounters
 from tests.support.engine import Bench, watching
 
 
@@ -43,12 +43,12 @@ async def test_quality_follows_loss(bench: Bench) -> None:
     room.peers["PA_a"].connected = room.peers["PA_b"].connected = True
     bench.pass_time(6)
     assert [(one.peer, one.quality) for one in bench.take(m.Quality)[0].peers] == [("PA_a", 2), ("PA_b", 2)]
-    bench.plane.route_counters[route] = RouteCounters(packets=10, fraction_lost=0.2, rtt_ms=200)
     receiver = bench.receiver("TR_video_PA_a")
-    bench.plane.layer_counters[receiver] = [LayerCounters(packets=950, lost=50)]
+    bench.plane.route_counters[route] = RouteCounters(packets=1000, lost=250, highest=1000, rtt_ms=200)
+    bench.plane.receptions[receiver] = Reception(expected=1000, received=900, lost=50, nacks=100)
     bench.pass_time(6)
     assert {one.peer: one.quality for event in bench.take(m.Quality) for one in event.peers} == {"PA_a": 1, "PA_b": 0}
-    bench.plane.layer_counters[receiver] = [LayerCounters(packets=2000, lost=50)]
+    bench.plane.receptions[receiver] = Reception(expected=2000, received=1900, lost=50, nacks=100)
     room.peers["PA_b"].connected = False
     bench.pass_time(6)
     assert {one.peer: one.quality for event in bench.take(m.Quality) for one in event.peers} == {"PA_a": 2, "PA_b": 3}

@@ -40,7 +40,7 @@ async def test_rates_are_between_two_looks(bench: Bench) -> None:
         LayerCounters(bitrate=1_850_000, width=1280, height=720, last_at=bench.now - 0.5),
     ]
     bench.plane.route_counters[route] = RouteCounters(
-        octets=1_000_000, nacks=14, fraction_lost=0.0625, jitter_ms=3.0, rtt_ms=40.0, layer=1
+        octets=1_000_000, nacks=14, lost=20, highest=160, jitter_ms=3.0, rtt_ms=40.0, layer=1
     )
     second, people = ask(bench)
     assert second.seconds == 2.0
@@ -48,8 +48,8 @@ async def test_rates_are_between_two_looks(bench: Bench) -> None:
     assert (up.bitrate, up.loss, up.gone, up.nacks, up.jitter_ms) == (2_000_000, 0.25, 0.05, 30.0, 12.3)
     assert (up.age, up.layers, up.width, up.height) == (0.25, [150_000, 1_850_000], 1280, 720)
     (down,) = people["PA_b"].down
-    assert (down.track, down.bitrate, down.loss, down.upstream, down.nacks) == (VIDEO, 2_000_000, 0.0625, 0.05, 2.0)
-    assert (down.layer, down.wanted, down.flows, down.seen, down.paused) == (1, 2, True, True, False)
+    assert (down.track, down.bitrate, down.loss, down.upstream, down.nacks) == (VIDEO, 2_000_000, 0.125, 0.05, 2.0)
+    assert (down.layer, down.wanted, down.flows, down.seen, down.paused) == (1, 1, True, True, False)
     assert (people["PA_b"].rtt_ms, people["PA_a"].rtt_ms) == (40.0, 0.0)
 
 

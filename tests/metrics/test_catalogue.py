@@ -48,7 +48,9 @@ def test_names_and_help_follow_the_rules() -> None:
 
 
 async def test_what_is_exported_is_the_catalogue() -> None:
-    families = {one.name: one for one in text_string_to_metric_families((await Metrics().text()).decode())}
+    metrics = Metrics()
+    metrics.observe("join_seconds")("media", 1.0)
+    families = {one.name: one for one in text_string_to_metric_families((await metrics.text()).decode())}
     assert set(families) == {metric.name for metric in METRICS}
     for metric in METRICS:
         assert (families[metric.name].type, families[metric.name].documentation) == (metric.kind, metric.help)
