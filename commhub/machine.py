@@ -71,16 +71,20 @@ def wait_turn(file: Path) -> None:
     """Blocks until no other process has its turn, then keeps it until :func:`end_turn` or until this process ends, however.
 
     Of two processes of a kind one works and the other one waits here with everything loaded: the kernel gives up a dead
-    process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible. Who waits says so in
-    ``<file>.next``: its pid.
+    process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible. ``file`` has the pid of
+    who works, ``<file>.next`` of who waits.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.with_name(f"{file.name}.next").write_text(f"{os.getpid()}\n", "ascii")
+        part = file.with_name(f"{file.name}.next.part")
+        part.write_text(f"{os.getpid()}\n", "ascii")
+        part.replace(file.with_name(f"{file.name}.next"))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     _turns.append(descriptor)
 
 

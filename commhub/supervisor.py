@@ -129,6 +129,7 @@ class Child:
 class _Life:
     child: Child
     spare: _Life | None = None
+    main: _Life | None = None  # whose spare it is
     backoff: Backoff = field(default_factory=Backoff)
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -177,11 +178,8 @@ class Roll:
     def _waits(self, life: _Life) -> bool:
         """Has its spare loaded everything, and waits? It says so itself (`machine.wait_turn`)."""
         assert life.spare is not None
-        try:
-            waiting = (self._run_dir / f"{life.child.name}.turn.next").read_text("ascii").strip()
-        except OSError:
-            return False
-        return life.spare.process is not None and waiting == str(life.spare.process.pid)
+        process = life.spare.process
+        return process is not None and _said(self._run_dir / f"{life.child.name}.turn.next") == process.pid
 
     def _end(self, life: _Life) -> Iterator[float]:
         process = life.process
@@ -216,7 +214,7 @@ class Supervisor:
             if life.child.spare:
                 # Later, so that the first one has its turn and the start is not slowed down.
                 waits = time.monotonic() + SPARE_AFTER
-                life.spare = _Life(replace(life.child, name=f"{life.child.name}-spare"), due_at=waits, first=False)
+                life.spare = _Life(replace(life.child, name=f"{life.child.name}-spare"), main=life, due_at=waits, first=False)
         self._lives = [*mains, *(life.spare for life in mains if life.spare is not None)]
         self._run_dir = run_dir
         self._grace = grace
@@ -261,10 +259,17 @@ class Supervisor:
         changed = False
         for life in self._lives:
             if life.process is None and life.due_at <= now:
+                if life.main is not None and not self._works(life.main):
+                    life.due_at = now + LOOK  # whoever is ready first would have the turn
+                    continue
                 self._start(life, now)
                 changed = True
         if changed:
             self._write_pids()
+
+    def _works(self, life: _Life) -> bool:
+        """Has it loaded everything, and its turn?"""
+        return life.process is not None and _said(self._run_dir / f"{life.child.name}.turn") == life.process.pid
 
     def _start(self, life: _Life, now: float) -> None:
         supervisor, nice = os.getpid(), life.child.nice
@@ -394,6 +399,14 @@ class Supervisor:
         whole, part = self._run_dir / "pids.json", self._run_dir / "pids.json.part"
         part.write_text(json.dumps({"supervisor": os.getpid()} | pids), "ascii")
         part.replace(whole)
+
+
+def _said(file: Path) -> int:
+    """The pid in a file of `machine.wait_turn`; 0 when nobody has said anything."""
+    try:
+        return int(file.read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _in_terminal() -> bool:

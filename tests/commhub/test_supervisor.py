@@ -245,8 +245,8 @@ TURN = (
 
 def test_a_spare_takes_over_and_is_replaced(start: Start, tmp_path: Path) -> None:
     mark = tmp_path / "at-work"
-    program = TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "hub.turn", mark=mark)
-    run = start(f"hub+:0:{program}")
+    program = TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "run" / "hub.turn", mark=mark)
+    run = start(f"hub+:0:{program}", run_dir=tmp_path / "run")
     wait_until(lambda: mark.exists() and mark.read_text() == str(run.pids().get("hub")), what="the first one works")
     spare = run.wait_for("hub", "hub-spare")["hub-spare"]
     os.kill(run.pids()["hub"], signal.SIGKILL)
@@ -308,7 +308,7 @@ def test_a_new_supervisor_ends_what_a_killed_one_has_left(start: Start, data_dir
 
 def test_never_two_of_a_kind_however_often_the_supervisor_is_killed(start: Start, data_dir: Path) -> None:
     """Each worker notes its beginning, and whether another one is alive then. A spare is one of the kind that waits."""
-    turn, note = data_dir / "hub.turn", data_dir / "note"
+    turn, note = data_dir / "run" / "hub.turn", data_dir / "note"
     program = (
         "import os,pathlib,sys,time\n"
         f"sys.path.insert(0, '{Path(__file__).parents[2]}')\n"
@@ -372,3 +372,17 @@ def test_it_ends_with_the_terminal_it_was_started_in(start: Start) -> None:
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_a_spare_begins_when_the_first_one_has_its_turn(start: Start, tmp_path: Path) -> None:
+    """However long that one loads: the other way round, the names would be wrong."""
+    go, mark = tmp_path / "go", tmp_path / "at-work"
+    slow = f"import pathlib, time\nwhile not pathlib.Path('{go}').exists(): time.sleep(0.01)\n"
+    program = slow + TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "run" / "hub.turn", mark=mark)
+    run = start(f"hub+:0:{program}", run_dir=tmp_path / "run")
+    main = run.wait_for("hub")["hub"]
+    time.sleep(0.8)  # a spare is due after 0.2 s
+    assert "hub-spare" not in run.pids()
+    go.touch()
+    run.wait_for("hub-spare")
+    assert mark.read_text() == str(main)
