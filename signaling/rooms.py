@@ -252,6 +252,8 @@ class Rooms:
         sid = request.participant_sid
         room = self.room_of(sid, name)
         if room is not None and room.name != name and sid in room.people:
+            if room.people[sid].identity != ticket.identity:
+                return False  # everybody in the first room knows this sid
             ticket = room.people[sid].ticket  # it does not know yet that it was moved; resumed, it is told
         self._revoked.check(ticket.room or name, ticket)
         outs = None if room is None else room.resume(sid, replace(ticket, room=room.name), request, self.now())

@@ -112,6 +112,20 @@ async def test_a_websocket_that_was_away_while_its_participant_moved(house: Hous
     assert house.rooms.rooms["s"].people[sid].present
 
 
+async def test_nobody_else_resumes_the_session_of_somebody_who_was_moved(house: House, admin: Any) -> None:
+    """Whoever was in the first room knows the sid; a token for that room is all a thief needs beside it."""
+    alice, bob = await in_room(house, "alice", "r"), await in_room(house, "bob", "r")
+    sid = house.rooms.rooms["r"].by_identity["alice"]
+    await admin.move_participant(move())
+    await alice.hear("room_moved")
+    thief = await house.join("bob", path="/rtc", reconnect="1", sid=sid)
+    assert (await thief.hear("leave")).reason == models.DisconnectReason.STATE_MISMATCH
+    assert [one.WhichOneof("message") for one in thief.heard] == ["leave"]
+    await alice.say(ping_req=rtc.Ping(timestamp=1))
+    await alice.hear("pong_resp")
+    assert not bob.ws.closed
+
+
 async def test_the_moved_token_holds_no_admins_rights(house: House, admin: Any) -> None:
     alice = await house.join("alice", token=house.token("alice", roomAdmin=True, roomCreate=True, canPublish=False))
     await admin.move_participant(move())
