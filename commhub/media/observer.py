@@ -110,7 +110,7 @@ class Observer:
 
     def _lost_upstream(self, room: Room, receivers: set[int]) -> dict[Track, float]:
         """Track → the share of it that never came, of those that flow."""
-        lost = {}
+        lost: dict[Track, float] = {}
         for track in room.tracks.values():
             for encoding in track.encodings:
                 receivers.add(encoding.receiver)

@@ -30,6 +30,10 @@ class Nat:
             loop.remove_reader(one)
             one.close()
 
+    def passes(self, client: Address, *, up: bool) -> bool:
+        """Does this datagram of a client (or to it) get through?"""
+        return True
+
     def rebind(self, *, back: bool = False) -> None:
         """Every client gets another outer port, or the one it had before: what is sent to the present one is lost from now on."""
         for client, one in list(self._mappings.items()):
@@ -50,14 +54,16 @@ class Nat:
             while True:
                 data, client = self.listener.recvfrom(2048)
                 one = self._mappings.get(client) or self._map(client)
-                with contextlib.suppress(OSError):
-                    one.sendto(data, self.outside)
+                if self.passes(client, up=True):
+                    with contextlib.suppress(OSError):
+                        one.sendto(data, self.outside)
 
     def _in(self, one: socket.socket, client: Address) -> None:
         with contextlib.suppress(OSError):
             while True:
                 data = one.recv(2048)
-                self.listener.sendto(data, client)
+                if self.passes(client, up=False):
+                    self.listener.sendto(data, client)
 
 
 def _udp(address: Address) -> socket.socket:
