@@ -138,8 +138,9 @@ async def test_to_another_worker_it_is_pushed(tmp_path: Path) -> None:
         ):
             here.command(message)
         here.command(m.Offer("r", "PA_a", Offer().send("video", "cam").text(), 1))
-        for message in (m.OpenRoom("s"), m.AddPeer("s", "PA_f", "id-PA_a", kind="bridge"), m.AttachSource("s", "PA_f", SOURCE)):
-            there.command(message)
+        there.command(m.OpenRoom("s"))
+        there.command(m.AddPeer("s", "PA_f", "id-PA_a", kind="bridge"))
+        there.command(m.AttachSource("s", "PA_f", SOURCE))
         there.command(m.Announce("s", "PA_f", "TR_f", "video", "camera", {"TR_a": ""}))
         here.command(m.Relay("r", "PA_a", SOURCE, ["media-1"]))
         track = there.rooms["s"].tracks["TR_f"]
