@@ -10,65 +10,41 @@ from __future__ import annotations
 import asyncio
 import operator
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from commhub import log
 from commhub.media import feedback, redundancy
-from commhub.media.cuts import Cut, may_switch
-from commhub.media.downlink import Outlet, Route, TapOutlet
+from commhub.media.cuts import Cut
 from commhub.media.peer import Peer
 from commhub.media.plane import Path, PlaneEvents
+from commhub.media.sending import NOBODY, Sending
 from commhub.media.sockets import Key, Source
 from commhub.media.srtp import Window
-from commhub.media.uplink import SILENT_LEVEL, Layer, Packet, Stream
-from commhub.wire import red, rtcp, rtp
-from commhub.wire.dependency import renumber
-from commhub.wire.picture import shift
+from commhub.media.uplink import SILENT_LEVEL, Layer, Stream
+from commhub.wire import rtcp, rtp
 
 # STUN per second: of one address and port; of strangers (no transport's path) of one host, and of all of them together.
 CHECKS_PER_PATH, CHECKS_PER_HOST, CHECKS_OF_STRANGERS = 50, 1_000, 3_000
-CLOCK_INTERVAL = 0.25  # s; reports that come faster are not told: nobody may fill a recorder's link with them
-COUNTERS = (
-    "packets_in", "octets_in", "packets_out", "octets_out", "malformed", "unknown_path", "unknown_stream",
-    "unauthentic", "replayed", "stun_limited", "dropped_out", "nacks_out", "nacks_in", "resent", "restored", "plis_out",
-    "plis_in", "failed",
-)  # fmt: skip
 _LOG = log.get(__name__)
 _NOTHING: dict[int, bytes] = {}
-_NOBODY: list[Outlet] = []
 
 
-class PacketPath:
+class PacketPath(Sending):
     """Everything that happens per packet. :class:`commhub.media.forward.Forwarder` adds the commands and the timers."""
 
     def __init__(self, events: PlaneEvents, clock: Callable[[], float]) -> None:
-        self._events = events
+        super().__init__(events)
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._dirty: list[Peer] = []  # have something to send at the end of the batch
         self._gaps: dict[Layer, None] = {}  # miss packets
         self._checks: dict[Key | str, int] = {}
         self._limited = log.Limiter(64)
-        self._count = dict.fromkeys(COUNTERS, 0)
-
-    def _tell(self, fact: Callable[..., None], *values: Any) -> None:
-        """Say something to the control side, later and never from inside a command."""
-        raise NotImplementedError
-
-    def _want_key(self, layer: Layer | None) -> None:
-        raise NotImplementedError
 
     def _connection_closed(self, path: Path) -> None:
         raise NotImplementedError
 
     def _watch_gaps(self) -> None:
         raise NotImplementedError
-
-    def _evaluate(self, outlets: Iterable[Outlet]) -> None:
-        """Let them choose again what to send; asks for the key frames they need."""
-        for outlet in list(outlets):
-            self._want_key(outlet.evaluate())
 
     # --------------------------------------------------------------------------------------------------- sockets
 
@@ -256,170 +232,13 @@ class PacketPath:
         if layer.cuts:
             self._parts(layer, packet, key)
         elif layer.receiver.open:
-            self._deliver(layer, packet, self._begin(layer, packet, packet) if key and layer.waiting else _NOBODY)
-
-    def _parts(self, layer: Layer, packet: Packet, key: bool) -> None:
-        """A packet of a layer that some get only a part of. Who goes over does so before anybody gets it."""
-        layer.first = (before := layer.get(packet.place - 1)) is not None and before.timestamp != packet.timestamp
-        feeds: list[tuple[Layer | Cut, Packet]] = [(layer, packet)]
-        for cut in layer.cuts.values():
-            fresh = cut.highest < 0
-            if (here := cut.take(packet)) is not None:
-                feeds.append((cut, here))
-                if key and fresh:
-                    cut.fill(packet.place)
-        if not layer.receiver.open:
-            return
-        newest = packet.place == layer.highest
-        started = []
-        for feed, here in feeds:
-            if key and feed.waiting:
-                started.append((feed, here, self._begin(feed, here, packet)))
-            elif newest and feed.waiting:
-                self._switch(feed, here, packet)
-        for feed, here in feeds:
-            self._deliver(feed, here, next((outlets for one, _, outlets in started if one is feed), _NOBODY))
-
-    def _switch(self, feed: Layer | Cut, here: Packet, packet: Packet) -> None:
-        """Whoever may goes over to this part without a key frame."""
-        for outlet in list(feed.waiting):
-            old = outlet.layer
-            if old is not None and old.base is feed.base and may_switch(old, feed, packet):
-                outlet.switch(here, packet)
-                self._evaluate([outlet])
-
-    def _begin(self, feed: Layer | Cut, packet: Packet, whole: Packet) -> list[Outlet]:
-        """A key frame: those who wait for it begin, or go over to this part of the layer."""
-        started: list[Outlet] = []
-        for outlet in list(feed.waiting):
-            if outlet.layer is not None and outlet.layer.base is feed.base:
-                if whole.place < feed.base.highest:
-                    continue  # what follows was sent already
-                outlet.switch(packet, whole)
-            elif outlet.may_start(packet):
-                outlet.start(packet)
-            else:
-                continue
-            started.append(outlet)
-            if isinstance(outlet, TapOutlet):
-                self._tell_clock(outlet)
-        if feed.waiting:
-            self._want_key(feed.base)
-        return started
-
-    def _deliver(self, feed: Layer | Cut, packet: Packet, started: list[Outlet]) -> None:
-        """A packet to all who get this layer or part. ``started`` begin with it."""
-        if feed.routes:
-            self._routes(feed.routes, packet)
-        if feed.taps:
-            self._taps(feed.taps, packet)
-        if started and packet.place < feed.highest:
-            self._catch_up(feed, packet.place + 1, started)
+            self._deliver(layer, packet, self._begin(layer, packet, packet) if key and layer.waiting else NOBODY)
 
     def _activated(self, layer: Layer, at: int) -> None:
         layer.active = True
         layer.since_ns = at
         self._tell(self._events.first_packet, layer.receiver.number, layer.number)
         self._evaluate(layer.receiver.outlets)
-
-    def _catch_up(self, layer: Layer | Cut, place: int, outlets: list[Outlet]) -> None:
-        """The first packet of a key frame came late: who began with it also gets what overtook it."""
-        routes = [outlet for outlet in outlets if isinstance(outlet, Route)]
-        taps = [outlet for outlet in outlets if isinstance(outlet, TapOutlet)]
-        while place <= layer.highest:
-            packet = layer.get(place)
-            if packet is not None:
-                self._routes(routes, packet)
-                self._taps(taps, packet)
-            place += 1
-
-    # ----------------------------------------------------------------------------------------------- packets out
-
-    def _routes(self, routes: list[Route], packet: Packet) -> None:
-        """The innermost loop: one header, one seal per subscriber."""
-        place, mark, timestamp, payload, sent, level, picture, _, _, _, dd, earlier = packet
-        dirty = self._dirty
-        octets = 0
-        size = len(payload)
-        for route in routes:
-            number = place + route.sequence
-            if number > route.highest:
-                route.highest = number
-            elif number < route.floor:
-                continue
-            body = payload
-            if picture is not None and route.shifted:
-                body = shift(payload, picture, route.picture_id, route.tl0)
-            elif route.red:
-                body = red.build(route.red, payload, earlier)
-            if dd and (describe := route.describe) is not None:
-                header = describe(
-                    mark, number, timestamp + route.timestamp, sent, renumber(dd, route.frame) if route.frame else dd
-                )
-            else:
-                header = route.header(mark, number, timestamp + route.timestamp, sent, level)
-            peer = route.peer
-            out = peer.out
-            if not out:
-                dirty.append(peer)
-            out.append(header)
-            if (seal := route.seal) is not None:
-                out.append(seal((route.nonce ^ number).to_bytes(12, "big"), body, header))
-            else:
-                self._protect(peer, out, body, route.ssrc, number)
-            route.packets += 1
-            route.octets += size
-            octets += size
-        self._count["packets_out"] += len(routes)
-        self._count["octets_out"] += octets
-
-    def _protect(self, peer: Peer, out: list[bytes], body: bytes, ssrc: int, number: int) -> None:
-        """The last element of ``out`` is the header: it becomes the whole protected packet, in two parts."""
-        assert peer.outbound is not None
-        try:
-            whole = peer.outbound.protect(out[-1], body, ssrc, number)
-        except ValueError:
-            out.pop()
-            self._count["dropped_out"] += 1
-            return
-        out[-1] = whole[:12]
-        out.append(whole[12:])
-
-    def _taps(self, taps: list[TapOutlet], packet: Packet) -> None:
-        for tap in list(taps):
-            number = packet.place + tap.sequence
-            if number > tap.highest:
-                tap.highest = number
-            elif number < tap.floor:
-                continue
-            tap.packets += 1
-            tap.octets += len(packet.payload)
-            try:
-                tap.sink(tap.packet(packet, number), packet.at)
-            except Exception:  # a receiver's fault is its own
-                self._failed("tap")
-
-    def _report(self, layer: Layer, ntp: int, rtp_time: int, now: float) -> None:
-        """A layer's sender told its clock."""
-        layer.sr = (ntp, rtp_time, now)
-        utc = feedback.utc_ns(ntp)
-        if utc is None:
-            return
-        layer.clock = (rtp_time, utc)
-        if not 0 <= now - layer.clock_at < CLOCK_INTERVAL:
-            layer.clock_at = now
-            for tap in layer.taps:
-                self._tell_clock(tap)
-
-    def _tell_clock(self, tap: TapOutlet) -> None:
-        clock = tap.clock()
-        if clock is not None:
-            self._tell(self._events.sender_report, tap.number, *clock)
-
-    def _enqueue(self, peer: Peer, data: bytes) -> None:
-        if not peer.out:
-            self._dirty.append(peer)
-        peer.out += (data, b"")
 
     # ------------------------------------------------------------------------------------------------------ RTCP
 

@@ -35,7 +35,7 @@ class Decoder:
 
     def take(self) -> None:
         for packet in self.client.received[self._read :]:
-            if self.random.random() < self.loss:
+            if self.packets and self.random.random() < self.loss:  # nobody knows what was before the first one
                 continue
             sequence, payload = sequence_of(packet), rtp.payload(packet)
             if int.from_bytes(packet[8:12], "big") == RTX_OUT:
