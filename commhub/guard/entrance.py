@@ -25,7 +25,7 @@ from commhub.tasks import Tasks
 
 log = logs.get(__name__)
 
-ACCEPTS = 16  # in one go, then the loop sees to the others
+ACCEPTS = 64  # in one go, then the loop sees to the others
 REST_SECONDS = 0.2  # no accepting, when there are no file descriptors
 LINGER_SECONDS = 2.0  # a refused body is read and thrown away for so long, so that its sender gets to read why
 UNACKNOWLEDGED_MS = 120_000  # a peer that takes nothing for so long is gone
