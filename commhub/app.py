@@ -63,6 +63,7 @@ log = logs.get(__name__)
 HUB_KEY = "CommHub"
 PACKAGE = Path(__file__).resolve().parent
 CERTIFICATE_CHECK_SECONDS = 3600.0
+FOUND_SECONDS = 30.0  # after the start, until what goes on has been found
 OTHER_FILES = 256  # besides HTTP connections: database, links, files being sent
 
 
@@ -227,6 +228,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await _serve(settings, stack, parts, conference, (egress, ingress), listeners, health, metrics)
         clock = await stack.enter_async_context(Tasks("hub"))
         clock.spawn(lag.run(), "lag")
+        clock.spawn(_tell_ends(webhooks, conference), "ends")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
 
@@ -260,6 +262,12 @@ async def _webhooks(settings: Settings, store: Store, keys: Keys, stack: AsyncEx
     await webhooks.start()
     stack.push_async_callback(webhooks.close)
     return webhooks
+
+
+async def _tell_ends(webhooks: Webhooks, conference: live.Rooms) -> None:
+    """Of what this hub has not found again, once everything had time to be found."""
+    await asyncio.sleep(FOUND_SECONDS)
+    await webhooks.ends(conference.going_on())
 
 
 async def _serve(

@@ -345,6 +345,10 @@ class Rooms:
         """Carry out what a room's state machine said."""
         self.run(self.find(name), list(outs))
 
+    def going_on(self) -> list[tuple[str, str]]:
+        """What ``report`` was told to have begun and goes on: kind and ``unique``."""
+        return self._witnesses.going_on()
+
     # ------------------------------------------------------------------------------------------ carrying out
 
     def make(self, room: Room) -> Room:

@@ -52,6 +52,10 @@ class Witnesses:
             del self._rooms[room.name]
             witness.ended()
 
+    def going_on(self) -> list[tuple[str, str]]:
+        """Kind and ``unique`` of every beginning that was told and has not ended."""
+        return [beginning for witness in self._rooms.values() for beginning in witness.going_on()]
+
     def found(self, room: Room) -> None:
         """A room found again: nobody has noted who changed."""
         room.changed.update(room.people)
@@ -74,6 +78,14 @@ class _Witness:
         changed, room.changed = room.changed, {}
         for sid, person in changed.items():
             self._compare(sid, person)
+
+    def going_on(self) -> list[tuple[str, str]]:
+        found = [("room_started", self.room.info.sid)] if self.began else []
+        for sid, told in self._told.items():
+            if told.joined:
+                found.append(("participant_joined", sid))
+            found += [("track_published", unique) for _, unique in told.tracks.values()]
+        return found
 
     def ended(self) -> None:
         for sid, told in list(self._told.items()):

@@ -311,3 +311,15 @@ ingresses = Table(
     Column("options", LargeBinary, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+#: What was told to have begun and not to have ended; ``body`` is the event that ends it.
+webhook_beginnings = Table(
+    "webhook_beginnings",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("end_id", String(64), nullable=False, unique=True),
+    Column("room", Text, nullable=False, index=True),
+    Column("key", Text, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+)

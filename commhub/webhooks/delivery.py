@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from commhub import log as logs
 from commhub.log import limited
 from commhub.tasks import Tasks
-from commhub.webhooks.event import Receiver
+from commhub.webhooks.event import NS, Receiver
 from commhub.webhooks.lanes import Lanes
-from commhub.webhooks.outbox import NS, Outbox, Row
+from commhub.webhooks.outbox import Outbox, Row
 from commhub.webhooks.sender import Outcome, Sender
 
 log = logs.get(__name__)

@@ -35,6 +35,9 @@ KINDS = frozenset(
         "ingress_ended",
     }
 )
+#: What begins → what ends it, under the same ``unique``.
+ENDS = {"room_started": "room_finished", "participant_joined": "participant_left", "track_published": "track_unpublished"}
+NS = 1_000_000_000
 CONTENT_TYPE = "application/webhook+json"
 TOKEN_SECONDS = 300
 
@@ -64,6 +67,7 @@ class Event:
     key: str
     at: int
     body: str
+    end: Event | None = None  # of a beginning: what ends it, without a date
 
 
 def event(
@@ -82,7 +86,7 @@ def event(
     fact that is told again (by a restarted hub) is the same event."""
     if kind not in KINDS:
         raise ValueError(f"{kind} is no kind of webhook.")
-    said = webhook.WebhookEvent(event=kind, id=_id(kind, unique), created_at=at // 1_000_000_000)
+    said = webhook.WebhookEvent(event=kind, id=event_id(kind, unique), created_at=at // NS)
     parts: list[tuple[Message, Message | None]] = [
         (said.room, room),
         (said.participant, participant),
@@ -94,10 +98,17 @@ def event(
         if part is not None:
             place.CopyFrom(part)
     name = said.room.name or said.egress_info.room_name or said.ingress_info.room_name
-    return Event(said.id, kind, name, key, at, MessageToJson(said, indent=None))
+    body = MessageToJson(said, indent=None)
+    if not unique or kind not in ENDS:
+        return Event(said.id, kind, name, key, at, body)
+    over = ENDS[kind]
+    said.event, said.id, said.created_at = over, event_id(over, unique), 0
+    end = Event(said.id, over, name, key, 0, MessageToJson(said, indent=None))
+    return Event(event_id(kind, unique), kind, name, key, at, body, end)
 
 
-def _id(kind: str, unique: str) -> str:
+def event_id(kind: str, unique: str) -> str:
+    """The same for the same fact; without ``unique`` a new one."""
     digest = hashlib.sha256(f"{kind}\n{unique}".encode()).digest() if unique else secrets.token_bytes(32)
     return "EV_" + base64.b32encode(digest[:15]).decode().lower()
 

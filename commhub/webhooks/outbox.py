@@ -12,11 +12,10 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from commhub.store import Store, Transaction, tables
-from commhub.webhooks.event import Event, Receiver
+from commhub.webhooks.event import NS, Event, Receiver
 
 _t = tables.webhooks.c
 _SOME = 500  # values in one IN (…)
-NS = 1_000_000_000
 T = TypeVar("T")
 
 

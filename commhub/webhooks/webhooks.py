@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +17,9 @@ from commhub.log import limited
 from commhub.model import utc_ns
 from commhub.store import Store, Transaction
 from commhub.tasks import Tasks
+from commhub.webhooks.beginnings import follow, left_over
 from commhub.webhooks.delivery import Counts, Delivery
-from commhub.webhooks.event import Event, Receiver, event
+from commhub.webhooks.event import ENDS, Event, Receiver, event, event_id
 from commhub.webhooks.lanes import Backoff, Lanes
 from commhub.webhooks.outbox import Limits, Outbox
 from commhub.webhooks.sender import Sender
@@ -114,11 +115,25 @@ class Webhooks:
         if self._receivers:
             await self._put(transaction, [event(kind, self._utc(), **what)])
 
+    async def ends(self, going_on: Iterable[tuple[str, str]]) -> None:
+        """Tell of everything that began and is not in ``going_on`` (kind and ``unique`` of its beginning) that it has ended.
+        Once, when the hub has found again what goes on."""
+        if not self._receivers:
+            return
+        living = {event_id(ENDS[kind], unique) for kind, unique in going_on}
+        async with self._store.transaction() as transaction:
+            living |= {held.end.id for held in self._held if held.end is not None}
+            over = await left_over(transaction, living, self._utc())
+            if over:
+                await self._put(transaction, over)
+                log.info("ends told that nobody saw", number=len(over))
+
     async def _put(self, transaction: Transaction, more: Sequence[Event] = ()) -> None:
         """Everything said so far comes first: order within a room is order of saying."""
         held = self._held[:] if more else self._held[:BATCH]
         taken = {name: delivery.taken() for name, delivery in self._deliveries.items()}
-        new = await self._outbox.put(transaction, [*held, *more], self._receivers)
+        events = await follow(transaction, [*held, *more])
+        new = await self._outbox.put(transaction, events, self._receivers)
         for seqs in taken.values():
             await self._outbox.delivered(transaction, seqs, self._utc())
 

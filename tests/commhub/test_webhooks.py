@@ -338,3 +338,74 @@ async def test_a_receiver_that_is_down_for_ten_minutes_gets_5000_events_in_order
     assert figure("webhooks: events delivered after 10 min without receiver", len(host.events), "events", goal="= 5,000")
     assert figure("webhooks: until all 5,000 were there, from the receiver's return", took, "s", goal="≤ 60 s")
     figure("webhooks: tries while the receiver was away 10 min", tries, "tries")
+
+
+async def said(store: Store) -> list[tuple[str, str]]:
+    """Kind and room of everything written, in order."""
+    w = tables.webhooks.c
+    async with store.reading() as reading:
+        return [(row.kind, row.room) for row in await reading.all(sa.select(w.kind, w.room).order_by(w.seq))]
+
+
+def begin(webhooks: Webhooks, name: str, sid: str) -> None:
+    """A room with somebody who publishes; sids as ``sid`` says."""
+    person, track = models.ParticipantInfo(sid=f"PA_{sid}", identity="wang"), models.TrackInfo(sid=f"TR_{sid}")
+    place = models.Room(sid=f"RM_{sid}", name=name)
+    webhooks.emit("room_started", room=place, unique=f"RM_{sid}")
+    webhooks.emit("participant_joined", room=place, participant=person, unique=f"PA_{sid}")
+    webhooks.emit("track_published", room=place, participant=person, track=track, unique=f"TR_{sid} 1")
+
+
+ENDS = ["track_unpublished", "participant_left", "room_finished"]
+
+
+async def test_the_end_is_told_when_everything_died_at_once(store: Store, host: WebhookHost) -> None:
+    async with running(store, host) as webhooks:
+        begin(webhooks, "gone", "a")
+        begin(webhooks, "stays", "b")
+        await host.until(6)
+    async with running(store, host) as webhooks:
+        begin(webhooks, "stays", "b")  # found again
+        going_on = [("room_started", "RM_b"), ("participant_joined", "PA_b"), ("track_published", "TR_b 1")]
+        await webhooks.ends(going_on)
+        await host.until(9)
+        await webhooks.ends(going_on)
+        await asyncio.sleep(0.1)
+    ended = host.events[6:]
+    assert [(event.event, event.room.name) for event in ended] == [(kind, "gone") for kind in ENDS]
+    assert ended[1].participant.identity == "wang"
+    assert ended[0].track.sid == "TR_a"
+    assert all(event.created_at > 1_700_000_000 for event in ended)
+
+
+async def test_a_room_that_begins_anew_ends_what_was_in_the_one_before(store: Store, host: WebhookHost) -> None:
+    async with running(store, host) as webhooks:
+        begin(webhooks, "r", "a")
+        begin(webhooks, "r", "a")  # told again: it is the same
+        begin(webhooks, "r", "b")
+        await host.until(9)
+    started = ["room_started", "participant_joined", "track_published"]
+    assert [event.event for event in host.events] == [*started, *ENDS, *started]
+    assert [event.room.sid for event in host.events] == ["RM_a"] * 6 + ["RM_b"] * 3
+
+
+async def test_what_was_ended_is_not_ended_again(store: Store, host: WebhookHost) -> None:
+    async with running(store, host) as webhooks:
+        begin(webhooks, "r", "a")
+        webhooks.emit("track_unpublished", room=room("r"), unique="TR_a 1")
+        webhooks.emit("participant_left", room=room("r"), unique="PA_a")
+        webhooks.emit("room_finished", room=room("r"), unique="RM_a")
+        await webhooks.ends([])
+        await host.until(6)
+        await webhooks.ends([])
+    assert len(await said(store)) == 6
+    assert [event.event for event in host.events][3:] == ENDS
+
+
+async def test_what_is_said_while_the_ends_are_told_goes_on(store: Store, host: WebhookHost) -> None:
+    async with running(store, host) as webhooks:
+        begin(webhooks, "r", "a")
+        await webhooks.ends([])  # not yet written, not yet seen by whoever asked
+        await host.until(3)
+        await asyncio.sleep(0.1)
+    assert len(host.events) == 3
