@@ -59,7 +59,8 @@ class Conference(Protocol):
 
     async def remove_camera(self, room: str, identity: str) -> None: ...
     def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
-        """``by`` tells apart who records it: it is on while anybody does. LiveKit's Room.active_recording, pushed by room_update: everybody sees the light."""
+        """``by`` tells apart who records it: it is on while anybody does. LiveKit's Room.active_recording, pushed by room_update:
+        everybody sees the light."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,9 @@ class Host(Protocol):
     async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
         """May this ticket enter (or come back into) this room now? Forbidden, NotFound (“requested room does not exist”),
         Conflict (locked), Unauthenticated (revoked)."""
+
+    async def check(self, ticket: Ticket) -> None:
+        """Is this ticket still good for anything? Unauthenticated (revoked)."""
 
     async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
         """Somebody was removed: these tickets are dead from now on, also after a restart, and so is every other one of their

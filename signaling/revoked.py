@@ -24,7 +24,8 @@ class Revoked:
         self._removed = {who: known for who, known in self._removed.items() if known[1] > now}
         for ticket in tickets:
             self._tokens[ticket.token_id] = now + KEPT_SECONDS
-            self._removed[room, ticket.identity] = (before, now + KEPT_SECONDS)
+            known, _ = self._removed.get((room, ticket.identity), (0.0, 0.0))
+            self._removed[room, ticket.identity] = (max(before, known), now + KEPT_SECONDS)
 
     def check(self, room: str, ticket: Ticket) -> None:
         """Unauthenticated when the ticket is dead."""

@@ -66,7 +66,7 @@ class Service:
 class Door(Protocol):
     """Who may call at all: ``signaling.rooms.Rooms``."""
 
-    def verify(self, token: str) -> Ticket:
+    async def authenticate(self, token: str) -> Ticket:
         """Unauthenticated."""
 
 
@@ -90,7 +90,7 @@ class Twirp:
         if not json and request.content_type != "application/protobuf":
             return error(404, "bad_route", "The content type is neither application/protobuf nor application/json.")
         try:
-            ticket = self._door.verify(bearer(request))
+            ticket = await self._door.authenticate(bearer(request))
             if (handler := service.handlers.get(name)) is None:
                 raise HubError(f"{name} is not offered.", "不支持此操作。", code="unimplemented", status=501)
             body = await _body(request)

@@ -25,6 +25,7 @@ from commhub.tasks import Tasks
 log = logs.get(__name__)
 
 REFRESHED_SECONDS = 3600
+LATEST = float(1 << 40)  # “for ever”, in unix seconds that the database can hold
 SETTLE_SECONDS = 20.0  # after a restart, until everybody who is still there has come back
 _a = tables.attendance.c
 
@@ -72,6 +73,10 @@ class Door:
         elif record.locked and not before:
             raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
 
+    async def check(self, ticket: Ticket) -> None:
+        async with self._store.reading() as reading:
+            await self._check_revoked(reading, ticket)
+
     async def _check_revoked(self, reading: Reading, ticket: Ticket) -> None:
         v, r = tables.revocations.c, tables.removals.c
         query = sa.select(v.token_id).where(v.token_id == ticket.token_id)
@@ -84,18 +89,23 @@ class Door:
 
     async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
         v, r = tables.revocations.c, tables.removals.c
+        now, before = time.time(), min(before, LATEST)
         async with self._store.transaction() as transaction:
-            await transaction.run(sa.delete(tables.revocations).where(v.until < int(time.time())))
+            await transaction.run(sa.delete(tables.revocations).where(v.until < int(now)))
             for ticket in tickets:
                 await transaction.run(sa.delete(tables.revocations).where(v.token_id == ticket.token_id))
-                # Tokens that were refreshed from it live a little longer than it does, under the same id.
-                until = int(max(ticket.expires_at, before)) + REFRESHED_SECONDS
+                # Tokens that were refreshed from it live a little longer than it does, under the same id; the last one may
+                # have been made just now, however long ago the first expired.
+                until = int(max(min(ticket.expires_at, LATEST), before, now)) + REFRESHED_SECONDS
                 row = {"token_id": ticket.token_id, "room": room, "identity": ticket.identity, "until": until}
                 await transaction.insert(tables.revocations, row)
                 # Nobody knows how long the others live that were issued for it: this is kept for good, one row for each.
                 one = (r.room == room, r.identity == ticket.identity)
+                known = await transaction.value(sa.select(r.before).where(*one))
                 await transaction.run(sa.delete(tables.removals).where(*one))
-                await transaction.insert(tables.removals, {"room": room, "identity": ticket.identity, "before": before})
+                # What an earlier removal ended does not come to life by a later one that names an earlier moment.
+                row = {"room": room, "identity": ticket.identity, "before": max(before, known or 0.0)}
+                await transaction.insert(tables.removals, row)
 
     async def joined(self, room: str, presence: Presence) -> None:
         if presence.kind == "camera":  # told by consultation.camera_added

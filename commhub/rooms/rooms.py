@@ -257,11 +257,13 @@ class Rooms:
         )
 
     def _ticket(self, record: Consultation, actor: Actor, identity: str) -> str:
-        now = int(time.time())
+        at = time.time()
+        now = int(at)
         claims = {
             "iss": self._key.name,
             "sub": identity,
             "name": actor.name,
+            "iat": round(at, 3),  # exact: whoever is invited again after a removal has a token that is newer than that
             "nbf": now - 60,
             "exp": now + TICKET_SECONDS,
             "jti": secrets.token_urlsafe(16),

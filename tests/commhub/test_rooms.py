@@ -16,9 +16,10 @@ from commhub.conference import Presence, Ticket
 from commhub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from commhub.events import Published
 from commhub.model import Actor, Label
-from commhub.rooms import Once, Rooms, seat_of
+from commhub.rooms import Once, Rooms, door, seat_of
 from commhub.store import tables
 from commhub.views import Consultation
+from signaling import tokens
 from tests.support.hubs import KEY, TERMINAL, Hub, running, ticket_of
 
 
@@ -61,7 +62,7 @@ async def test_what_a_new_consultation_is(hub: Hub) -> None:
     assert made.host.name == "周明远"
     assert [one.short for one in made.organisations] == ["水务"]
     assert {one.name for one in made.people} == {"陈知行", "刘雨桐"}
-    assert set(made.may) == {"join", "lock", "remove", "mute", "record", "camera", "invite", "end"}
+    assert set(made.may) == {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"}
     assert made.id in hub.conference.rooms
     assert [one.event.type for one in events[:2]] == ["consultation.created", "consultation.invited"]
     # Who has no account has no page that could ring.
@@ -116,7 +117,7 @@ async def test_who_sees_it_and_what_he_may(hub: Hub, account: str) -> None:
         return
     assert listed == [made.id]
     may = set(rooms.view(await rooms.find(made.id, person), person).may)
-    everything = {"join", "lock", "remove", "mute", "record", "camera", "invite", "end"}
+    everything = {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"}
     assert may == {
         "dispatcher": everything,
         "admin": everything,
@@ -234,7 +235,7 @@ async def test_whoever_is_removed_stays_out_until_invited_again(hub: Hub) -> Non
         await rooms.remove(made.id, await hub.person("admin"), host.identity)
 
 
-async def test_a_revoked_token_is_dead(hub: Hub) -> None:
+async def test_a_revoked_token_is_dead(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await create(hub)
     held = await ticket(hub, made.id, "dispatcher")
     await hub.door.admit(held)
@@ -243,7 +244,9 @@ async def test_a_revoked_token_is_dead(hub: Hub) -> None:
         await hub.door.revoke(made.id, [held], now)
     with pytest.raises(Unauthenticated):
         await hub.door.admit(held, resuming=True)
-    await hub.door.revoke(made.id, [replace(held, token_id="past", expires_at=5.0, identity="x")], 5.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(door.time, "time", lambda: 5.0)
+        await hub.door.revoke(made.id, [replace(held, token_id="past", expires_at=5.0, identity="x")], 5.0)
     async with hub.parts.store.reading() as reading:
         left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
     assert left == {held.token_id, "past"}
@@ -276,6 +279,35 @@ async def test_with_a_token_all_older_ones_of_the_same_person_die(hub: Hub) -> N
     assert await enters(0.0)  # it does not say: known by its name alone
     await hub.door.revoke(made.id, [held], removed_at + 100)
     assert not await enters(removed_at + 0.001)
+
+
+async def test_what_a_removal_ended_stays_ended(hub: Hub) -> None:
+    """Whatever moment the next removal names, and however long ago the token expired whose refreshed one is still good."""
+    made = await create(hub)
+    held = replace(await ticket(hub, made.id, "dispatcher"), expires_at=time.time() - 9_000, issued_at=1_000.5)
+    older = replace(held, token_id="older", issued_at=900.5)
+    await hub.door.revoke(made.id, [held], 2_000.0)
+    await hub.door.revoke(made.id, [replace(held, token_id="x")], 1.0)
+    for dead in (held, older):
+        with pytest.raises(Unauthenticated):
+            await hub.door.admit(dead)
+        with pytest.raises(Unauthenticated):
+            await hub.door.check(dead)
+    for_ever = replace(held, token_id="y", identity="somebody else", expires_at=1e300)
+    await hub.door.revoke(made.id, [for_ever], float((1 << 63) - 1))
+    with pytest.raises(Unauthenticated):
+        await hub.door.check(replace(for_ever, token_id="z", issued_at=time.time()))
+
+
+async def test_whoever_is_invited_again_gets_in_at_once(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, organisations=[hub.ids["water"]])
+    seat = await come_in(hub, made.id, "water")
+    await hub.door.revoke(made.id, [seat], time.time())
+    await rooms.invite(made.id, zhou, [], [hub.ids["li-sihan"]])
+    joining = await rooms.join(made.id, await hub.person("water"), TERMINAL, "ws://hub")
+    fresh = tokens.verify(joining.token, {KEY.name: tokens.Key(KEY.secret)}, time.time())
+    await hub.door.admit(fresh)
 
 
 async def test_a_ticket_dies_with_the_right_to_it(hub: Hub) -> None:

@@ -15,6 +15,7 @@ from livekit.protocol import models
 from commhub.conference import Ticket
 from commhub.errors import Unauthenticated
 from signaling import tokens
+from signaling.revoked import Revoked
 from tests.support.house import House
 from tests.support.livekit import KEYS, request
 
@@ -64,6 +65,25 @@ async def test_the_moment_before_which_tokens_die_may_be_named(house: House) -> 
         await admin.room.remove_participant(who)
     assert await refused(house, used) == {401}
     await (await house.join(token=other)).hear("join")
+
+
+async def test_the_server_api_takes_no_removed_participants_token(house: House) -> None:
+    """A moderator's page calls it with the token it joined with."""
+    token = house.token("alice", roomAdmin=True)
+    alice = await house.join(token=token)
+    refreshed = await alice.hear("refresh_token")
+
+    async def asks(token: str) -> int:
+        headers, body = {"Authorization": f"Bearer {token}"}, {"room": "r"}
+        async with house.client.post("/twirp/livekit.RoomService/ListParticipants", json=body, headers=headers) as answer:
+            return answer.status
+
+    assert [await asks(token), await asks(refreshed)] == [200, 403]
+    async with api.LiveKitAPI(house.url, "own", "o" * 40) as admin:
+        await admin.room.remove_participant(api.RoomParticipantIdentity(room="r", identity="alice"))
+    assert [await asks(token), await asks(refreshed)] == [401, 401]
+    house.rooms._revoked = Revoked()  # the next hub knows it from its records
+    assert [await asks(token), await asks(refreshed)] == [401, 401]
 
 
 async def test_whoever_was_in_a_deleted_room_needs_a_new_token(house: House) -> None:

@@ -205,6 +205,12 @@ class OpenHost:
         if resuming:
             self.resumed.append(ticket.identity)
 
+    async def check(self, ticket: Ticket) -> None:
+        from commhub.errors import Unauthenticated
+
+        if ticket.token_id in self.dead:
+            raise Unauthenticated("The token was revoked.", "令牌已作废。")
+
     async def revoke(self, room: str, tickets: Sequence[Ticket], before: float) -> None:
         self.dead.update(ticket.token_id for ticket in tickets)
 
