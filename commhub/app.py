@@ -153,28 +153,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         workers, lag = Workers(settings.run_dir, names, epoch), Lag("hub")
 
         internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
-        keys = {name: Key(Secret(key.secret.get_secret_value()), key.scope) for name, key in settings.keys.items()}
-        keys[HUB_KEY] = Key(internal.secret, "own")
-        secret = Secret(settings.turn.secret.get_secret_value())
-        turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
-        terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time), remote_unmute=settings.rooms.remote_unmute)
-        # Signalling and records know each other by two protocols; one of the two has to be told later.
-        webhooks = await _webhooks(settings, base.store, Keys(keys), stack)
+        keys = _keys(settings, internal)
+        webhooks = await _webhooks(settings, base.store, keys, stack)
         hearing: list[Callable[..., None]] = [webhooks.emit] if webhooks.wanted else []
-
-        def report(kind: str, **what: Any) -> None:
-            for hear in hearing:
-                hear(kind, **what)
-
-        conference = live.Rooms(
-            workers,
-            cast(Host, None),
-            Keys(keys),
-            terms,
-            workers=len(names),
-            report=report,
-            ledger=Ledger(settings.run_dir / "people"),
-        )
+        conference = _conference(settings, workers, keys, hearing)
         feeds = Feeds(base.store, events, base.directory, workers)
         rooms = Rooms(base.store, events, conference, feeds, internal)
         door = Door(base.store, base.auth, rooms)
@@ -233,6 +215,27 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await asyncio.Event().wait()
 
 
+def _keys(settings: Settings, internal: InternalKey) -> Keys:
+    """Those of the settings, and the hub's own."""
+    keys = {name: Key(Secret(key.secret.get_secret_value()), key.scope) for name, key in settings.keys.items()}
+    return Keys(keys | {HUB_KEY: Key(internal.secret, "own")})
+
+
+def _conference(settings: Settings, workers: Workers, keys: Keys, hearing: list[Callable[..., None]]) -> live.Rooms:
+    """The live side. ``hearing`` are told its facts; the list may grow until it starts."""
+    secret = Secret(settings.turn.secret.get_secret_value())
+    turn = Turn(tuple(settings.turn.urls), secret, int(settings.turn.credential_hours * 3600))
+    terms = Terms(hub_key=HUB_KEY, ice_servers=ice_servers(turn, time.time), remote_unmute=settings.rooms.remote_unmute)
+
+    def report(kind: str, **what: Any) -> None:
+        for hear in hearing:
+            hear(kind, **what)
+
+    # Signalling and records know each other by two protocols; one of the two has to be told later.
+    nobody, ledger = cast(Host, None), Ledger(settings.run_dir / "people")
+    return live.Rooms(workers, nobody, keys, terms, workers=settings.media.workers, report=report, ledger=ledger)
+
+
 def _metered(parts: Parts, workers: Workers, links: list[ChildLink], webhooks: Webhooks, lag: Lag, run_dir: Path) -> Metrics:
     metrics = Metrics()
     parts.store.observe = metrics.observe("database_seconds")
@@ -267,7 +270,7 @@ async def _webhooks(settings: Settings, store: Store, keys: Keys, stack: AsyncEx
 async def _tell_ends(webhooks: Webhooks, conference: live.Rooms) -> None:
     """Of what this hub has not found again, once everything had time to be found."""
     await asyncio.sleep(FOUND_SECONDS)
-    await webhooks.ends(conference.going_on())
+    await webhooks.ends(conference.witnesses.going_on())
 
 
 async def _serve(

@@ -93,7 +93,7 @@ class Rooms:
         self._calls = Calls()
         self.between, self.forwards = Between(self), Forwards(self)
         self._moved: dict[str, str] = {}  # sid → the room it was moved to; its WebSocket still says the first one
-        self._witnesses = Witnesses(report)
+        self.witnesses = Witnesses(report)
         self._ledger = ledger or Ledger()
         self._ledger.read(self.now())
         self._tasks = Tasks("signalling")
@@ -354,10 +354,6 @@ class Rooms:
         """Carry out what a room's state machine said."""
         self.run(self.find(name), list(outs))
 
-    def going_on(self) -> list[tuple[str, str]]:
-        """What ``report`` was told to have begun and goes on: kind and ``unique``."""
-        return self._witnesses.going_on()
-
     # ------------------------------------------------------------------------------------------ carrying out
 
     def make(self, room: Room) -> Room:
@@ -392,7 +388,7 @@ class Rooms:
                         del self.rooms[room.name]
                     log.info("room ended", room=room.name, reason=out.reason)
         self._ledger.look(room, outs)
-        self._witnesses.look(room)
+        self.witnesses.look(room)
         self.forwards.look(room)
 
     # ------------------------------------------------------------------------------------------ workers
@@ -446,7 +442,7 @@ class Rooms:
                 known.info.CopyFrom(found.info)
                 known.terms = found.terms
             self.run(known, known.restore(state, now))
-            self._witnesses.found(known)
+            self.witnesses.found(known)
             self.forwards.found(known)
             log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
         self._pulse()
