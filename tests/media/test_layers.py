@@ -273,7 +273,7 @@ async def test_every_forwarded_frame_can_be_decoded(figure: Figure) -> None:
             for name, mime in DESCRIBED:
                 await by_dependency_descriptor(name, mime, seed, loss)
             runs += 2 + len(DESCRIBED)
-    assert figure("streams with changing layers of which every forwarded frame could be decoded", runs, "runs", goal=">= 200")
+    assert figure("streams with changing layers of which every forwarded frame could be decoded", runs, "runs", goal="≥ 200")
 
 
 async def test_a_viewer_without_the_extension_gets_the_same_frames() -> None:
