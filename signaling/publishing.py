@@ -39,11 +39,12 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
         _add_codec(room, person, known, request)
         return
     for track in list(person.tracks.values()):
-        if not track.bound and request.cid in track.cids:
-            if track.ended_at is None:  # asked again after a resume
-                room.send(person, _published(request.cid, track))
-                return
-            withdraw(room, person, track)  # unpublished and published anew
+        if not track.bound and track.ended_at is None and request.cid in track.cids:  # asked again after a resume
+            room.send(person, _published(request.cid, track))
+            return
+        if not track.bound and track.ended_at is not None and track.info.type == request.type:
+            # Unpublished and published anew. It must not wait: Firefox's sections go to whatever of their kind is announced.
+            withdraw(room, person, track)
     if len(person.tracks) >= room.terms.max_tracks:
         raise Refused(Reason.LIMIT_EXCEEDED, "You publish too many tracks.")
     track = _track(request)
