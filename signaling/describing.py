@@ -51,11 +51,12 @@ def introduced(ticket: Ticket, request: rtc.JoinRequest) -> tuple[str, dict[str,
     return metadata, attributes
 
 
-def may(person: Participant, request: rtc.UpdateParticipantMetadata) -> str:
-    """Why somebody may not change this of themselves; '' when they may."""
+def may(person: Participant, request: rtc.UpdateParticipantMetadata, *, kept: bool) -> str:
+    """Why somebody may not change this of themselves; '' when they may. In a consultation (``kept``) pages show everybody's
+    organisation, also that of a service; in their own rooms API keys use such names as they like."""
     permission: models.ParticipantPermission = person.info.permission
     if not permission.can_update_metadata:
         return "does not have permission to update own metadata"
-    if person.person and RESERVED & set(request.attributes):
+    if (kept or person.person) and RESERVED & set(request.attributes):
         return "the organisation is not what one says of oneself"
     return ""

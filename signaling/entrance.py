@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
@@ -43,6 +42,8 @@ def join(
     sid = messages.new_sid("PA_")
     person = participant.client(ticket, request, sid, now, dual=dual, person=ticket.key == room.terms.hub_key)
     metadata, attributes = describing.introduced(ticket, request)
+    if room.kept:
+        attributes = participant.honest(ticket, attributes)
     person.info.metadata = metadata
     person.info.attributes.clear()
     person.info.attributes.update(attributes)
@@ -102,7 +103,7 @@ def resume(room: Room, sid: str, ticket: Ticket, request: rtc.JoinRequest, now: 
     if not person.media_ended:
         person.away_until = None
     # What an admin changed meanwhile stays; only the token is newer.
-    person.ticket = replace(ticket, grants=person.ticket.grants)
+    person.ticket = participant.with_rights(ticket, person.ticket.grants)
     if person.resumes_to_cut and person.cut_silently:
         person.resumes_to_cut -= 1
         room.close_socket(person)

@@ -13,7 +13,7 @@ from livekit.protocol import models
 from commhub.conference import Ticket
 from signaling import messages, placement, publishing
 from signaling.outs import Joined
-from signaling.participant import Origin, Participant, State, Track
+from signaling.participant import Origin, Participant, State, Track, honest
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -36,7 +36,7 @@ def begin(room: Room, person: Participant, origin: Origin, now: float) -> Partic
     # Their organisation is what their own token says; the token itself is for the other room and stays there.
     ticket = Ticket(key="", identity=person.identity, attributes=dict(person.ticket.attributes))
     image = Participant(info, ticket, kind="bridge", auto_subscribe=False, origin=origin, person=person.person)
-    _describe(image, person)
+    _describe(room, image, person)
     for track in person.tracks.values():
         if track.bound:
             copy = _copy(track)
@@ -53,7 +53,7 @@ def begin(room: Room, person: Participant, origin: Origin, now: float) -> Partic
 def follow(room: Room, image: Participant, person: Participant, muted: dict[str, bool]) -> None:
     """Whatever is different now. ``muted`` is what was last seen of each track there; it is brought up to date. A mute that
     somebody set here stays until it changes there."""
-    changed = _describe(image, person)
+    changed = _describe(room, image, person)
     here = {name: track for track in image.tracks.values() for name in track.cids}
     there = {track.sid: track for track in person.tracks.values() if track.bound}
     for name in [name for name in here if name not in there]:
@@ -74,14 +74,15 @@ def follow(room: Room, image: Participant, person: Participant, muted: dict[str,
         room.show(image)
 
 
-def _describe(image: Participant, person: Participant) -> bool:
+def _describe(room: Room, image: Participant, person: Participant) -> bool:
     """Name, metadata, attributes. True when any of them is new."""
     mine, theirs = image.info, person.info
-    same = (mine.name, mine.metadata, dict(mine.attributes)) == (theirs.name, theirs.metadata, dict(theirs.attributes))
+    attributes = honest(image.ticket, theirs.attributes) if room.kept else dict(theirs.attributes)
+    same = (mine.name, mine.metadata, dict(mine.attributes)) == (theirs.name, theirs.metadata, attributes)
     if not same:
         mine.name, mine.metadata = theirs.name, theirs.metadata
         mine.attributes.clear()
-        mine.attributes.update(theirs.attributes)
+        mine.attributes.update(attributes)
     return not same
 
 

@@ -14,7 +14,7 @@ from commhub.conference import Ticket
 from commhub.media import messages as media
 from signaling import data_tracks, subscribing
 from signaling.outs import Joined
-from signaling.participant import Participant
+from signaling.participant import Participant, honest
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -46,6 +46,10 @@ def arrive(room: Room, person: Participant, ticket: Ticket, now: float) -> None:
     else:
         room.outs.append(Joined(person.presence()))
     person.ticket = ticket
+    if room.kept:
+        said = honest(ticket, person.info.attributes)
+        person.info.attributes.clear()
+        person.info.attributes.update(said)
     person.info.joined_at, person.info.joined_at_ms = int(now), int(now * 1000)
     person.info.version += 1
     others = [other.shown() for other in room.people.values() if not other.hidden and not other.replaced]

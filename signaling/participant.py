@@ -6,6 +6,7 @@ hub finds everybody again (:func:`pack`, :func:`unpack`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -203,12 +204,7 @@ class Participant:
         since. Rights over the server API last no longer than they did in the token that gave them, and the organisation is
         never what somebody says of themselves."""
         ticket = self.ticket
-        attributes = dict(self.info.attributes)
-        for name in RESERVED & (ticket.attributes.keys() | attributes.keys()):
-            if name in ticket.attributes:
-                attributes[name] = ticket.attributes[name]
-            else:
-                del attributes[name]
+        attributes = honest(ticket, self.info.attributes)
         grants = ticket.grants
         if now + ttl > ticket.expires_at:
             grants = {name: value for name, value in grants.items() if name not in API_GRANTS}
@@ -233,6 +229,19 @@ class Participant:
         if self.fixed:
             return track in self.chosen and self.info.permission.can_subscribe
         return self.wants.get(track, self.auto_subscribe) and self.info.permission.can_subscribe
+
+
+def honest(ticket: Ticket, attributes: Mapping[str, str]) -> dict[str, str]:
+    """What is said of somebody, with the reserved ones as their token has them, or not at all."""
+    free = {name: value for name, value in attributes.items() if name not in RESERVED}
+    return {**free, **{name: value for name, value in ticket.attributes.items() if name in RESERVED}}
+
+
+def with_rights(ticket: Ticket, grants: Mapping[str, object]) -> Ticket:
+    """``ticket`` of somebody who comes back with another one, with the ``grants`` they have by now. Of those over the server API
+    it keeps what both tickets give: a short-lived one lends nothing to a long-lived one."""
+    kept = {name: value for name, value in grants.items() if name not in API_GRANTS or ticket.grants.get(name) == value}
+    return replace(ticket, grants=kept)
 
 
 def client(ticket: Ticket, request: rtc.JoinRequest, sid: str, now: float, *, dual: bool, person: bool) -> Participant:

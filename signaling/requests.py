@@ -129,7 +129,7 @@ def _ping_req(room: Room, person: Participant, request: rtc.Ping, now: float) ->
 
 
 def _update_metadata(room: Room, person: Participant, request: rtc.UpdateParticipantMetadata, now: float) -> None:
-    if why := describing.may(person, request):
+    if why := describing.may(person, request, kept=room.kept):
         raise Refused(_REASON.NOT_ALLOWED, why)
     try:
         describing.describe(person, request.name, request.metadata, request.attributes)

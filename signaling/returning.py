@@ -6,12 +6,11 @@ track of the same source, kind and (where there are several) name is the same on
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from livekit.protocol import rtc
 
-from signaling.participant import Participant, Track
+from signaling.participant import Participant, Track, with_rights
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -30,7 +29,7 @@ def remember(person: Participant) -> None:
 def take_up(person: Participant, earlier: Participant) -> None:
     """``person`` is ``earlier`` again: with the rights they had when they were cut off, whatever their token says, with what
     was changed about them, and with whom they wanted to see and be seen by."""
-    person.ticket = replace(person.ticket, grants=earlier.ticket.grants)
+    person.ticket = with_rights(person.ticket, earlier.ticket.grants)
     person.info.permission.CopyFrom(earlier.info.permission)
     person.info.name, person.info.metadata = earlier.info.name, earlier.info.metadata
     person.info.attributes.clear()

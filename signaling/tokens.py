@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import json
-import math
 import re
 import secrets
 import unicodedata
@@ -129,7 +128,7 @@ def _object(claims: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name, 0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -(2**62) < value < 2**62:
         raise _refused(f"The token's {name} is not a time.")
     return float(value)
 
@@ -389,7 +388,9 @@ def with_permission(grants: Mapping[str, object], granted: ParticipantPermission
     )
     changed.pop("canPublishSources", None)
     if granted.can_publish_sources:
-        changed["canPublishSources"] = [names[source] for source in granted.can_publish_sources if source in names]
+        listed = [names[source] for source in granted.can_publish_sources if source in names]
+        # An empty list would read as “any”.
+        changed.update(canPublishSources=listed, canPublish=bool(listed))
     return changed
 
 

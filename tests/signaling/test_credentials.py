@@ -13,6 +13,7 @@ from commhub.errors import Invalid
 from signaling import describing, tokens
 from signaling.clients import client_of
 from signaling.messages import PUBLISH_MIMES, join_from_query
+from signaling.participant import Origin
 from tests.support.livekit import HUB_KEY, KEYS, Stage, request, ticket
 
 
@@ -47,6 +48,45 @@ def test_rights_over_the_api_last_as_long_as_their_token(until: float, kept: boo
     assert {name: name in fresh for name in ("roomAdmin", "roomCreate", "roomList")} == dict.fromkeys(list(grants)[:3], kept)
     assert fresh["roomJoin"]
     assert fresh["recorder"]
+
+
+@pytest.mark.parametrize("way", ["resumed", "back from a dead worker"])
+def test_a_long_token_does_not_prolong_what_a_short_one_gave(way: str) -> None:
+    """Two tokens of one identity: an admin's for a minute, and an ordinary one for a day."""
+    stage = Stage()
+    short = replace(ticket("alice", grants={"roomAdmin": True}), expires_at=stage.now + 60)
+    long = replace(ticket("alice"), expires_at=stage.now + 86_400)
+    sid = enter(stage, short)
+    if way == "resumed":
+        outs = stage.room.resume(sid, long, rtc.JoinRequest(reconnect=True, participant_sid=sid), stage.now)
+        assert outs is not None
+    else:
+        stage.run(stage.room.lost(stage.now))
+        stage.run(stage.room.place(stage.now))
+        sid = enter(stage, long)
+    assert "roomAdmin" not in stage.room.people[sid].credential(stage.now, 600).grants
+    outs = stage.room.resume(sid, short, rtc.JoinRequest(reconnect=True, participant_sid=sid), stage.now)
+    assert "roomAdmin" not in stage.room.people[sid].credential(stage.now, 30).grants
+
+
+def test_in_a_consultation_no_service_makes_up_its_organisation() -> None:
+    """Its page shows it to everybody; in their own rooms API keys use the name as they like."""
+    for kept, shown in ((True, {}), (False, {"org": "Police", "kind": "camera"})):
+        stage = Stage(kept=kept)
+        asked = request()
+        asked.participant_attributes.update({"org": "Police", "kind": "camera"})
+        sid = enter(stage, ticket("bot"), asked)
+        assert dict(stage.room.people[sid].info.attributes) == shown
+        stage.receive(sid, update_metadata=rtc.UpdateParticipantMetadata(attributes={"org": "Mayor"}, request_id=2))
+        assert stage.room.people[sid].info.attributes.get("org") == (None if kept else "Mayor")
+        other = Stage(kept=True)
+        person = stage.room.people[sid]
+        person.info.attributes["org"] = "Mayor"
+        image, _ = other.room.mirror(person, Origin("r", "source"), 0.0)
+        assert not image.info.attributes
+        stage.room.depart(person, "s", stage.now)
+        other.room.arrive(person, person.ticket, stage.now)
+        assert not person.info.attributes
 
 
 def test_nobody_changes_their_organisation() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 from livekit import api
-from livekit.protocol.models import TrackSource
+from livekit.protocol.models import ParticipantPermission, TrackSource
 
 from commhub.errors import Forbidden, HubError, Invalid, Unauthenticated
 from signaling import tokens
@@ -73,6 +73,7 @@ def test_a_refreshed_token_is_revoked_with_the_first() -> None:
         (made(exp=None), "The token has no expiry."),
         (made(exp="soon"), "The token's exp is not a time."),
         (made(exp=True), "The token's exp is not a time."),
+        (made(exp=10**400), "The token's exp is not a time."),
         (made(nbf=NOW + 100), "The token is not valid yet."),
         (made(iss="nobody"), "The token's API key is not known."),
         (made(iss=7), "The token's API key is not known."),
@@ -177,6 +178,11 @@ def test_grants_mean_what_livekit_means(
     assert list(shown.can_publish_sources) == sources
     assert not shown.can_update_metadata
     assert tokens.permission(tokens.with_permission(grants, shown)) == shown
+
+
+def test_sources_that_no_token_can_name_are_not_any_source() -> None:
+    granted = ParticipantPermission(can_publish=True, can_publish_sources=[TrackSource.UNKNOWN])
+    assert not tokens.permission(tokens.with_permission({}, granted)).can_publish
 
 
 def test_reach_of_keys() -> None:
