@@ -23,8 +23,9 @@ MAX_FRAME = 256 * 1024
 MAX_JOIN = 512 * 1024  # a join request, unpacked
 MAX_JOIN_PARAMETER = 48 * 1024  # the same in the query
 
-# The version of LiveKit whose protocol this is: clients compare it before they use RPC and text streams.
-VERSION = "1.13.3"
+# The version of LiveKit whose protocol this is: clients compare it before they use RPC, text streams and, above 1.13.6,
+# simulcast of VP9 and AV1.
+VERSION = "1.13.7"
 PROTOCOL = 17
 
 PUBLISH_MIMES = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1")
