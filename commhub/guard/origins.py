@@ -31,8 +31,9 @@ class Origins:
     def address(self, request: web.BaseRequest) -> str:
         """The client's: of the connection, or the last one of the header that is no proxy of ours."""
         address = request.remote or ""
-        # Each proxy appends whom it heard: what is far left was written by anybody.
-        said = request.headers.get("X-Forwarded-For", "")[-HEADER_LIMIT:]
+        # Each proxy appends whom it heard, to the line that is there or (HAProxy) as another one after it: what comes first
+        # was written by anybody.
+        said = ",".join(request.headers.getall("X-Forwarded-For", []))[-HEADER_LIMIT:]
         forwarded = [one.strip() for one in said.split(",") if one.strip()]
         while forwarded and self.trusted(address):
             address = forwarded.pop()

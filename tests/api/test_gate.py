@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from commhub.api.gate import Gate
 from commhub.api.problems import language
@@ -146,14 +147,16 @@ def test_language(header: str, expected: str) -> None:
 
 
 def test_the_client_s_address_behind_a_proxy() -> None:
-    def address(remote: str, forwarded: str, trusted: str = "10.0.0.0/8") -> str:
+    def address(remote: str, *forwarded: str, trusted: str = "10.0.0.0/8") -> str:
         gate = Gate(None, None, [ipaddress.ip_network(trusted)])  # type: ignore[arg-type]
-        request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded} if forwarded else {})
+        lines = CIMultiDict(("X-Forwarded-For", one) for one in forwarded if one)
+        request = make_mocked_request("GET", "/", headers=lines)
         return gate.address(request.clone(remote=remote))
 
     assert address("192.0.2.1", "203.0.113.5") == "192.0.2.1"  # nobody we trust says so
     assert address("10.0.0.1", "203.0.113.5") == "203.0.113.5"
     assert address("10.0.0.1", "spoofed, 203.0.113.5, 10.0.0.2") == "203.0.113.5"
+    assert address("10.0.0.1", "127.0.0.1", "203.0.113.5") == "203.0.113.5"  # HAProxy leaves the client's line, adds its own
     assert address("10.0.0.1", "") == "10.0.0.1"
     assert address("::1", "203.0.113.5") == "::1"
 

@@ -16,7 +16,7 @@ from commhub.conference import Presence, Ticket
 from commhub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from commhub.events import Published
 from commhub.model import Actor, Label
-from commhub.rooms import Once, Rooms, door, seat_of
+from commhub.rooms import Once, Rooms, seat_of
 from commhub.store import tables
 from commhub.views import Consultation
 from signaling import tokens
@@ -245,7 +245,7 @@ async def test_a_revoked_token_is_dead(hub: Hub, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Unauthenticated):
         await hub.door.admit(held, resuming=True)
     with monkeypatch.context() as patch:
-        patch.setattr(door.time, "time", lambda: 5.0)
+        patch.setattr("commhub.rooms.door.time.time", lambda: 5.0)
         await hub.door.revoke(made.id, [replace(held, token_id="past", expires_at=5.0, identity="x")], 5.0)
     async with hub.parts.store.reading() as reading:
         left = {row.token_id for row in await reading.all(sa.select(tables.revocations))}
