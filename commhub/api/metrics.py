@@ -10,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from commhub.api.gate import Gate, Network, guarded
+from commhub.api.gate import Gate, guarded
 from commhub.errors import Forbidden, Unauthenticated
+from commhub.guard import Network
+from commhub.guard import Network
 from commhub.log import Secret
 
 PERMISSION = "metrics.view"
