@@ -13,7 +13,6 @@ from aiohttp import web
 from commhub.api.gate import Gate, guarded
 from commhub.errors import Forbidden, Unauthenticated
 from commhub.guard import Network
-from commhub.guard import Network
 from commhub.log import Secret
 
 PERMISSION = "metrics.view"

@@ -438,7 +438,8 @@ class Forwarder(Measuring):
                 if layer.reshaped:
                     layer.reshaped = False
                     self._evaluate(receiver.outlets)
-                if layer.cuts and any([outlet.stuck() for outlet in receiver.outlets if outlet.base is layer]):
+                stuck = [outlet.stuck() for outlet in receiver.outlets if outlet.base is layer] if layer.cuts else []
+                if any(stuck):  # asked of every one: they count
                     self._want_key(layer)
                 if layer.active and alive and now_ns - layer.last_ns > ALIVE * 1e9:
                     layer.active = False
