@@ -8,7 +8,9 @@ every answer carries CORS headers.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -136,29 +138,28 @@ class Signalling:
         return web.Response(text="success", headers=CORS)
 
     async def _connect_v1(self, request: web.Request) -> web.StreamResponse:
-        try:
-            join = messages.parse_join(request.query.get("join_request", ""))
-        except ValueError as error:
-            self._count("join request", str(error))
-            return refusal(Invalid(str(error), "加入请求无法读取。"))
-        return await self._connect(request, join, dual=False)
+        return await self._connect(request, lambda: messages.parse_join(request.query.get("join_request", "")), dual=False)
 
     async def _connect_v0(self, request: web.Request) -> web.StreamResponse:
-        return await self._connect(request, messages.join_from_query(request.query), dual=True)
+        return await self._connect(request, lambda: messages.join_from_query(request.query), dual=True)
 
-    async def _connect(self, request: web.Request, join: rtc.JoinRequest, *, dual: bool) -> web.StreamResponse:
+    async def _connect(self, request: web.Request, read: Callable[[], rtc.JoinRequest], *, dual: bool) -> web.StreamResponse:
+        """The token comes first: a join request of 700 octets may unpack to more work than a stranger is worth."""
         ws = web.WebSocketResponse(
             heartbeat=HEARTBEAT_SECONDS,
             compress=False,
             max_msg_size=messages.MAX_FRAME * 2,  # what is too long is refused by name, not by a cut connection
             timeout=CLOSE_SECONDS,
         )
-        resuming = join.reconnect and bool(join.participant_sid)
         since = self.rooms.now()
         try:
             if not ws.can_prepare(request).ok:
                 raise Invalid("This address speaks WebSocket only.", "此地址仅支持 WebSocket。")
             ticket = self.ticket(request)
+            if self._entries is not None and (seconds := self._entries.again(f"{ticket.key} {ticket.identity}")) > 0:
+                return _too_often(seconds)
+            join = self._read_join(read)
+            resuming = join.reconnect and bool(join.participant_sid)
             describing.introduced(ticket, join)
             if self._entries is not None and not resuming:
                 self._entries.join(request)
@@ -172,6 +173,13 @@ class Signalling:
         finally:
             self._open.discard(ws)
         return ws
+
+    def _read_join(self, read: Callable[[], rtc.JoinRequest]) -> rtc.JoinRequest:
+        try:
+            return read()
+        except ValueError as error:
+            self._count("join request", str(error))
+            raise Invalid(str(error), "加入请求无法读取。") from None
 
     # ------------------------------------------------------------------------------------------ the WebSocket
 
@@ -252,6 +260,12 @@ def refusal(error: HubError) -> web.Response:
     later = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) and error.retry_after else {}
     reason = error.message if error.code == "overloaded" else None
     return web.Response(status=status, reason=reason, text=text, headers={**CORS, **later})
+
+
+def _too_often(seconds: float) -> web.Response:
+    """Whoever comes back takes a 403 for the end, a 429 for a delay."""
+    text = "This identity connects too often. 该身份连接过于频繁，请稍后再试。"
+    return web.Response(status=429, text=text, headers={**CORS, "Retry-After": str(math.ceil(seconds))})
 
 
 async def _preflight(request: web.Request) -> web.Response:

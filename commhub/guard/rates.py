@@ -14,6 +14,7 @@ from commhub.guard.limits import BURST_SECONDS, Limits
 from commhub.guard.origins import Origins, group
 
 TOKEN_PATHS = ("/rtc", "/twirp/", "/whip", "/whep", "/w/")  # whoever asks there shows a token
+CONNECTS_PER_SECOND, CONNECTS_AT_ONCE = 4.0, 60.0  # of one identity: a client that lost everything tries some ten times
 ADDRESSES = 10_000  # remembered at most; the one unheard of for longest is forgotten
 
 
@@ -56,6 +57,7 @@ class Entries:
         self._origins, self._clock = origins, clock
         self._joins = Rates(limits.joins_per_second, limits.joins_per_second * BURST_SECONDS)
         self._failures = Rates(limits.failures_per_minute / 60, limits.failures_per_minute)
+        self._comers = Rates(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)
 
     def may_try(self, request: web.Request) -> None:
         """Busy when too many wrong tokens came from there."""
@@ -69,6 +71,11 @@ class Entries:
 
     def failed(self, request: web.Request) -> None:
         self._failures.take(self._key(request), self._clock())
+
+    def again(self, who: str) -> float:
+        """Seconds to wait for one identity, known by its token, that connects again and again; 0: it may now. It concerns
+        those who come back, too."""
+        return self._comers.take(who, self._clock())
 
     def join(self, request: web.Request) -> None:
         """Busy when too many join from there at once."""

@@ -349,6 +349,15 @@ def test_joins_of_an_address() -> None:
     entries.join(request)
 
 
+def test_one_identity_that_connects_again_and_again() -> None:
+    clock = Clock()
+    entries = Entries(Limits(), Origins(), clock)
+    assert [entries.again("own alice") for _ in range(61)] == [0.0] * 60 + [0.25]
+    assert entries.again("own bob") == 0
+    clock.now += 0.25
+    assert entries.again("own alice") == 0
+
+
 def test_rates_remember_only_so_many() -> None:
     rates = Rates(0.1, 1, capacity=3)
     assert rates.take("a", 0) == 0

@@ -11,9 +11,9 @@ from livekit.protocol import models, rtc
 
 from commhub.conference import CameraSeat
 from commhub.errors import Conflict, Forbidden, HubError, NotFound, Unavailable
-from commhub.guard import Pace
+from commhub.guard import Entries, Limits, Origins, Pace
 from commhub.media import messages as media
-from signaling import server, tokens
+from signaling import messages, server, tokens
 from signaling.outs import Terms
 from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS
@@ -194,6 +194,32 @@ async def test_join_requests_nobody_can_read(house: House, join: str) -> None:
     with pytest.raises((aiohttp.WSServerHandshakeError, aiohttp.ClientError)) as failed:
         await house.join(join_request=join)
     assert getattr(failed.value, "status", 400) in (400, 414)
+
+
+async def test_nothing_is_unpacked_for_a_stranger(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """700 octets may unpack to 262,144 messages."""
+    read: list[str] = []
+    parse = messages.parse_join
+    monkeypatch.setattr(messages, "parse_join", lambda parameter: (read.append(parameter), parse(parameter))[1])
+    for token in ("nonsense", house.token(ttl=-1)):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as failed:
+            await house.join(token=token)
+        assert failed.value.status == 401
+    assert read == []
+    await (await house.join()).hear("join")
+    assert len(read) == 1
+
+
+async def test_one_identity_that_connects_again_and_again_waits(house: House) -> None:
+    """Also who only says that he comes back: no bound of the address holds for those."""
+    house.signalling._entries = Entries(Limits(), Origins(), lambda: 1000.0)
+    for _ in range(60):
+        assert house.signalling._entries.again("own alice") == 0
+    with pytest.raises(aiohttp.WSServerHandshakeError) as failed:
+        await house.join("alice", join_request=resume_parameter("PA_nobody"))
+    assert failed.value.headers is not None
+    assert (failed.value.status, failed.value.headers["Retry-After"]) == (429, "1")
+    await (await house.join("bob", join_request=resume_parameter("PA_nobody"))).hear("leave")
 
 
 async def test_a_flood_is_slowed_then_cut(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
