@@ -283,7 +283,7 @@ def mint(
         "iss": key,
         "sub": identity,
         "nbf": int(now),
-        "iat": round(now, 3),  # exact: a removal in the same second must know which tokens are older
+        "iat": now,  # exact (rounded up it would be in the future): a removal in the same second must know which tokens are older
         "exp": int(now + ttl),
         "jti": token_id or secrets.token_hex(16),
         "video": dict(grants or {}),

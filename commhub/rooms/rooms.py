@@ -263,7 +263,8 @@ class Rooms:
             "iss": self._key.name,
             "sub": identity,
             "name": actor.name,
-            "iat": round(at, 3),  # exact: whoever is invited again after a removal has a token that is newer than that
+            # Exact: whoever is invited again after a removal has a token that is newer than that. Not rounded: never in the future.
+            "iat": at,
             "nbf": now - 60,
             "exp": now + TICKET_SECONDS,
             "jti": secrets.token_urlsafe(16),
@@ -284,7 +285,8 @@ class Rooms:
         """Out, with his tokens, until he is invited again."""
         async with self._store.transaction() as transaction:
             record = await self.controllable(transaction, consultation, actor, "remove")
-            there = self._there(record, identity)
+            # Whoever only watches is in nobody's list, and goes all the same.
+            there = _named(self._conference.present(record.id, unseen=True), identity)
             if there.kind != "camera":
                 if picture.member_of(identity) == record.host.id:
                     raise Conflict("The host cannot be removed.", "不能移出发起人。")
@@ -295,25 +297,23 @@ class Rooms:
         if there.kind == "camera":
             await self.remove_camera(consultation, actor, picture.member_of(identity))
             return
-        for one in self.present(record):
+        for one in {one.identity: one for one in self._conference.present(record.id, unseen=True)}.values():
             if one.identity == identity or (
                 one.kind == "person" and picture.member_of(one.identity) == picture.member_of(identity)
             ):
-                with contextlib.suppress(NotFound):  # gone by himself meanwhile
-                    await self._conference.remove(consultation, one.identity)
+                await self.put_out(consultation, one.identity)
+
+    async def put_out(self, consultation: str, identity: str) -> None:
+        """Whoever may not be in it; gone by himself meanwhile is as good."""
+        with contextlib.suppress(NotFound):
+            await self._conference.remove(consultation, identity)
 
     async def mute(self, consultation: str, actor: Actor, identity: str, source: str) -> None:
         async with self._store.transaction() as transaction:
             record = await self.controllable(transaction, consultation, actor, "mute")
-            there = self._there(record, identity)
+            there = _named(self.present(record), identity)
             await audit.record(transaction, actor, "consultation.mute", consultation, object=f"{there.name} {source}")
         await self._conference.mute(consultation, identity, source, True)
-
-    def _there(self, record: Consultation, identity: str) -> Presence:
-        for one in self.present(record):
-            if one.identity == identity:
-                return one
-        raise NotFound("There is nobody of that identity in the room.", "会商中没有这个成员。")
 
     async def _exclude(self, transaction: Transaction, consultation: str, member: str) -> None:
         e = tables.exclusions.c
@@ -473,6 +473,13 @@ class Rooms:
         audiences = [rules.audience(record) for record in found]
         people = sorted({person for one in audiences for person in one.people})
         return Audience(people, sorted({org for one in audiences for org in one.orgs}))
+
+
+def _named(people: Iterable[Presence], identity: str) -> Presence:
+    for one in people:
+        if one.identity == identity:
+            return one
+    raise NotFound("There is nobody of that identity in the room.", "会商中没有这个成员。")
 
 
 def _short(camera: str, name: str) -> dict[str, Any]:
