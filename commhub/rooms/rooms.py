@@ -263,7 +263,7 @@ class Rooms:
             "iss": self._key.name,
             "sub": identity,
             "name": actor.name,
-            # Exact: whoever is invited again after a removal has a token that is newer than that. Not rounded: never in the future.
+            # Exact: whoever is invited again after a removal has a token that is newer than that. Never in the future.
             "iat": at,
             "nbf": now - 60,
             "exp": now + TICKET_SECONDS,
