@@ -44,7 +44,9 @@ class Conference(Protocol):
     async def close(self, room: str) -> None:
         """Disconnect everybody (ROOM_DELETED)."""
 
-    def present(self, room: str) -> list[Presence]: ...
+    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
+        """``unseen``: also those whom nobody sees; of who only watches it is the identity of whose token that is."""
+
     async def remove(self, room: str, identity: str) -> None:
         """NotFound when nobody of that identity is there. The token used is dead from now on."""
 

@@ -141,9 +141,13 @@ class Rooms:
         if (known := self.rooms.get(room)) is not None:
             self.run(known, known.end(models.DisconnectReason.ROOM_DELETED, self.now()))
 
-    def present(self, room: str) -> list[Presence]:
+    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
         known = self.rooms.get(room)
-        return [] if known is None else [person.presence() for person in known.people.values() if not person.hidden]
+        if known is None:
+            return []
+        if not unseen:
+            return [person.presence() for person in known.people.values() if not person.hidden]
+        return [replace(person.presence(), identity=person.owner) for person in known.people.values()]
 
     async def remove(self, room: str, identity: str, *, before: float = 0.0) -> None:
         """``before`` (unix seconds; 0: now): tokens of this identity that were issued before are dead too."""

@@ -235,6 +235,31 @@ async def test_whoever_is_removed_stays_out_until_invited_again(hub: Hub) -> Non
         await rooms.remove(made.id, await hub.person("admin"), host.identity)
 
 
+async def test_whoever_is_removed_watches_no_longer_on_another_terminal(hub: Hub) -> None:
+    """WHEP: with a token of a terminal on which he is in nobody's list."""
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, organisations=[hub.ids["water"]])
+    seat = await come_in(hub, made.id, "water")
+    wall = await ticket(hub, made.id, "water", "01K00000000000000000000000")
+    other = Presence("01K0000000000000000000OTHR:t", "other", "person")
+    hub.conference.watching[made.id] = {wall.identity: Presence(wall.identity, wall.name, "person"), other.identity: other}
+    await rooms.remove(made.id, zhou, seat.identity)
+    assert hub.conference.present(made.id, unseen=True) == [other]
+    await rooms.remove(made.id, zhou, other.identity)
+    assert hub.conference.present(made.id, unseen=True) == []
+
+
+async def test_a_removal_overtakes_another_terminal_on_its_way_in(hub: Hub) -> None:
+    rooms, zhou = hub.parts.rooms, await hub.person("dispatcher")
+    made = await create(hub, organisations=[hub.ids["water"]])
+    seat = await come_in(hub, made.id, "water")
+    phone = await ticket(hub, made.id, "water", "01K00000000000000000000000")
+    await hub.door.admit(phone)
+    await rooms.remove(made.id, zhou, seat.identity)
+    await hub.conference.enter(made.id, phone.identity, phone.name, "person", "")
+    assert hub.conference.present(made.id) == []
+
+
 async def test_a_revoked_token_is_dead(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     made = await create(hub)
     held = await ticket(hub, made.id, "dispatcher")

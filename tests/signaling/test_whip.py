@@ -433,6 +433,8 @@ async def test_who_is_removed_watches_no_longer(place: Place) -> None:
         await place.call("POST", "/whep", PLAYER, token=place.token("alice"))
     await place.call("POST", "/whep", PLAYER, token=place.token("bob"))
     assert len(place.people()) == 4
+    assert [one.identity for one in place.rooms.present("r")] == ["alice"]
+    assert [one.identity for one in place.rooms.present("r", unseen=True)] == ["alice", "alice", "alice", "bob"]
     await place.rooms.remove("r", "alice")
     assert [one.identity.partition("~")[0] for one in place.people()] == ["bob"]
     await place.rooms.remove("r", "bob")

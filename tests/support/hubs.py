@@ -47,6 +47,7 @@ class FakeConference:
     def __init__(self) -> None:
         self.door: Door | None = None
         self.rooms: dict[str, dict[str, Presence]] = {}
+        self.watching: dict[str, dict[str, Presence]] = {}  # whom nobody sees
         self.seats: dict[str, dict[str, CameraSeat]] = {}
         self.lights: dict[str, bool] = {}
         self.provided: list[tuple[str, str]] = []
@@ -61,8 +62,9 @@ class FakeConference:
             assert self.door is not None
             await self.door.left(room, Presence(identity, ""), "ROOM_DELETED")
 
-    def present(self, room: str) -> list[Presence]:
-        return list(self.rooms.get(room, {}).values())
+    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
+        hidden = self.watching.get(room, {}) if unseen else {}
+        return [*self.rooms.get(room, {}).values(), *hidden.values()]
 
     async def enter(self, room: str, identity: str, name: str, kind: str = "person", org: str = "") -> None:
         presence = Presence(identity, name, kind, org, utc_ns())
@@ -76,6 +78,8 @@ class FakeConference:
         await self.door.left(room, presence, reason)
 
     async def remove(self, room: str, identity: str) -> None:
+        if self.watching.get(room, {}).pop(identity, None) is not None:
+            return
         if identity not in self.rooms.get(room, {}):
             raise NotFound("Nobody.")
         assert self.door is not None
