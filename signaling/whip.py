@@ -43,7 +43,7 @@ log = logs.get(__name__)
 SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
 MAX_OFFER = 64 * 1024  # octets
 MAX_SESSIONS = 500  # of one hub
-MAX_OF_TOKEN = 32  # made with one token
+MAX_OF_IDENTITY = 32
 ANSWER_SECONDS = 10.0
 RETRY_AFTER = 2  # seconds
 CORS = {
@@ -162,12 +162,19 @@ class Whip:
     async def _admit(self, request: web.Request, ticket: Ticket, resource: Resource) -> str:
         if self._entries is not None:
             self._entries.join(request)
-        everybody = [one.resource for room in self.rooms.rooms.values() for one in room.people.values() if one.on_http]
+        self._check_number(ticket)
+        name = await self.rooms.admit(ticket, request.query.get("room", ""))
+        self._check_number(ticket)  # of those that asked at the same moment the others are in by now
+        return name
+
+    def _check_number(self, ticket: Ticket) -> None:
+        """Busy. An identity's tokens count together: it gets a new one every few minutes."""
+        everybody = [one for room in self.rooms.rooms.values() for one in room.people.values() if one.on_http]
         if len(everybody) >= self._most:
             raise Busy("The hub serves as many WHIP and WHEP sessions as it may.", "WHIP/WHEP 会话数已达上限。")
-        if sum(one is not None and one.token == resource.token for one in everybody) >= MAX_OF_TOKEN:
-            raise Busy("This token has made as many sessions as it may.", "该令牌的会话数已达上限。")
-        return await self.rooms.admit(ticket, request.query.get("room", ""))
+        mine = sum((one.ticket.key, one.owner) == (ticket.key, ticket.identity) for one in everybody)
+        if mine >= MAX_OF_IDENTITY:
+            raise Busy("This identity has made as many sessions as it may.", "该身份的会话数已达上限。")
 
     async def _begin(
         self, path: str, name: str, ticket: Ticket, resource: Resource, text: str, tracks: list[rtc.AddTrackRequest]

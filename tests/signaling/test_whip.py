@@ -259,12 +259,12 @@ async def test_an_engine_that_does_not_answer(place: Place, monkeypatch: pytest.
 
 
 async def test_so_many_sessions_and_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whip, "MAX_OF_TOKEN", 2)
+    monkeypatch.setattr(whip, "MAX_OF_IDENTITY", 2)
     token = place.token("viewer")
     for _ in range(2):
         assert (await place.call("POST", "/whep", PLAYER, token=token))[0] == 201
     status, problem, _ = await place.call("POST", "/whep", PLAYER, token=token)
-    assert (status, problem["detail"]) == (429, "This token has made as many sessions as it may.")
+    assert (status, problem["detail"]) == (429, "This identity has made as many sessions as it may.")
 
 
 async def test_preflights(place: Place) -> None:
@@ -319,6 +319,18 @@ async def test_a_resource_is_its_token_s(place: Place) -> None:
         assert (await place.call("DELETE", where, token=token))[0] == status
     await asyncio.sleep(0)
     assert (await place.call("DELETE", where, token=place.token()))[0] == 200  # a fresher token of the same participant
+
+
+async def test_so_many_sessions_also_with_many_tokens_at_the_same_moment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whip, "MAX_OF_IDENTITY", 2)
+
+    async def admit(ticket: Ticket, *, resuming: bool = False) -> None:
+        await asyncio.sleep(0.05)  # the database
+
+    place.host.admit = admit  # type: ignore[method-assign]
+    shown = [place.token("wall", attempt=number) for number in range(6)]
+    answers = await asyncio.gather(*(place.call("POST", "/whep", PLAYER, token=token) for token in shown))
+    assert sorted(status for status, _, _ in answers) == [201, 201, 429, 429, 429, 429]
 
 
 async def test_a_restarted_hub_knows_its_sessions(place: Place) -> None:
