@@ -22,12 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from commhub import audit
 from commhub import log as logs
 from commhub.conference import Conference, EgressFile, EgressOrder, Part
-from commhub.errors import Busy, NotFound, Unavailable
+from commhub.errors import Busy, NotFound
 from commhub.events import Events
 from commhub.media import Engine
-from commhub.media.messages import Message, Pick, Record, RecordSnapshot, SessionState, SinkEnded, StopRecord
+from commhub.media.messages import Message, Pick, Record, RecordSnapshot, SessionState, StopRecord
 from commhub.model import By, new_id, utc_ns
 from commhub.recordings import index
+from commhub.recordings.following import Following
 from commhub.store import Store, Transaction, consultations, tables
 from commhub.tasks import Tasks
 
@@ -48,8 +49,19 @@ class _Running:
     order: EgressOrder
     consultation: str | None
     worker: str = ""  # the one the recorder was told
-    confirmed: bool = False  # the recorder records it
     gone_since: float | None = None
+
+    @property
+    def room(self) -> str:
+        return self.order.room
+
+    def told(self, worker: str) -> Record | None:
+        order = self.order
+        if order.state == "ending":
+            return None
+        only = [Pick(part.identity, part.source, part.kind, part.track) for part in order.parts]
+        about = {"egress": PREFIX + order.id, "consultation": self.consultation or "", "kind": order.kind}
+        return Record(session=order.id, room=order.room, worker=worker, title=order.room, about=about, only=only)
 
 
 class _Segment(msgspec.Struct):
@@ -93,12 +105,10 @@ class RoomEgress:
         self._store, self._events, self._conference, self._engine = store, events, conference, engine
         self._folder, self._clock = folder, clock
         self._running: dict[str, _Running] = {}
-        self._tell: Callable[[Message], None] | None = None
+        self._following = Following(engine, self._running)
         self._said: asyncio.Queue[SessionState] = asyncio.Queue()
         self._tasks = Tasks("egress")
         self.changed: Callable[[EgressOrder], None] = _ignore
-        engine.on_event(self._heard)
-        engine.on_worker(lambda snapshot: None, self._worker_lost, self._worker_ready)
 
     async def open(self) -> None:
         """What was running; before the recorder is linked."""
@@ -117,10 +127,7 @@ class RoomEgress:
     # ---- orders
 
     async def start(self, order: EgressOrder) -> EgressOrder:
-        if self._tell is None:
-            raise Unavailable(
-                "The recorder is being restarted: try again in a moment.", "录制进程正在重启，请稍后再试。", code="no_recorder"
-            )
+        self._following.require()
         if len(self._running) >= MAX_RUNNING:
             raise Busy("As many egresses run as may.", "正在进行的导出录制已达上限。")
         now = utc_ns()
@@ -147,7 +154,7 @@ class RoomEgress:
     def _begin(self, order: EgressOrder, consultation: str | None) -> None:
         self._running[order.id] = _Running(order, consultation)
         self._light(order, True)  # the light first: nobody is recorded unawares
-        self._reconcile()
+        self._following.reconcile()
         self.changed(order)
 
     async def stop(self, id: str) -> EgressOrder:
@@ -163,8 +170,7 @@ class RoomEgress:
         return running.order
 
     def _tell_stop(self, running: _Running) -> None:
-        if self._tell is not None:
-            self._tell(StopRecord(session=running.order.id, reason="stopped"))
+        self._following.tell(StopRecord(session=running.order.id, reason="stopped"))
 
     async def find(self, *, id: str = "", room: str = "", active: bool = False) -> list[EgressOrder]:
         query = sa.select(tables.egresses).order_by(_e.id.desc()).limit(MAX_LISTED)
@@ -189,10 +195,9 @@ class RoomEgress:
     # ---- the recorder
 
     def linked(self, snapshot: Message, tell: Callable[[Message], None]) -> None:
-        self._tell = tell
+        self._following.linked(tell)
         known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
         for running in self._running.values():
-            running.worker, running.confirmed = "", False
             if (state := known.get(running.order.id)) is not None:
                 self._said.put_nowait(state)
             elif running.order.state == "ending":
@@ -200,12 +205,10 @@ class RoomEgress:
         for state in known.values():
             if "egress" in state.about and state.state == "recording" and state.session not in self._running:
                 tell(StopRecord(session=state.session, reason="not_wanted"))
-        self._reconcile()
+        self._following.reconcile()
 
     def unlinked(self) -> None:
-        self._tell = None
-        for running in self._running.values():
-            running.worker, running.confirmed = "", False
+        self._following.unlinked()
 
     def receive(self, message: Message) -> None:
         if isinstance(message, SessionState) and message.session in self._running:
@@ -228,7 +231,6 @@ class RoomEgress:
             return
         ending = running.order.state == "ending"
         if said.state == "recording":
-            running.confirmed = True
             if ending:
                 self._tell_stop(running)
             elif running.order.state == "starting":
@@ -241,8 +243,8 @@ class RoomEgress:
             nothing = not said.tracks and not said.bytes
             await self._turn(running, "aborted" if nothing else "complete", error="Nothing was recorded." if nothing else "")
         else:
-            running.worker, running.confirmed = "", False  # it was interrupted: told again, it goes on
-            self._reconcile()
+            running.worker = ""  # it was interrupted: told again, it goes on
+            self._following.reconcile()
 
     async def _turn(self, running: _Running, state: str, *, error: str = "", actor: By | None = None) -> None:
         order, now = running.order, utc_ns()
@@ -288,41 +290,14 @@ class RoomEgress:
             for segment in track.segments
         )
 
-    # ---- rooms and workers
-
-    def _worker_lost(self, worker: str, rooms: list[str]) -> None:
-        for running in self._running.values():
-            if running.order.room in rooms or running.worker == worker:
-                running.worker = ""
-
-    def _worker_ready(self, worker: str) -> None:
-        for running in self._running.values():
-            if running.worker == worker:
-                running.worker = ""
-        self._reconcile()
-
-    def _heard(self, message: Message) -> None:
-        if isinstance(message, SinkEnded) and (running := self._running.get(message.sink)) is not None:
-            running.worker = ""
-
-    def _reconcile(self) -> None:
-        if self._tell is None:
-            return
-        for id, running in self._running.items():
-            order = running.order
-            worker = self._engine.worker_of(order.room)
-            if worker and worker != running.worker and order.state != "ending":
-                running.worker = worker
-                only = [Pick(part.identity, part.source, part.kind, part.track) for part in order.parts]
-                about = {"egress": PREFIX + id, "consultation": running.consultation or "", "kind": order.kind}
-                self._tell(Record(session=id, room=order.room, worker=worker, title=order.room, about=about, only=only))
+    # ---- who it is about
 
     async def _watch(self) -> None:
         for running in self._running.values():
             self._light(running.order, True)  # a restarted hub
         while True:
             await asyncio.sleep(TICK)
-            self._reconcile()
+            self._following.reconcile()
             for running in [one for one in self._running.values() if one.order.state != "ending" and self._gone(one)]:
                 try:
                     await self.stop(running.order.id)

@@ -12,19 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit
 from commhub import log as logs
 from commhub.conference import Conference
-from commhub.errors import Unavailable
 from commhub.events import Events, Published
 from commhub.feeds import Feeds
 from commhub.media import Engine
-from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, SinkEnded, StopRecord
+from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, StopRecord
 from commhub.model import HUB, Actor, By, new_id, utc_ns
 from commhub.recordings import index
+from commhub.recordings.following import Following
 from commhub.rooms import Rooms
 from commhub.store import Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
@@ -52,6 +53,9 @@ class _Session:
     confirmed: bool = False
     over: bool = False  # the recorder says that it ended; another takes its place
 
+    def told(self, worker: str) -> Record | None:
+        return None if self.over else msgspec.structs.replace(self.record, worker=worker)
+
 
 def _over(state: SessionState) -> bool:
     """Did it end for good? What was cut off goes on when it is ordered again."""
@@ -73,15 +77,13 @@ class Recordings:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._events, self._rooms, self._feeds = store, events, rooms, feeds
-        self._conference, self._engine, self._clock = conference, engine, clock
+        self._conference, self._clock = conference, clock
         self._sessions: dict[str, _Session] = {}
-        self._tell: Callable[[Message], None] | None = None
+        self._following = Following(engine, self._sessions)
         self._said: asyncio.Queue[SessionState | dict[str, SessionState]] = asyncio.Queue()
         self._tasks = Tasks("recordings")
         self._beginning: set[str] = set()  # rooms whose first session is being begun
         events.listen(self._happened)
-        engine.on_event(self._heard)
-        engine.on_worker(lambda snapshot: None, self._worker_lost, self._worker_ready)
 
     async def open(self) -> None:
         """What the records say is being recorded; before the recorder is linked."""
@@ -106,12 +108,7 @@ class Recordings:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
             if record.recording_state == "recording":
                 return self._rooms.view(record, actor)
-            if self._tell is None:
-                raise Unavailable(
-                    "The recorder is being restarted: try again in a moment.",
-                    "录制进程正在重启，请稍后再试。",
-                    code="no_recorder",
-                )
+            self._following.require()
             record = await self._begin(transaction, record, actor)
         return self._rooms.view(record, actor)
 
@@ -175,7 +172,7 @@ class Recordings:
         self._sessions[session] = _Session(session, record.id, told, self._clock())
         if new:  # the light first: nobody is recorded unawares
             self._conference.set_recording(record.id, True)
-        self._reconcile()
+        self._following.reconcile()
         if new:
             host = {"id": record.host.id, "name": record.host.name, "org_name": record.host.org_name}
             self._mark(session, "consultation.created", record.created_at, {"title": record.title, "host": host})
@@ -183,20 +180,19 @@ class Recordings:
     # ---- the recorder
 
     def linked(self, snapshot: Message, tell: Callable[[Message], None]) -> None:
-        self._tell = tell
+        self._following.linked(tell)
         known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
         for session in self._sessions.values():
             state = known.get(session.id)
-            session.worker = ""
             session.confirmed = state is not None and state.state == "recording"
             session.over = state is not None and _over(state)
         self._said.put_nowait(known)
-        self._reconcile()
+        self._following.reconcile()
 
     def unlinked(self) -> None:
-        self._tell = None
+        self._following.unlinked()
         for session in self._sessions.values():
-            session.worker, session.confirmed, session.since = "", False, self._clock()
+            session.confirmed, session.since = False, self._clock()
 
     def receive(self, message: Message) -> None:
         if isinstance(message, SessionState):
@@ -236,8 +232,8 @@ class Recordings:
     async def _take(self, state: SessionState) -> None:
         session = self._sessions.get(state.session)
         ordered = "egress" in state.about  # by an API key: beside the consultation's own
-        if state.state == "recording" and session is None and self._tell is not None and not ordered:
-            self._tell(StopRecord(session=state.session, reason="not_wanted"))
+        if state.state == "recording" and session is None and not ordered:
+            self._following.tell(StopRecord(session=state.session, reason="not_wanted"))
         async with self._store.transaction() as transaction:
             record = await consultations.one(transaction, state.about.get("consultation") or state.room)
             if ordered and record is None:
@@ -281,37 +277,12 @@ class Recordings:
         data = {"recording_id": session.id, "reason": reason, "reason_en": english}
         return await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
 
-    # ---- rooms and workers
-
-    def _worker_lost(self, worker: str, rooms: list[str]) -> None:
-        for session in self._sessions.values():
-            if session.room in rooms or session.worker == worker:
-                session.worker = ""
-
-    def _worker_ready(self, worker: str) -> None:
-        for session in self._sessions.values():
-            if session.worker == worker:
-                session.worker = ""
-        self._reconcile()
-
-    def _heard(self, message: Message) -> None:
-        if isinstance(message, SinkEnded) and (session := self._sessions.get(message.sink)) is not None:
-            session.worker = ""
-
-    def _reconcile(self) -> None:
-        if self._tell is None:
-            return
-        for session in self._sessions.values():
-            worker = self._engine.worker_of(session.room)
-            if worker and worker != session.worker and not session.over:
-                session.worker = worker
-                told = session.record
-                self._tell(Record(session=told.session, room=told.room, worker=worker, title=told.title, about=told.about))
+    # ---- a recorder that does not answer
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self._reconcile()
+            self._following.reconcile()
             late = [
                 session
                 for session in self._sessions.values()
@@ -358,14 +329,12 @@ class Recordings:
             self.begin_wanted(event.subject)
 
     def _mark(self, session: str, event: str, at: int, data: dict[str, object]) -> None:
-        if self._tell is not None:
-            self._tell(Mark(session=session, event=event, at=at, data=data))
+        self._following.tell(Mark(session=session, event=event, at=at, data=data))
 
     def _end(self, room: str, reason: str) -> None:
         for session in [one for one in self._sessions.values() if one.room == room]:
             del self._sessions[session.id]
-            if self._tell is not None:
-                self._tell(StopRecord(session=session.id, reason=reason))
+            self._following.tell(StopRecord(session=session.id, reason=reason))
 
     def begin_wanted(self, room: str) -> None:
         """Somebody is there: it is recorded from now on if it should be (asked once more before it begins)."""

@@ -193,7 +193,7 @@ async def test_a_room_that_moves_is_recorded_where_it_is(bench: Bench) -> None:
     engine.come_back("media-1")
     assert [one.worker for one in bench.orders(Record)] == ["media-0", "media-1", "media-1"]
     engine.say(SinkEnded(room=made.id, sink=order.session))
-    bench.recordings._reconcile()
+    bench.recordings._following.reconcile()
     assert [one.worker for one in bench.orders(Record)][3:] == ["media-1"]
     assert {one.session for one in bench.orders(Record)} == {order.session}
     assert (await bench.look(made.id)).recording.state == "recording"
@@ -271,7 +271,7 @@ async def test_a_full_disk_ends_the_recording_and_says_so(bench: Bench) -> None:
     assert now.state == "live"
     assert bench.hub.conference.lights[made.id] is False
     assert bench.events("consultation.recording_failed") == ["consultation.recording_failed"]
-    bench.recordings._reconcile()
+    bench.recordings._following.reconcile()
     assert len(bench.orders(Record)) == 1  # not by itself again
     again = await bench.recordings.start(made.id, bench.zhou)  # but when somebody asks
     assert (again.recording.state, again.recording.reason, again.recording.reason_en) == ("recording", None, None)
