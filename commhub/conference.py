@@ -56,6 +56,9 @@ class Conference(Protocol):
     async def provide(self, room: str, *, key: str) -> None:
         """A plain room of this API key, when there is none. Forbidden when it is another key's."""
 
+    def reaches(self, room: str, key: str) -> bool:
+        """May this API key touch the room, or make it when there is none?"""
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         """A participant of kind BRIDGE whose tracks are announced; idempotent, survives workers."""
 

@@ -254,6 +254,9 @@ class RoomIngress:
         way = pulled.way
         if self._tell is None:
             return
+        if not self._conference.reaches(way.room, way.key):
+            await self._withhold(pulled)  # another key made the room since, or this one is configured no longer
+            return
         worker = self._engine.worker_of(way.room)
         if not worker:
             await self._provide(id, pulled)
@@ -272,6 +275,13 @@ class RoomIngress:
             pulled.silent_since = self._clock() if pulled.silent_since is None else pulled.silent_since
             if self._clock() - pulled.silent_since >= GRACE:
                 await self._leave(pulled)
+
+    async def _withhold(self, pulled: _Pulled) -> None:
+        if pulled.told is not None and self._tell is not None:
+            self._tell(Pull(source=pulled.told.source, url="", workers=[]))
+            pulled.told = None
+        await self._leave(pulled)
+        self._turn(pulled, IngressState("error", "The API key does not reach this room."))
 
     async def _provide(self, id: str, pulled: _Pulled) -> None:
         async with self._store.reading() as reading:

@@ -144,7 +144,9 @@ def camera(room: Room, seat: CameraSeat, now: float) -> None:
     if (sid := room.by_identity.get(seat.identity)) is not None:
         if room.people[sid].seat == seat:
             return
-        room.drop(room.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False)
+        (room.expel if room.people[sid].kind == "client" else room.drop)(
+            room.people[sid], Reason.DUPLICATE_IDENTITY, now, tell_host=False
+        )
     person = participant.camera(seat, messages.new_sid("PA_"), now)
     publishing.seat_tracks(person)
     room.people[person.sid] = person

@@ -69,8 +69,8 @@ class Ingress:
         if stream_key.count(".") == 2 or len(stream_key) > 128:
             return None  # a JWT
         way = await self._ways.by_stream_key(stream_key)
-        if way is None or way.kind != "whip":
-            return None
+        if way is None or way.kind != "whip" or way.key not in self.rooms.keys:
+            return None  # also when the API key that made it is configured no longer
         if not way.enabled:
             raise Forbidden("The ingress is disabled.", "该接入已停用。", code="disabled")
         now = self.rooms.now()

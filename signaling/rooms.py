@@ -31,7 +31,6 @@ from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
 from signaling.offers import Offers
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
-from signaling.participant import Participant
 from signaling.resource import Resource
 from signaling.revoked import Revoked
 from signaling.rpc import Calls
@@ -181,12 +180,18 @@ class Rooms:
     async def provide(self, room: str, *, key: str) -> None:
         self.create(service.CreateRoomRequest(name=room), key)
 
+    def reaches(self, room: str, key: str) -> bool:
+        known = self.rooms.get(room)
+        return self.keys.reaches(key, key if known is None else known.key)
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         known = self.find(room)
         self.run(known, known.add_camera(seat, self.now()))
 
     async def remove_camera(self, room: str, identity: str) -> None:
         known = self.find(room)
+        if known.of_identity(identity).kind != "bridge":
+            raise NotFound("There is no such camera in the room.", "会商中没有这个摄像机。")
         self.run(known, known.remove(identity, self.now()))
 
     def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
@@ -282,15 +287,6 @@ class Rooms:
         log.info("participant resumed", room=name, peer=sid)
         return True
 
-    async def resource(self, id: str) -> tuple[Room, Participant, Resource]:
-        """The WHIP or WHEP client whose resource this is, also after a restart of the hub. NotFound."""
-        await self._settled.wait()
-        for room in self.rooms.values():
-            for person in room.people.values():
-                if person.resource is not None and person.resource.id == id and not person.replaced:
-                    return room, person, person.resource
-        raise NotFound("There is no such session; it has ended.", "没有这个会话，或已结束。")
-
     def moved(self, sid: str, to: str) -> None:
         """From now on what its WebSocket and its worker say is about that room."""
         self._moved[sid] = to
@@ -320,6 +316,9 @@ class Rooms:
         """Whatever was running when the hub started has been heard of."""
         return self._settled.is_set()
 
+    async def wait_settled(self) -> None:
+        await self._settled.wait()
+
     def find(self, name: str) -> Room:
         """NotFound."""
         if (room := self.rooms.get(name)) is None:
@@ -329,10 +328,10 @@ class Rooms:
     def create(self, request: service.CreateRoomRequest, key: str) -> models.Room:
         """Idempotent. Forbidden when the name belongs to another key's room."""
         room = self.rooms.get(request.name)
-        if room is None:
+        if room is None and key in self.keys:
             room = session.new_room(request.name, key, self.terms, self.now(), metadata=request.metadata)
             self.make(making.requested(room, request))
-        elif not self.keys.reaches(key, room.key):
+        elif room is None or not self.keys.reaches(key, room.key):
             raise Forbidden("The API key does not reach this room.", "该 API 密钥无权访问此会商。")
         return room.info
 

@@ -82,8 +82,9 @@ class Keys(Mapping[str, Key]):
         return len(self._keys)
 
     def reaches(self, name: str, owner: str) -> bool:
-        """May the key ``name`` touch a room that was made with the key ``owner``?"""
-        return name == owner or (name in self._keys and self._keys[name].scope == "all")
+        """May the key ``name`` touch a room that was made with the key ``owner``? One that is configured no longer touches
+        nothing."""
+        return name in self._keys and (name == owner or self._keys[name].scope == "all")
 
 
 def _refused(message: str, message_zh: str = "令牌内容有误。") -> Unauthenticated:

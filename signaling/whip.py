@@ -223,7 +223,7 @@ class Whip:
     async def _own(self, request: web.Request) -> tuple[Room, Participant, Resource]:
         """The session, for whoever holds its token, or a newer one for the same participant."""
         token = bearer(request)
-        room, person, resource = await self.rooms.resource(request.match_info["id"])
+        room, person, resource = await self._found(request.match_info["id"])
         if not token:
             raise Unauthenticated("There is no bearer token.", "缺少访问令牌。")
         if not secrets.compare_digest(_hash(token), resource.token):
@@ -231,6 +231,15 @@ class Whip:
             if (ticket.key, ticket.identity, ticket.room) != (person.ticket.key, resource.owner, person.ticket.room):
                 raise Forbidden("The session belongs to another token.", "该会话属于另一个令牌。")
         return room, person, resource
+
+    async def _found(self, id: str) -> tuple[Room, Participant, Resource]:
+        """Whose resource this is, also after a restart of the hub. NotFound."""
+        await self.rooms.wait_settled()
+        for room in self.rooms.rooms.values():
+            for person in room.people.values():
+                if person.resource is not None and person.resource.id == id and not person.replaced:
+                    return room, person, person.resource
+        raise NotFound("There is no such session; it has ended.", "没有这个会话，或已结束。")
 
     async def _patch(self, request: web.Request) -> web.Response:
         room, person, resource = await self._own(request)

@@ -183,6 +183,25 @@ async def test_another_key_s_room(gate: Gate) -> None:
     assert gate.ways.state(made).error == "The API key does not reach this room."
 
 
+async def test_a_room_that_another_key_made_since(gate: Gate) -> None:
+    """The name was free when the ingress was made; whoever has it now gets neither its picture nor a place less."""
+    gate.link()
+    gate.place()
+    gate.hub.conference.owners["r"] = "other"
+    made = await gate.ways.create(CAMERA)
+    gate.say(made, "live")
+    await until(lambda: gate.ways.state(made).state == "error")
+    assert gate.ways.state(made).error == "The API key does not reach this room."
+    assert (gate.pulls(), gate.seated()) == ([], [])
+    del gate.hub.conference.owners["r"]
+    await until(gate.pulls)
+    gate.say(made, "live")
+    await until(gate.seated)
+    gate.hub.conference.owners["r"] = "other"
+    await until(lambda: not gate.seated())
+    assert gate.pulls()[-1] == (f"IN_{made.id}", "", [])
+
+
 async def test_a_consultation(gate: Gate) -> None:
     hub = gate.hub
     host = await hub.parts.auth.actor(hub.ids["zhou-mingyuan"])

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from commhub.conference import CameraSeat, IngressState, IngressWay
+from commhub.errors import Forbidden, NotFound
 from commhub.media import messages as media
 from signaling import tokens
 from signaling.ingress import Ingress
@@ -163,6 +164,29 @@ async def test_disabled_and_removed(place: Place) -> None:
     await place.rooms.remove("r", "encoder")
     await until(lambda: not place.ways.ways[made["ingress_id"].removeprefix("IN_")].enabled)
     assert await place.encode("key-0") == 403
+
+
+async def test_with_its_api_key_a_stream_key_is_dead(place: Place) -> None:
+    await place.ok("CreateIngress", WHIP)
+    place.rooms.keys = tokens.Keys({name: key for name, key in KEYS.items() if name != "own"})
+    assert await place.encode("key-0") == 401
+    with pytest.raises(Forbidden):
+        await place.rooms.provide("r", key="own")
+    assert not place.rooms.reaches("r", "own")
+
+
+async def test_a_camera_that_takes_somebody_s_identity_and_goes(place: Place) -> None:
+    await place.ok("CreateIngress", WHIP)
+    sid = await place.begin("key-0")
+    assert place.rooms.reaches("r", "own")
+    assert not place.rooms.reaches("r", "other")
+    with pytest.raises(NotFound):
+        await place.rooms.remove_camera("r", "encoder")  # it is no camera
+    assert place.person().sid == sid
+    await place.rooms.add_camera("r", CameraSeat("IN_x", "encoder", "", "", kind="ingress"))
+    assert sid not in place.rooms._sockets  # it was told to go
+    await place.rooms.remove_camera("r", "encoder")
+    assert place.rooms.rooms["r"].people == {}
 
 
 async def test_a_camera(place: Place) -> None:

@@ -186,6 +186,7 @@ def test_sources_that_no_token_can_name_are_not_any_source() -> None:
 
 
 def test_reach_of_keys() -> None:
+    assert not KEYS.reaches("gone", "gone")
     assert KEYS.reaches("own", "own")
     assert KEYS.reaches("wide", "own")
     assert not KEYS.reaches("own", "other")

@@ -47,6 +47,7 @@ class FakeConference:
     def __init__(self) -> None:
         self.door: Door | None = None
         self.rooms: dict[str, dict[str, Presence]] = {}
+        self.owners: dict[str, str] = {}  # the API keys of rooms that are not everybody's
         self.watching: dict[str, dict[str, Presence]] = {}  # whom nobody sees
         self.seats: dict[str, dict[str, CameraSeat]] = {}
         self.lights: dict[str, bool] = {}
@@ -93,6 +94,9 @@ class FakeConference:
     async def provide(self, room: str, *, key: str) -> None:
         self.provided.append((room, key))
         self.rooms.setdefault(room, {})
+
+    def reaches(self, room: str, key: str) -> bool:
+        return self.owners.get(room, key) == key
 
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         self.seats.setdefault(room, {})[seat.identity] = seat
