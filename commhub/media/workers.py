@@ -308,7 +308,7 @@ class Workers:
             worker.counters = message.values
         elif isinstance(message, Draining):
             self._drain(worker)
-        elif getattr(message, "room", None) is None or self._homes.get(message.room) is worker:  # type: ignore[union-attr]
+        elif (room := getattr(message, "room", None)) is None or self._homes.get(room) is worker:
             # Not what a worker says about rooms that have gone on elsewhere.
             self._event(message)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -87,11 +88,11 @@ class Vacancy:
                 continue
             if row.recording_state == "recording":
                 log.info("recording of an empty consultation stopped", room=row.id)
-                await self._recordings.stop_empty(row.id, lambda room=row.id: self._empty(room))  # type: ignore[misc]
+                await self._recordings.stop_empty(row.id, partial(self._empty, row.id))
             old = self._wall() - row.created_at > self._age * _NS
             if old and (now - since > self._left or await self._left_long_ago(row.id, row.created_at)):
                 log.info("empty consultation ended", room=row.id)
-                await self._rooms.end_empty(row.id, lambda room=row.id: self._empty(room))  # type: ignore[misc]
+                await self._rooms.end_empty(row.id, partial(self._empty, row.id))
 
     def _empty(self, room: str) -> bool:
         return all(one.kind == "camera" for one in self._conference.present(room))
