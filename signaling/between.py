@@ -87,7 +87,7 @@ class Between:
             rooms.make(room)
         elif not room.placed:
             room.beside = beside
-        await rooms.wait_placed(room)
+        await rooms.places.wait(room)
         return room
 
     def _go(self, origin: Room, to: Room, person: Participant, ticket: Ticket) -> None:

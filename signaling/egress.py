@@ -22,7 +22,8 @@ from commhub.errors import Forbidden, HubError, Invalid, NotFound
 from commhub.tasks import Tasks
 from signaling import tokens
 from signaling.participant import SOURCE_NAMES, Participant, Track
-from signaling.rooms import NO_ROOM, Rooms
+from signaling.places import NO_ROOM
+from signaling.rooms import Rooms
 from signaling.session import Room
 from signaling.twirp import Service
 

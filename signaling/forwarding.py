@@ -83,7 +83,7 @@ class Forwards:
     def _look_here(self, to: Room, one: _Forward) -> None:
         if to.closed or one.sid not in to.people:
             self._forget(one)
-        elif one.origin.room not in self._rooms.rooms and self._rooms.settled:
+        elif one.origin.room not in self._rooms.rooms and self._rooms.places.settled:
             self._end(to, one)  # it did not come back after a restart
         else:
             self._relay(one.origin, one.identity)

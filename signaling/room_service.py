@@ -13,7 +13,8 @@ from commhub.conference import Ticket
 from commhub.errors import Forbidden, HubError, Invalid, NotFound
 from signaling import rpc, tokens
 from signaling.egress import check_room_egress
-from signaling.rooms import NO_ROOM, Rooms
+from signaling.places import NO_ROOM
+from signaling.rooms import Rooms
 from signaling.session import Room
 from signaling.twirp import Service
 

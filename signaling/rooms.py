@@ -31,6 +31,7 @@ from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
 from signaling.offers import Offers
 from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling.places import NO_ROOM, Places
 from signaling.resource import Resource
 from signaling.revoked import Revoked
 from signaling.rpc import Calls
@@ -41,7 +42,6 @@ from signaling.witness import Report, Witnesses
 log = logs.get(__name__)
 
 TICK_SECONDS = 0.5
-NO_ROOM = "requested room does not exist"
 
 
 class Socket(Protocol):
@@ -59,9 +59,8 @@ def steady_clock() -> Callable[[], float]:
 
 
 class Rooms:
-    """``keys`` includes the hub's own (``terms.hub_key``). ``workers``: how many media workers are awaited at start
-    before rooms are placed, at most ``settle`` seconds: a restarted hub must hear of running rooms first. A join waits
-    at most ``patience`` seconds for a worker. ``report`` hears what LiveKit's webhooks tell; ``ledger`` keeps who is
+    """``keys`` includes the hub's own (``terms.hub_key``). ``workers``, ``settle`` and ``patience`` are
+    :class:`~signaling.places.Places`'. ``report`` hears what LiveKit's webhooks tell; ``ledger`` keeps who is
     there for a hub that starts when nothing else is left."""
 
     def __init__(
@@ -82,14 +81,10 @@ class Rooms:
         self.terms = replace(terms, refresh=self._refreshed, trailer=terms.trailer or base64.b64encode(secrets.token_bytes(24)))
         self.now = clock or steady_clock()
         self.rooms: dict[str, Room] = {}
-        self._workers, self._settle, self._patience = workers, settle, patience
         self._sockets: dict[str, Socket] = {}
-        self._ready: set[str] = set()
-        self._settled = asyncio.Event()
-        self._changed = asyncio.Event()  # replaced at every change of placement
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
         self._revoked = Revoked()
-        self._calls = Calls()
+        self.calls = Calls()
         self.between, self.forwards = Between(self), Forwards(self)
         self._moved: dict[str, str] = {}  # sid → the room it was moved to; its WebSocket still says the first one
         self.witnesses = Witnesses(report)
@@ -98,12 +93,12 @@ class Rooms:
         self._tasks = Tasks("signalling")
         self._offers = Offers(self, self._tasks)
         engine.on_event(self._event)
-        engine.on_worker(self._found, self._lost, self._worker_ready)
+        self.places = Places(self, workers=workers, settle=settle, patience=patience)
 
     async def start(self) -> None:
         self._tasks.spawn(self._tick(), "clock")
         self._tasks.spawn(self._tell_host(), "facts")
-        self._tasks.spawn(self._settle_late(), "settle")
+        self._tasks.spawn(self.places.settle_late(), "settle")
         self._tasks.spawn(self._ledger.keep(), "ledger")
 
     async def close_all(self) -> None:
@@ -208,7 +203,7 @@ class Rooms:
         name = tokens.require_join(ticket, asked)
         ticket = replace(ticket, room=name)  # one that names no room is, from here on, for the one that was asked for
         self._revoked.check(name, ticket)
-        await self._settled.wait()
+        await self.places.wait_settled()
         self._reach(ticket, name)
         if not resuming:
             self._admits(name, ticket.identity)
@@ -222,7 +217,7 @@ class Rooms:
             known = self.make(making.configured(session.new_room(name, ticket.key, self.terms, self.now()), ticket.room_config))
         elif known.kept and known.key != ticket.key:
             await self.host.used_key(ticket.key, name, "join")
-        await self.wait_placed(known)
+        await self.places.wait(known)
         return name
 
     def _admits(self, name: str, identity: str) -> None:
@@ -311,14 +306,6 @@ class Rooms:
 
     # ------------------------------------------------------------------------------------------ admins
 
-    @property
-    def settled(self) -> bool:
-        """Whatever was running when the hub started has been heard of."""
-        return self._settled.is_set()
-
-    async def wait_settled(self) -> None:
-        await self._settled.wait()
-
     def find(self, name: str) -> Room:
         """NotFound."""
         if (room := self.rooms.get(name)) is None:
@@ -351,7 +338,7 @@ class Rooms:
             if (room := self.room_of(callee.sid, name)) is not None:
                 self.run(room, room.send_data(packet, True, [callee.sid], []))
 
-        return await self._calls.perform(callee, method, payload, timeout, send)
+        return await self.calls.perform(callee, method, payload, timeout, send)
 
     def act(self, name: str, outs: Iterable[Out]) -> None:
         """Carry out what a room's state machine said."""
@@ -363,7 +350,7 @@ class Rooms:
         self.rooms[room.name] = room
         self._ledger.welcome(room)
         log.info("room made", room=room.name, kept=room.kept)
-        self._place(room)
+        self.places.place(room)
         return room
 
     def run(self, room: Room, outs: list[Out]) -> None:
@@ -377,7 +364,7 @@ class Rooms:
                 case Command():
                     self.engine.tell(out.message)
                     if isinstance(out.message, media.RemovePeer):
-                        self._calls.gone(out.message.peer)
+                        self.calls.gone(out.message.peer)
                         self._moved.pop(out.message.peer, None)
                 case Negotiate():
                     self._offers.add(out.offer)
@@ -394,86 +381,16 @@ class Rooms:
         self.witnesses.look(room)
         self.forwards.look(room)
 
-    # ------------------------------------------------------------------------------------------ workers
+    # ------------------------------------------------------------------------------------------ events
 
     def _event(self, message: Message) -> None:
         if isinstance(message, media.Replied):
-            self._calls.receive(message.peer, message.packet)
+            self.calls.receive(message.peer, message.packet)
             return
         name, peer = getattr(message, "room", None), getattr(message, "peer", "")
         # What was said about somebody before the worker heard of their move is about them still.
         if isinstance(name, str) and (room := self.room_of(peer, name)) is not None:
             self.run(room, room.event(message, self.now()))
-
-    def _place(self, room: Room) -> None:
-        if room.placed or room.closed or not self._ready or not self._settled.is_set():
-            return
-        self.run(room, room.place(self.now()))
-        if not self.engine.worker_of(room.name):
-            room.placed = False  # no worker was linked just then; one of them will say that it is ready
-            return
-        self._pulse()
-
-    def _pulse(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def wait_placed(self, room: Room) -> None:
-        end = asyncio.get_running_loop().time() + self._patience
-        while not room.placed:
-            if room.closed:
-                raise NotFound(NO_ROOM, "会商不存在或已结束。")
-            left = end - asyncio.get_running_loop().time()
-            try:
-                await asyncio.wait_for(self._changed.wait(), max(left, 0))
-            except TimeoutError:
-                raise Unavailable("The media service is being restarted.", "媒体服务正在重启，请稍候。") from None
-
-    def _found(self, snapshot: media.WorkerSnapshot) -> None:
-        """A worker with running rooms, seen by a hub that is new or was cut off from it."""
-        now = self.now()
-        for state in snapshot.rooms:
-            known = self.rooms.get(state.room)
-            if known is not None and known.placed and self.engine.worker_of(state.room) != snapshot.worker:
-                continue  # it has gone on elsewhere
-            found = session.room_of(state, self.terms, now)
-            if known is None:
-                if found is None:
-                    continue  # nobody is in it; the hub opens it again if it still means it
-                known = self.rooms[state.room] = found
-            elif found is not None and not known.people:
-                known.info.CopyFrom(found.info)
-                known.terms = found.terms
-            self.run(known, known.restore(state, now))
-            self.witnesses.found(known)
-            self.forwards.found(known)
-            log.info("room found again", room=state.room, worker=snapshot.worker, people=len(known.people))
-        self._pulse()
-
-    def _lost(self, worker: str, rooms: list[str]) -> None:
-        self._ready.discard(worker)
-        for name in rooms:
-            if (room := self.rooms.get(name)) is not None:
-                for sid in room.people:
-                    self._calls.gone(sid)
-                log.warning("room lost its worker", room=name, worker=worker, people=len(room.people))
-                self.run(room, room.lost(self.now()))
-                self._place(room)
-
-    def _worker_ready(self, worker: str) -> None:
-        self._ready.add(worker)
-        if len(self._ready) >= self._workers:
-            self._settled.set()
-        self._place_all()
-
-    def _place_all(self) -> None:
-        for room in list(self.rooms.values()):
-            self._place(room)
-
-    async def _settle_late(self) -> None:
-        await asyncio.sleep(self._settle)
-        self._settled.set()
-        self._place_all()
 
     # ------------------------------------------------------------------------------------------ time and facts
 

@@ -234,7 +234,7 @@ class Whip:
 
     async def _found(self, id: str) -> tuple[Room, Participant, Resource]:
         """Whose resource this is, also after a restart of the hub. NotFound."""
-        await self.rooms.wait_settled()
+        await self.rooms.places.wait_settled()
         for room in self.rooms.rooms.values():
             for person in room.people.values():
                 if person.resource is not None and person.resource.id == id and not person.replaced:

@@ -109,7 +109,7 @@ async def test_the_callees_error_is_the_callers(
 
 
 async def test_nobody_acknowledges(house: House, callee: Callee) -> None:
-    house.rooms._calls._ack_seconds = 0.05
+    house.rooms.calls._ack_seconds = 0.05
     with pytest.raises(Failure, match="RpcError 1501: Connection timeout"):
         await call(house)
 
