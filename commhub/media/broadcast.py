@@ -38,8 +38,10 @@ class Home(Protocol):
 @dataclass(slots=True)
 class _Account:
     """``behind`` is the number of the first packet the peer has not got, None when it has all. ``reached`` is the number
-    after the last it got over ``transport``. ``claimed``: what it said it has received, by sender."""
+    after the last it got over ``transport``. ``claimed``: what it said it has received, by sender. ``since``: what was said
+    before is none of its business, whatever it claims: it was not in the room."""
 
+    since: int
     behind: int | None = None
     reached: int = 0
     transport: int = 0
@@ -63,7 +65,15 @@ class Broadcast:
         self._histories.pop(room.name, None)
 
     def _account(self, peer: Peer) -> _Account:
-        return self._accounts.get(peer) or self._accounts.setdefault(peer, _Account())
+        known = self._accounts.get(peer)
+        if known is None:
+            history = self._histories.get(peer.room.name)
+            known = self._accounts[peer] = _Account(history.next if history is not None else 0)
+        return known
+
+    def joined(self, peer: Peer) -> None:
+        """It is in its room from now on."""
+        self._account(peer)
 
     # ------------------------------------------------------------------------------------------------- what is said
 
@@ -174,7 +184,7 @@ class Broadcast:
         if first is None:
             return
         account.behind = None
-        for said in history.since(first):
+        for said in history.since(max(first, account.since)):
             again = said.number < account.reached
             if again and said.sequence <= account.claimed.get(said.sender, said.sequence):
                 continue  # nobody could tell it from a new one

@@ -311,6 +311,10 @@ class Session:
             reason = str(error)
         except ConnectionError:
             reason = "closed"
+        except Exception:  # a fault of ours ends this session, and is told once, not for everybody who can cause it
+            if (suppressed := logs.limited("DTLS session", 600)) is not None:
+                log.exception("DTLS session failed", suppressed=suppressed)
+            reason = "failed"
         self._end(reason)
 
     async def _start_sctp(self) -> None:

@@ -226,6 +226,7 @@ class Engine:
         room.peers[peer.id] = peer
         if peer.kind == "client":
             peer.connection = Connection(peer, self)
+            self.broadcast.joined(peer)
             self.unsettle(peer)
         if not peer.hidden:
             self.sinks.peer(peer, True)

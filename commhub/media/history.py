@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 KEPT_OCTETS = 4 << 20
+OVERHEAD = 400  # octets that a packet costs beside its own: many small ones are no less to keep
 KEPT_SECONDS = 60.0
 
 
@@ -47,13 +48,13 @@ class History:
         said = Said(self.next, sender, sequence, packet, identities, sids, now)
         self.next += 1
         self._said.append(said)
-        self._octets += len(packet)
+        self._octets += OVERHEAD + len(packet)
         self.trim(now)
         return said
 
     def trim(self, now: float) -> None:
         while self._said and (self._octets > KEPT_OCTETS or now - self._said[0].at > KEPT_SECONDS):
-            self._octets -= len(self._said.popleft().packet)
+            self._octets -= OVERHEAD + len(self._said.popleft().packet)
 
     def since(self, number: int) -> Iterator[Said]:
         """From ``number`` on, as far as it is kept."""

@@ -30,6 +30,7 @@ def move(home: Home, peer: Peer, to: Room) -> None:
     peer.room = to
     to.peers[peer.id] = peer
     to.tracks.update(peer.tracks)
+    home.broadcast.joined(peer)
     if not peer.hidden:
         home.sinks.peer(peer, True)
     for track in peer.tracks.values():

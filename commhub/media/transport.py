@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from commhub import log as logs
-from commhub.media.dtls import Certificate, Lane, Session
+from commhub.media.dtls import FINGERPRINTS, Certificate, Lane, Session
 from commhub.media.negotiation import Local
 from commhub.media.pace import Bucket
 from commhub.media.plane import Path, Plane
@@ -89,6 +89,8 @@ class Transport:
             raise ValueError("The description has no ICE credentials.")
         if not first.fingerprints:
             raise ValueError("The description has no fingerprint.")
+        if not any(algorithm in FINGERPRINTS for algorithm, _ in first.fingerprints):
+            raise ValueError("The description has no fingerprint by SHA-256, SHA-384 or SHA-512.")
         if self._fingerprints and first.fingerprints != self._fingerprints:
             raise ValueError("The description changes the DTLS fingerprint of a running connection.")
         if answered and first.setup not in ("active", "passive"):

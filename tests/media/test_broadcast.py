@@ -215,3 +215,27 @@ async def test_a_newcomer_gets_what_was_said_since(bench: Bench) -> None:
     line.open["PA_d"] = True
     bench.pass_time(0.6)
     assert line.heard["PA_d"] == [b"after"]
+
+
+@pytest.mark.parametrize("how", ["joined", "moved"])
+async def test_whoever_came_later_claims_nothing_of_what_was_said_before(bench: Bench, how: str) -> None:
+    """A new connection and a made-up ``sync_state`` are no key to it."""
+    line = Line(bench)
+    for sequence in (1, 2, 3):
+        line.say(bytes([sequence]), sequence)
+    if how == "moved":
+        bench.tell(m.AddPeer("s", "PA_d", "id-PA_d"))
+    else:
+        bench.join("PA_d")
+    line.open["PA_d"], line.heard["PA_d"] = True, []
+    if how == "moved":
+        bench.tell(m.MovePeer("s", "PA_d", "r"))
+    bench.offer("PA_d", Offer())
+    line.wire("PA_d")
+    line.say(b"after", 4)
+    transport = bench.engine.rooms["r"].peers["PA_d"].connection.publisher  # type: ignore[union-attr]
+    assert transport is not None
+    bench.engine.transports.lost(transport, "over")
+    bench.offer("PA_d", Offer())
+    bench.tell(m.Resend("r", "PA_d", {"PA_a": 1}))
+    assert line.heard["PA_d"] == [b"after", b"after"]

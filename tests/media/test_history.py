@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from commhub.media.history import KEPT_OCTETS, KEPT_SECONDS, History, Said
+from commhub.media.history import KEPT_OCTETS, KEPT_SECONDS, OVERHEAD, History, Said
 
 ALL: frozenset[str] = frozenset()
 
@@ -12,12 +12,19 @@ def say(history: History, sequence: int, sender: str = "PA_a", size: int = 1, no
 def test_what_is_kept_is_bounded_by_size_and_age() -> None:
     history = History()
     for sequence in range(1, 10):
-        say(history, sequence, size=KEPT_OCTETS // 4)
+        say(history, sequence, size=KEPT_OCTETS // 4 - OVERHEAD)
     assert [said.sequence for said in history.since(0)] == [6, 7, 8, 9]
     assert [said.sequence for said in history.since(7)] == [8, 9]
     history.trim(KEPT_SECONDS + 1)
     assert list(history.since(0)) == []
     assert say(history, 10).number == 9  # numbers go on
+
+
+def test_many_small_ones_are_no_less_to_keep() -> None:
+    history = History()
+    for sequence in range(1, 20_000):
+        say(history, sequence)
+    assert len(list(history.since(0))) == KEPT_OCTETS // (OVERHEAD + 1)
 
 
 def test_the_first_that_is_missing() -> None:

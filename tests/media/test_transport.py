@@ -176,6 +176,11 @@ async def test_an_ice_restart_keeps_the_old_credentials_until_the_new_are_nomina
     [
         (sdp.Description(), False, "No media section of the description is in use."),
         (described([]), False, "The description has no fingerprint."),
+        (
+            described([("md5", "AA"), ("sha-1", "AA")]),
+            False,
+            "The description has no fingerprint by SHA-256, SHA-384 or SHA-512.",
+        ),
         (described([("sha-256", "AA")], ufrag=""), False, "The description has no ICE credentials."),
         (described([("sha-256", "AA")]), True, "An answer's setup is active or passive."),
     ],

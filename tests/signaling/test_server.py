@@ -200,7 +200,12 @@ async def test_nothing_is_unpacked_for_a_stranger(house: House, monkeypatch: pyt
     """700 octets may unpack to 262,144 messages."""
     read: list[str] = []
     parse = messages.parse_join
-    monkeypatch.setattr(messages, "parse_join", lambda parameter: (read.append(parameter), parse(parameter))[1])
+
+    def note(parameter: str) -> rtc.JoinRequest:
+        read.append(parameter)
+        return parse(parameter)
+
+    monkeypatch.setattr(messages, "parse_join", note)
     for token in ("nonsense", house.token(ttl=-1)):
         with pytest.raises(aiohttp.WSServerHandshakeError) as failed:
             await house.join(token=token)
