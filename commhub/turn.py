@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from commhub.hidden import Secret
 
-SCHEMES = ("stun", "stuns", "turn", "turns")
-
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """As coturn checks them: ``username`` says until when (unix seconds), ``password`` is its MAC."""
+
     username: str
     password: str
 

@@ -35,11 +35,6 @@ class Client(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.takes_answers and self.protocol > 14
 
     @property
-    def takes_moves(self) -> bool:
-        """``room_moved``."""
-        return self.protocol > 15
-
-    @property
     def takes_red(self) -> bool:
         """Redundant audio: Firefox does not know it, Safari plays it badly (LiveKit's list)."""
         return self.browser not in ("firefox", "firefox mobile", "safari")

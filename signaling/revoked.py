@@ -20,6 +20,7 @@ class Revoked:
         self._removed: dict[tuple[str, str], tuple[float, float]] = {}  # (room, identity) → issued before, forgotten
 
     def add(self, room: str, tickets: Iterable[Ticket], before: float, now: float) -> None:
+        """These are dead, and whatever was issued to the same identities for ``room`` before ``before`` (unix seconds)."""
         self._tokens = {name: until for name, until in self._tokens.items() if until > now}
         self._removed = {who: known for who, known in self._removed.items() if known[1] > now}
         for ticket in tickets:

@@ -130,7 +130,7 @@ class Whip:
         ticket = replace(ticket, grants=grants, kind="ingress")
         tracks = offered.publications(offer, tokens.permission(grants))
         resource = _resource(token, ticket, offer, ingress=ingress)
-        name = await self._admit(request, ticket, resource)
+        name = await self._admit(request, ticket)
         return await self._begin("/whip", name, ticket, resource, text, tracks)
 
     async def _watch(self, request: web.Request) -> web.Response:
@@ -142,7 +142,7 @@ class Whip:
         if not tokens.permission(ticket.grants).can_subscribe:
             raise Forbidden("The token does not allow watching.", "令牌不允许观看。")
         resource = _resource(token, ticket, offer, view=_view(request, audio, video))
-        name = await self._admit(request, ticket, resource)
+        name = await self._admit(request, ticket)
         resource = self._followed(name, request.query.get("track", ""), resource)
         grants = {name: value for name, value in ticket.grants.items() if name != "canPublishSources"}
         grants |= {"hidden": True, "canPublish": False, "canPublishData": False, "canUpdateOwnMetadata": False}
@@ -159,7 +159,7 @@ class Whip:
         identity, source = found
         return changed(resource, view=changed(resource.view, participant=identity, sources=[source] if source else []))
 
-    async def _admit(self, request: web.Request, ticket: Ticket, resource: Resource) -> str:
+    async def _admit(self, request: web.Request, ticket: Ticket) -> str:
         if self._entries is not None:
             self._entries.join(request)
         self._check_number(ticket)
@@ -330,6 +330,7 @@ def _told(handler: Handler) -> Handler:
 
 
 def problem(error: HubError, language: str = "") -> web.Response:
+    """Problem details (RFC 9457), in Chinese when ``language`` (Accept-Language) begins with it."""
     chinese = language.strip().lower().startswith("zh")
     body: dict[str, Any] = {
         "type": "about:blank",

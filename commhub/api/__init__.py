@@ -66,7 +66,7 @@ class Api:
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [
-            *session.routes(self.gate, parts.auth, parts.directory, attempts).all,
+            *session.routes(parts.auth, parts.directory, attempts).all,
             *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,

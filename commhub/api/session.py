@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from commhub.api.consultations import Body
-from commhub.api.gate import COOKIE, Buckets, Gate
+from commhub.api.gate import COOKIE, Buckets
 from commhub.api.routes import PUBLIC, SIGNED_IN, Call, Routes
 from commhub.auth import PASSWORD_LIMIT, Auth, SignIn
 from commhub.directory import Directory
@@ -22,7 +22,7 @@ class Credentials(Body):
     password: Annotated[str, Field(min_length=1, max_length=PASSWORD_LIMIT, repr=False)]
 
 
-def routes(gate: Gate, auth: Auth, directory: Directory, attempts: Buckets) -> Routes:
+def routes(auth: Auth, directory: Directory, attempts: Buckets) -> Routes:
     r = Routes()
 
     async def shown(sign_in: SignIn) -> Session:

@@ -27,6 +27,8 @@ LATE_SECONDS = 0.15
 
 
 class Fault(StrEnum):
+    """Whose matter it is."""
+
     FINE = "fine"
     CLIENT = "client"
     NETWORK = "network"
@@ -115,6 +117,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """``text`` (what it is) and ``step`` (what to do next): Chinese and English, figures filled in."""
+
     code: str
     fault: Fault
     grade: Grade

@@ -83,7 +83,7 @@ class Broadcast:
             return
         receivers = [room.peers[name] for name in message.to if name in room.peers] if message.to else list(room.peers.values())
         if message.reliable:
-            self._deliver(room, receivers, self._keep(room, "", 0, message.packet, NOBODY, frozenset(message.to)))
+            self._deliver(receivers, self._keep(room, "", 0, message.packet, NOBODY, frozenset(message.to)))
         else:
             self._scatter(receivers, message.packet)
         if not message.to:
@@ -115,7 +115,7 @@ class Broadcast:
         size, count, now = len(stamped.packet), max(1, len(receivers)), self._home.now()
         if reliable:
             said = self._keep(room, sender.id, stamped.sequence, stamped.packet, stamped.identities, stamped.sids)
-            self._deliver(room, receivers, said)
+            self._deliver(receivers, said)
             # A debt slows the sender's own connection down; what is reliable is never dropped here.
             transport.session.delay(self._home.fan_out.owe(sender, size, count, now))
         elif self._home.fan_out.afford(sender, size, count, now):
@@ -145,7 +145,7 @@ class Broadcast:
             if peer.connection is not None:
                 peer.connection.send(False, packet)
 
-    def _deliver(self, room: Room, receivers: list[Peer], said: Said) -> None:
+    def _deliver(self, receivers: list[Peer], said: Said) -> None:
         for peer in receivers:
             if peer.connection is None:
                 continue

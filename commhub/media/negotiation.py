@@ -221,7 +221,7 @@ def answer(
         if not offered.port or offered.mid not in offer.bundle:
             section = _rejected(offered)
         elif offered.kind == "application":
-            section = _application(local)
+            section = _application()
         elif offered.mid in publishing:
             section = _receiving_section(offered, publishing[offered.mid], offered.mid in redundant)
         else:
@@ -261,7 +261,7 @@ def _rejected(offered: sdp.Section) -> sdp.Section:
     return sdp.Section(offered.kind, port=0, formats=offered.formats, direction=sdp.INACTIVE)
 
 
-def _application(local: Local) -> sdp.Section:
+def _application() -> sdp.Section:
     section = sdp.Section("application", formats=["webrtc-datachannel"], sctp_port=5000, max_message_size=MAX_MESSAGE_SIZE)
     section.protocol = "UDP/DTLS/SCTP"
     return section
@@ -350,7 +350,7 @@ def offer(local: Local, slots: Sequence[Slot], data_mid: str = "0") -> sdp.Descr
     """The server's offer for a subscriber connection: the data channels' section first, then every slot."""
     result = sdp.Description(session_id=local.session_id, version=local.version, ice_lite=True, allow_mixed=True)
     result.fingerprints = local.fingerprints
-    data = _application(local)
+    data = _application()
     data.mid = data_mid
     result.sections.append(data)
     for slot in slots:

@@ -37,6 +37,7 @@ def listed(value: object) -> object:
 
 
 def read_address(text: str) -> str:
+    """An IP address, in brackets or not, as it is written shortest."""
     try:
         return str(ipaddress.ip_address(text.strip().removeprefix("[").removesuffix("]")))
     except ValueError:
@@ -44,11 +45,13 @@ def read_address(text: str) -> str:
 
 
 def media_address(item: str) -> str:
+    """``address`` or ``address=announced``."""
     bind, _, announced = item.partition("=")
     return f"{read_address(bind)}={read_address(announced)}" if "=" in item else read_address(bind)
 
 
 def network(item: str) -> str:
+    """An IP network in CIDR notation."""
     try:
         return str(ipaddress.ip_network(item.strip()))
     except ValueError as error:
@@ -56,6 +59,7 @@ def network(item: str) -> str:
 
 
 def target(item: str) -> str:
+    """``network:port``, as :func:`commhub.addresses.parse_entry` takes it."""
     try:
         parse_entry(item)
     except ValueError as error:
@@ -67,6 +71,7 @@ _ICE_URL = re.compile(r"(stuns?|turns?):(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-
 
 
 def ice_url(item: str) -> str:
+    """A TURN or STUN URL (RFC 7064, RFC 7065)."""
     if not _ICE_URL.fullmatch(item.strip()):
         raise mistake(
             f"“{item}”应写作 turn:主机:端口?transport=udp 或 turns:主机:443?transport=tcp。",
@@ -76,10 +81,12 @@ def ice_url(item: str) -> str:
 
 
 def optional_path(value: object) -> object:
+    """An empty text is no path."""
     return None if value == "" else value
 
 
 def origin(text: str) -> str:
+    """``https://name[:port]``, or empty."""
     parts = urlsplit(text)
     plain = parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
     if text and not (parts.scheme in ("http", "https") and parts.hostname and plain):
@@ -91,6 +98,7 @@ def origin(text: str) -> str:
 
 
 def receiver_url(text: str) -> str:
+    """An http or https URL without user and password."""
     try:
         scheme = text.partition("://")[0].lower()
         if scheme not in ("http", "https"):
@@ -112,6 +120,7 @@ def objects(value: object) -> object:
 
 
 def each(item: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
+    """A check of one item, for a list of them."""
     return lambda items: [item(one) for one in items]
 
 

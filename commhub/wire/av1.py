@@ -22,6 +22,8 @@ class Aggregation:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
+    """What a sequence header says (§5.5.1): the first operating point's level and tier, the largest picture in pixels."""
+
     profile: int
     level: int
     tier: int

@@ -32,4 +32,6 @@ class SourceState(BaseMessage, frozen=True):
 
 
 class BridgeSnapshot(BaseMessage, frozen=True):
+    """Answer to the hub's Hello: all that the bridge was told to pull."""
+
     sources: list[SourceState]

@@ -8,6 +8,8 @@ from commhub.media.messages.common import BaseMessage, Speaker
 
 
 class TrackState(Struct, frozen=True, omit_defaults=True):
+    """In a snapshot, as :class:`Announce` and what followed it made it. ``live``: packets of it have come."""
+
     track: str
     kind: str
     source: str
@@ -20,6 +22,8 @@ class TrackState(Struct, frozen=True, omit_defaults=True):
 
 
 class PeerState(Struct, frozen=True, omit_defaults=True):
+    """In a snapshot; ``record`` is what the hub gave to be kept."""
+
     peer: str
     identity: str
     kind: str
@@ -140,6 +144,8 @@ class Speakers(BaseMessage, frozen=True):
 
 
 class PeerQuality(Struct, frozen=True):
+    """How one participant's connection is at the moment."""
+
     peer: str
     quality: int  # livekit ConnectionQuality: 0 poor, 1 good, 2 excellent, 3 lost
     score: float  # MOS-like, 1 … 5

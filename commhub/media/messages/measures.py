@@ -56,6 +56,8 @@ class DownStats(Struct, frozen=True, omit_defaults=True):
 
 
 class PeerStats(Struct, frozen=True, omit_defaults=True):
+    """One participant of the room: the connection, what is sent (``up``) and what is received (``down``)."""
+
     peer: str
     identity: str
     kind: str

@@ -21,6 +21,8 @@ class Record(BaseMessage, frozen=True):
 
 
 class StopRecord(BaseMessage, frozen=True):
+    """Close the session; what it has is kept. Of an unknown one a ``SessionState`` says ``not_found``."""
+
     session: str
     reason: str = "stopped"
 
@@ -53,4 +55,6 @@ class SessionState(BaseMessage, frozen=True):
 
 
 class RecordSnapshot(BaseMessage, frozen=True):
+    """Answer to the hub's Hello: what is being recorded, and the newest of those on disk."""
+
     sessions: list[SessionState] = field(default_factory=list)

@@ -28,6 +28,8 @@ class PushSource(BaseMessage, frozen=True):
 
 
 class EndSource(BaseMessage, frozen=True):
+    """From its bridge or relay: nothing more comes for now. It may be pushed again."""
+
     source: str
 
 
