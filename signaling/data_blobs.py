@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from signaling.session import Room
 
 MAX_KEY = 256
+MAX_NUMBER = 256  # of them
 MAX_BLOBS = 64_000  # octets of all blobs of a participant, keys included
 
 
@@ -26,6 +27,8 @@ def store(room: Room, person: Participant, request: rtc.StoreDataBlobRequest, no
         raise Refused(Reason.INVALID_REQUEST, "data blob is invalid")
     if not request.blob.contents:
         raise Refused(Reason.INVALID_REQUEST, "data blob is empty")
+    if key not in person.blobs and len(person.blobs) >= MAX_NUMBER:
+        raise Refused(Reason.LIMIT_EXCEEDED, f"the participant has {MAX_NUMBER} data blobs already")
     others = sum(len(known) + len(blob) for known, blob in person.blobs.items() if known != key)
     if others + len(key) + len(request.blob.contents) > MAX_BLOBS:
         raise Refused(Reason.LIMIT_EXCEEDED, "the participant's data blobs exceed 64000 octets")

@@ -12,6 +12,8 @@ from signaling import tokens
 from signaling.participant import RESERVED, Participant
 from signaling.tokens import MAX_IDENTITY, MAX_TEXT
 
+MAX_ATTRIBUTES = 1_000  # each of them costs more than its octets, for everybody, with every change
+
 
 def describe(person: Participant, name: str, metadata: str, attributes: Mapping[str, str]) -> None:
     """Empty texts leave what is there; an attribute set to '' is removed (LiveKit's rules). Invalid when it gets too long."""
@@ -34,7 +36,8 @@ def check(name: str, metadata: str, attributes: Mapping[str, str]) -> None:
         raise Invalid("exceeds name length limit", "名称过长。")
     if len(metadata.encode()) > MAX_TEXT:
         raise Invalid("exceeds metadata size limit", "元数据过长。")
-    if sum(len(key.encode()) + len(value.encode()) for key, value in attributes.items()) > MAX_TEXT:
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in attributes.items())
+    if size > MAX_TEXT or len(attributes) > MAX_ATTRIBUTES:
         raise Invalid("exceeds attributes size limit", "属性过长。")
 
 

@@ -20,6 +20,7 @@ from livekit.protocol import models, rtc
 from livekit.protocol.room import RoomEgress
 
 MAX_FRAME = 256 * 1024
+MAX_TEXT_FRAME = 64 * 1024  # of JSON, which no SDK writes: to read it takes up to a microsecond an octet
 MAX_JOIN = 512 * 1024  # a join request, unpacked
 MAX_JOIN_PARAMETER = 48 * 1024  # the same in the query
 
@@ -58,6 +59,8 @@ def parse_request(frame: bytes | str) -> rtc.SignalRequest:
         raise ValueError("A signalling message is longer than 256 KiB.")
     request = rtc.SignalRequest()
     if isinstance(frame, str):
+        if len(frame) > MAX_TEXT_FRAME:
+            raise ValueError("A signalling message in JSON is longer than 64 KiB.")
         try:
             json_format.Parse(frame, request, ignore_unknown_fields=True)
         except (json_format.ParseError, ValueError, RecursionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from livekit.protocol import rtc
@@ -51,6 +51,11 @@ class Ended:
 
 
 Out = Send | Command | Negotiate | Close | Joined | Left | Ended
+
+
+def work(outs: Iterable[Out]) -> int:
+    """How many frames and commands these are: what somebody's one message causes others."""
+    return sum(len(out.to) if isinstance(out, Send) else isinstance(out, Command) for out in outs)
 
 
 def ice_servers(turn: Turn, clock: Callable[[], float]) -> Callable[[str], list[rtc.ICEServer]]:

@@ -18,6 +18,7 @@ from commhub.media import messages as media
 from signaling import tokens
 from signaling.clients import UNKNOWN, Client, client_of
 from signaling.resource import Resource
+from signaling.viewers import Viewers
 
 State = models.ParticipantInfo.State
 Kind = models.ParticipantInfo.Kind
@@ -113,7 +114,7 @@ class Participant:
     shapes: dict[str, rtc.UpdateTrackSettings] = field(default_factory=dict)  # what its views need, by track
     subscribed: set[str] = field(default_factory=set)  # told to the engine
     denied: set[str] = field(default_factory=set)  # gates closed at the engine
-    viewers: rtc.SubscriptionPermission | None = None  # who may subscribe to this participant; None: everybody
+    viewers: Viewers | None = None  # who may subscribe to this participant; None: everybody
     present: bool = False
     away_until: float | None = None
     replaced: bool = False
@@ -189,15 +190,7 @@ class Participant:
 
     def may_be_seen_by(self, viewer: Participant, track: str) -> bool:
         """The publisher's own word about who may subscribe (LiveKit's track permissions)."""
-        if self.viewers is None or self.viewers.all_participants or viewer.exempt:
-            return True
-        for entry in self.viewers.track_permissions:
-            named = entry.participant_identity == viewer.identity or (
-                not entry.participant_identity and entry.participant_sid == viewer.sid
-            )
-            if named:
-                return entry.all_tracks or track in entry.track_sids
-        return False
+        return self.viewers is None or viewer.exempt or self.viewers.allow(viewer.identity, viewer.sid, track)
 
     def credential(self, now: float, ttl: float) -> Ticket:
         """What a fresh token says: LiveKit's clients come back with it after a full reconnect, so it holds what was changed
@@ -371,7 +364,7 @@ def pack(participant: Participant, room: RoomRecord) -> bytes:
             tracks=[_track_record(track) for track in participant.tracks.values()],
             former=[_track_record(track) for track in participant.former],
             wants=participant.wants,
-            viewers=None if participant.viewers is None else participant.viewers.SerializeToString(),
+            viewers=None if participant.viewers is None else participant.viewers.word.SerializeToString(),
             client=participant.client,
             may_pause=participant.may_pause,
             adaptive=participant.adaptive,
@@ -401,7 +394,7 @@ def unpack(record: bytes) -> tuple[Participant, RoomRecord]:
         origin=kept.origin,
         resource=kept.resource,
         wants=kept.wants,
-        viewers=None if kept.viewers is None else rtc.SubscriptionPermission.FromString(kept.viewers),
+        viewers=None if kept.viewers is None else Viewers(rtc.SubscriptionPermission.FromString(kept.viewers)),
         client=kept.client,
         may_pause=kept.may_pause,
         adaptive=kept.adaptive,

@@ -53,9 +53,7 @@ def succeed(room: Room, person: Participant, track: Track) -> None:
         if earlier.sid in other.shapes:
             other.shapes[track.sid] = other.shapes.pop(earlier.sid)
     if person.viewers is not None:
-        for entry in person.viewers.track_permissions:
-            if earlier.sid in entry.track_sids:
-                entry.track_sids.append(track.sid)
+        person.viewers.succeed(earlier.sid, track.sid)
     if earlier.silenced:
         track.silenced = track.info.muted = True
 

@@ -30,7 +30,7 @@ from signaling.between import Between
 from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
 from signaling.offers import Offers
-from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms
+from signaling.outs import Close, Command, Ended, Joined, Left, Negotiate, Out, Send, Terms, work
 from signaling.places import NO_ROOM, Places
 from signaling.resource import Resource
 from signaling.revoked import Revoked
@@ -289,9 +289,13 @@ class Rooms:
     def room_of(self, sid: str, name: str) -> Room | None:
         return self.rooms.get(self._moved.get(sid, name))
 
-    def receive(self, name: str, sid: str, request: rtc.SignalRequest) -> None:
-        if (room := self.room_of(sid, name)) is not None:
-            self.run(room, room.receive(sid, request, self.now()))
+    def receive(self, name: str, sid: str, request: rtc.SignalRequest) -> int:
+        """How much :func:`~signaling.outs.work` it was."""
+        if (room := self.room_of(sid, name)) is None:
+            return 0
+        outs = room.receive(sid, request, self.now())
+        self.run(room, outs)
+        return work(outs)
 
     def disconnected(self, name: str, sid: str, socket: Socket) -> None:
         if self._sockets.get(sid) is not socket:

@@ -35,6 +35,10 @@ MAX_QUEUE_FRAMES = 4000
 REQUESTS_PER_SECOND = 100.0
 # A session description is the most work that a client can ask a media worker for: each octet counts so many times more.
 DESCRIPTIONS, DESCRIPTION_WEIGHT = ("offer", "answer"), 4
+TEXT_WEIGHT = 4
+# Frames to others and commands to a worker that one message may cause; so many more count as one more message: nobody keeps
+# a room of hundreds busy by what costs himself nothing.
+WORK_OF_A_MESSAGE = 25
 CLOSE_SECONDS = 5.0
 
 CORS = {
@@ -227,18 +231,28 @@ class Signalling:
                 return
             try:
                 # Who sends too much waits; what he sends meanwhile stays in his socket.
-                ahead = pace.take(len(frame.data), loop.time())
+                octets = len(frame.data) * (TEXT_WEIGHT if frame.type == WSMsgType.TEXT else 1)
+                ahead = pace.take(octets, loop.time())
                 request = messages.parse_request(frame.data)
                 if request.WhichOneof("message") in DESCRIPTIONS:
                     ahead = pace.take(DESCRIPTION_WEIGHT * len(frame.data), loop.time())
             except ValueError as error:
-                self._count(sid, str(error))
-                self.rooms.misbehaved(room, sid)
+                self._cut(room, sid, error)
                 return
             socket.json = frame.type == WSMsgType.TEXT
-            self.rooms.receive(room, sid, request)
+            caused = self.rooms.receive(room, sid, request)
+            if caused > WORK_OF_A_MESSAGE:
+                try:
+                    ahead = pace.take(caused * Pace.WEIGHT // WORK_OF_A_MESSAGE, loop.time())
+                except ValueError as error:
+                    self._cut(room, sid, error)
+                    return
             if ahead > 0:
                 await asyncio.sleep(ahead)
+
+    def _cut(self, room: str, sid: str, why: ValueError) -> None:
+        self._count(sid, str(why))
+        self.rooms.misbehaved(room, sid)
 
     def _count(self, who: str, why: str) -> None:
         self.malformed += 1

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
+from signaling import viewers
 from signaling.participant import Participant, Track
 
 if TYPE_CHECKING:
     from signaling.session import Room
 
 MAX_WISHES = 2000
-MAX_NAMED = 500  # tracks or people one message may name; the rest of it is not read
+MAX_NAMED = viewers.MAX_NAMED  # tracks one message may name; the rest of it is not read
 
 
 def arrived(room: Room, viewer: Participant) -> None:
@@ -63,12 +64,7 @@ def settle(room: Room, viewer: Participant, publisher: Participant, track: Track
     """Make the engine's subscription what it should be."""
     if viewer is publisher:
         return
-    wanted = (
-        _gate(room, viewer, publisher, track)
-        and track.bound
-        and not publisher.hidden
-        and viewer.wishes(track.sid)
-    )
+    wanted = _gate(room, viewer, publisher, track) and track.bound and not publisher.hidden and viewer.wishes(track.sid)
     if wanted == (track.sid in viewer.subscribed):
         return
     (viewer.subscribed.add if wanted else viewer.subscribed.discard)(track.sid)
@@ -86,7 +82,7 @@ def settle_viewer(room: Room, viewer: Participant) -> None:
 def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool, *, quiet: bool = False) -> None:
     """``subscription``: unknown tracks are answered by ``subscription_response`` unless ``quiet``, and remembered for when they
     come. What may not be had is answered by ``subscription_permission_update``."""
-    for sid in islice(tracks, MAX_NAMED):
+    for sid in dict.fromkeys(islice(tracks, MAX_NAMED)):
         if len(viewer.wants) < MAX_WISHES or sid in viewer.wants:
             viewer.wants[sid] = on
             viewer.dirty = True
@@ -102,18 +98,11 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool, *, qu
 
 def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermission) -> None:
     """``subscription_permission``: the publisher says who may see which of their tracks."""
+    said = viewers.read(word, lambda sid: room.people[sid].identity if sid in room.people else "")
+    if said is None:
+        return
     before = {(viewer.sid, sid): publisher.may_be_seen_by(viewer, sid) for viewer in room.clients() for sid in publisher.tracks}
-    entries = list(word.track_permissions[:MAX_NAMED])
-    if not all(entry.participant_identity or entry.participant_sid for entry in entries):
-        return  # LiveKit, too, takes nothing of such a message
-    publisher.viewers = rtc.SubscriptionPermission(all_participants=word.all_participants)
-    for entry in entries:
-        del entry.track_sids[MAX_NAMED:]
-        # A sid changes with every full reconnect, the word is about the person.
-        if not entry.participant_identity and (named := room.people.get(entry.participant_sid)) is not None:
-            entry.participant_identity = named.identity
-        publisher.viewers.track_permissions.append(entry)
-    publisher.dirty = True
+    publisher.viewers, publisher.dirty = said, True
     for viewer in room.clients():
         if viewer is publisher:
             continue

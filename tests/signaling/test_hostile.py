@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from livekit.protocol import rtc
+from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
 from signaling import participant
+from signaling.outs import work
 from tests.support.livekit import Stage
 
 
@@ -27,8 +28,37 @@ def test_one_message_names_no_more_than_so_many() -> None:
     stage.receive(alice, subscription_permission=rtc.SubscriptionPermission(track_permissions=named))
     viewers = stage.room.people[alice].viewers
     assert viewers is not None
-    assert len(viewers.track_permissions) == 500
-    assert len(viewers.track_permissions[0].track_sids) == 500
+    assert [len(entry.track_sids) for entry in viewers.word.track_permissions] == [500] * 10 + [0] * 490
+
+
+def test_one_message_names_the_same_once() -> None:
+    stage = Stage()
+    alice = stage.join("alice")
+    stage.receive(alice, subscription=rtc.UpdateSubscription(track_sids=["x"] * 500, subscribe=True))
+    assert stage.kinds(alice).count("subscription_response") == 1
+
+
+def test_what_others_are_made_to_carry_has_a_number() -> None:
+    """Everything of somebody goes to the worker again with every change."""
+    stage = Stage()
+    alice = stage.join("alice")
+    attributes = {str(number): "x" for number in range(1001)}
+    stage.receive(alice, update_metadata=rtc.UpdateParticipantMetadata(attributes=attributes, request_id=1))
+    assert stage.last(alice, "request_response").reason == rtc.RequestResponse.LIMIT_EXCEEDED
+    for number in range(257):
+        blob = models.DataBlob(key=models.DataBlobKey(generic=str(number)), contents=b"x")
+        stage.receive(alice, store_data_blob_request=rtc.StoreDataBlobRequest(blob=blob))
+    assert len(stage.room.people[alice].blobs) == 256
+    assert stage.last(alice, "request_response").message == "the participant has 256 data blobs already"
+
+
+def test_what_one_message_causes_is_counted() -> None:
+    stage = Stage()
+    alice, *_ = [stage.join(name) for name in ("alice", "bob", "carol")]
+    track = stage.publish(alice)
+    muted = stage.room.receive(alice, rtc.SignalRequest(mute=rtc.MuteTrackRequest(sid=track, muted=True)), stage.now)
+    assert work(muted) == 5  # three hear of it, the worker is told, and keeps the record
+    assert work(stage.room.receive(alice, rtc.SignalRequest(ping=1), stage.now)) == 1
 
 
 def anything(random: Random, kind: Any, known: list[str], depth: int = 0) -> Message:

@@ -82,6 +82,7 @@ def test_requests_in_protobuf_and_json() -> None:
         ("5", "A signalling message is not a SignalRequest in JSON."),
         ('{"a":' * 5000, "A signalling message is not a SignalRequest in JSON."),
         (b"\0" * 300_000, "A signalling message is longer than 256 KiB."),
+        ("{" + " " * 66_000 + "}", "A signalling message in JSON is longer than 64 KiB."),
     ],
 )
 def test_requests_that_cannot_be_read(frame: bytes | str, sentence: str) -> None:

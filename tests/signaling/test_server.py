@@ -258,6 +258,29 @@ async def test_large_descriptions_are_slowed_sooner(house: House, monkeypatch: p
     assert waited[-1] > 2
 
 
+async def test_what_is_more_work_counts_for_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+
+    def note(pace: Pace, octets: int, now: float) -> float:
+        taken.append(octets)
+        return 0.0
+
+    peer, *others = [await house.join(f"p{number}") for number in range(40)]
+    await peer.hear("answer")
+    await peer.say(add_track=rtc.AddTrackRequest(cid="c", type=models.TrackType.AUDIO))
+    track = (await peer.hear("track_published")).track.sid
+    sid = house.rooms.rooms["r"].by_identity["p0"]
+    house.engine.listener(media.TrackBound("r", sid, track, "0", "audio/opus"))
+    monkeypatch.setattr(Pace, "take", note)
+    await peer.say(mute=rtc.MuteTrackRequest(sid=track, muted=True))  # forty hear of it
+    await until(lambda: len(taken) == 2)
+    assert taken[1] == 42 * Pace.WEIGHT // 25
+    await peer.ws.send_str('{"ping": "1"}')
+    await until(lambda: len(taken) == 3)
+    assert taken[2] == 4 * 13
+    assert len(others) == 39
+
+
 # ---------------------------------------------------------------------------------------------- coming back
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from livekit import api
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
+from signaling import twirp
 from tests.support.house import House
 from tests.support.livekit import HUB_KEY
 
@@ -62,6 +64,23 @@ async def test_room_service_with_livekits_client(house: House, admin: api.LiveKi
     assert (await peer.hear("leave")).reason == models.DisconnectReason.PARTICIPANT_REMOVED
     await admin.room.delete_room(api.DeleteRoomRequest(room="r"))
     assert not (await admin.room.list_rooms(api.ListRoomsRequest())).rooms
+
+
+async def test_a_large_request_holds_nobody_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bool] = []
+    parse = twirp._parse
+
+    def note(kind: Any, body: bytes, json: bool) -> Any:
+        read.append(threading.current_thread() is threading.main_thread())
+        return parse(kind, body, json)
+
+    monkeypatch.setattr(twirp, "_parse", note)
+    token = house.token("tool", roomList=True)
+    for names in (["x"], ["x"] * 20_000):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with house.client.post("/twirp/livekit.RoomService/ListRooms", json={"names": names}, headers=headers) as answer:
+            assert answer.status == 200
+    assert read == [True, False]
 
 
 async def test_what_room_service_refuses(house: House, admin: api.LiveKitAPI) -> None:
