@@ -145,7 +145,7 @@ class Recorder:
 
     async def _hello(self, link: Link, hello: messages.Hello) -> RecordSnapshot:
         if hello.epoch < self._epoch:
-            raise Conflict("A newer hub has spoken.", "已有更新的中枢连接。", code="stale_epoch")
+            raise Conflict("A newer hub has spoken.", "已有更新的中心进程连接。", code="stale_epoch")
         self._epoch = hello.epoch
         for other in [other for other, epoch in self._hubs.items() if epoch < hello.epoch]:
             other.close()

@@ -35,11 +35,11 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TEXTS = {
     "disk_full": (
         "The recording was stopped because the disk is full; what was recorded until then can be played.",
-        "磁盘空间不足，录制已停止；此前的内容可以回放。",
+        "磁盘空间不足，录制已停止；此前的内容可以回看。",
     ),
     "disk_error": (
         "The recording was stopped because its files cannot be written; what was recorded until then can be played.",
-        "录制文件无法写入，录制已停止；此前的内容可以回放。",
+        "录制文件无法写入，录制已停止；此前的内容可以回看。",
     ),
 }
 

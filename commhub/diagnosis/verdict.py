@@ -189,7 +189,7 @@ RULES: tuple[Rule, ...] = (
         "never_heard", Fault.NETWORK, Grade.BAD,
         lambda case: not case.is_camera and not case.stats.connected and case.stats.heard < 0,
         ("信令已连接，但没有收到任何媒体数据。", "Signalling is connected, but no media has come at all."),
-        ("请对方网络放行媒体端口，或配置 TURN。", "Let the media port through his firewall, or set up TURN."),
+        ("请对方网络放行媒体端口，或配置 TURN。", "Let the media port through their firewall, or set up TURN."),
     ),
     Rule(
         "unheard", Fault.NETWORK, Grade.BAD,

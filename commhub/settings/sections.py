@@ -88,7 +88,7 @@ class MediaSettings(Section):
     @model_validator(mode="after")
     def _ports(self) -> MediaSettings:
         if self.port + self.workers - 1 > 65535:
-            raise mistake("端口号加工作进程数超过 65535。", "port and the workers' go beyond 65535.", "media.port")
+            raise mistake("端口号加媒体进程数超过 65535。", "port and the workers' go beyond 65535.", "media.port")
         return self
 
     def pairs(self) -> list[tuple[str, str]]:

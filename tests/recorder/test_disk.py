@@ -256,7 +256,7 @@ async def test_a_folder_that_cannot_be_is_said_and_the_process_lives(data_dir: P
             await hub.record(session)
             state = await hub.state(session, "failed")
             assert (state.code, state.tracks) == ("disk_error", 0)
-            assert state.text_zh == "录制文件无法写入，录制已停止；此前的内容可以回放。"
+            assert state.text_zh == "录制文件无法写入，录制已停止；此前的内容可以回看。"
 
 
 async def test_a_limit_of_file_sizes_ends_the_recording_readable(data_dir: Path) -> None:
