@@ -24,6 +24,7 @@ MAX_NAME = 256
 MAX_ENCODING = 32  # characters of an encoding's own name
 MAX_NAMED = 500
 MAX_WISHES = 1000
+MAX_SID = 64
 MAX_HANDLE = 0xFFFF
 
 
@@ -103,6 +104,8 @@ def subscribe(room: Room, person: Participant, request: rtc.UpdateDataSubscripti
     """Unknown tracks are remembered for when they come."""
     before = dict(person.data_handles)
     for update in islice(request.updates, MAX_NAMED):
+        if len(update.track_sid) > MAX_SID:
+            continue
         if len(person.data_wants) < MAX_WISHES or update.track_sid in person.data_wants:
             person.data_wants[update.track_sid] = update.subscribe
         if (publisher := _publisher(room, update.track_sid)) is not None:

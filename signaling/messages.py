@@ -70,6 +70,8 @@ def parse_request(frame: bytes | str) -> rtc.SignalRequest:
         request.ParseFromString(frame)
     except DecodeError:
         raise ValueError("A signalling message is not a SignalRequest.") from None
+    # What nobody here knows would be copied along, to everybody and into every record.
+    request.DiscardUnknownFields()
     return request
 
 
@@ -91,9 +93,11 @@ def parse_join(parameter: str) -> rtc.JoinRequest:
     elif wrapped.compression != rtc.WrappedJoinRequest.NONE:
         raise ValueError("The join request is compressed in an unknown way.")
     try:
-        return rtc.JoinRequest.FromString(data)
+        request = rtc.JoinRequest.FromString(data)
     except DecodeError:
         raise ValueError("The join request cannot be read.") from None
+    request.DiscardUnknownFields()
+    return request
 
 
 def _gunzip(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,7 @@ RESERVED = frozenset({"org", "kind"})
 API_GRANTS = frozenset(
     {"roomCreate", "roomList", "roomRecord", "roomAdmin", "ingressAdmin", "destinationRoom", "canManageAgentSession"}
 )
+_CAPABILITIES = 32  # everybody gets to see them
 _KINDS = {"agent": Kind.AGENT, "ingress": Kind.INGRESS, "egress": Kind.EGRESS, "sip": Kind.SIP}
 
 
@@ -250,7 +252,7 @@ def client(ticket: Ticket, request: rtc.JoinRequest, sid: str, now: float, *, du
         permission=tokens.permission(ticket.grants),
         kind=_KINDS.get(ticket.kind, Kind.STANDARD),
         client_protocol=about.client_protocol,
-        capabilities=about.capabilities,
+        capabilities=dict.fromkeys(islice(about.capabilities, _CAPABILITIES)),
         attributes=ticket.attributes,
     )
     settings = request.connection_settings

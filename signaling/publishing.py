@@ -22,7 +22,8 @@ _RIDS = ("q", "h", "f")
 _MODE = models.VideoLayer.ONE_SPATIAL_LAYER_PER_STREAM
 _SVC_MODE = models.VideoLayer.MULTIPLE_SPATIAL_LAYERS_PER_STREAM
 _SVC = ("video/VP9", "video/AV1")  # whose clients send all layers in one stream unless they say otherwise
-MAX_NAME = 256
+MAX_NAME = MAX_CID = 256
+MAX_RID = 64
 MAX_FEATURES = 16
 ENDED_SECONDS = 0.4
 
@@ -33,6 +34,8 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
         raise Refused(Reason.NOT_ALLOWED, "You may not publish this source.")
     if request.type not in (models.TrackType.AUDIO, models.TrackType.VIDEO):
         raise Refused(Reason.UNSUPPORTED_TYPE, "A track is audio or video.")
+    if _unnameable(request):
+        raise Refused(Reason.INVALID_REQUEST, "A cid has at most 256 characters, a rid 64.")
     if request.sid:
         if (known := person.tracks.get(request.sid)) is None:
             raise Refused(Reason.NOT_FOUND, "the track is not published by this participant")
@@ -53,6 +56,13 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     person.dirty = True
     room.command(track.announce(room.name, person.sid, person.client))
     room.send(person, _published(request.cid, track))
+
+
+def _unnameable(request: rtc.AddTrackRequest) -> bool:
+    """Longer than any session description can have it. Everybody in the room gets these names."""
+    layers = [*request.layers, *(layer for codec in request.simulcast_codecs for layer in codec.layers)]
+    cids = (request.cid, *(codec.cid for codec in request.simulcast_codecs))
+    return any(len(cid) > MAX_CID for cid in cids) or any(len(layer.rid) > MAX_RID for layer in layers)
 
 
 def _published(cid: str, track: Track) -> rtc.SignalResponse:

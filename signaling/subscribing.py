@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from signaling.session import Room
 
 MAX_WISHES = 2000
+MAX_SID = 64  # a longer one is nobody's, and is not remembered
 MAX_NAMED = viewers.MAX_NAMED  # tracks one message may name; the rest of it is not read
 
 
@@ -83,6 +84,8 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool, *, qu
     """``subscription``: unknown tracks are answered by ``subscription_response`` unless ``quiet``, and remembered for when they
     come. What may not be had is answered by ``subscription_permission_update``."""
     for sid in dict.fromkeys(islice(tracks, MAX_NAMED)):
+        if len(sid) > MAX_SID:
+            continue
         if len(viewer.wants) < MAX_WISHES or sid in viewer.wants:
             viewer.wants[sid] = on
             viewer.dirty = True
@@ -115,6 +118,8 @@ def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermiss
 def shape(room: Room, viewer: Participant, settings: rtc.UpdateTrackSettings) -> None:
     """``track_setting``: what the view needs. It is remembered for tracks that are not subscribed to now."""
     for sid in settings.track_sids[:MAX_NAMED]:
+        if len(sid) > MAX_SID:
+            continue
         if len(viewer.shapes) < MAX_WISHES or sid in viewer.shapes:
             kept = viewer.shapes[sid] = rtc.UpdateTrackSettings()
             kept.CopyFrom(settings)

@@ -139,6 +139,7 @@ def _parse(kind: type[Message], body: bytes, json: bool) -> Message:
             json_format.Parse(body or b"{}", message, ignore_unknown_fields=True)
         else:
             message.ParseFromString(body)
+            message.DiscardUnknownFields()
     except (json_format.ParseError, DecodeError, ValueError, RecursionError):
         raise Invalid("The request cannot be read.", "请求无法读取。") from None
     return message

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from livekit.protocol import rtc
 
 MAX_NAMED = 500  # people one word may name, and tracks of each; the rest of it is not read
+MAX_SID = 64
 MAX_TRACKS = 5_000  # of all of them together: the word is in the publisher's record
 
 
@@ -51,6 +52,6 @@ def read(word: rtc.SubscriptionPermission, identity_of: Callable[[str], str]) ->
             return None
         one = kept.track_permissions.add(participant_sid=entry.participant_sid, all_tracks=entry.all_tracks)
         one.participant_identity = entry.participant_identity or identity_of(entry.participant_sid)
-        one.track_sids.extend(entry.track_sids[: min(MAX_NAMED, left)])
+        one.track_sids.extend(sid for sid in entry.track_sids[: min(MAX_NAMED, left)] if len(sid) <= MAX_SID)
         left -= len(one.track_sids)
     return Viewers(kept)
