@@ -205,7 +205,8 @@ class RoomService:
             raise Forbidden("The token is for another destination room.", "令牌属于另一个目标会商。")
         if request.destination_room == request.room:
             raise Invalid("destination room cannot be the same as source room", "目标会商与原会商相同。")
-        if (room := self.rooms.rooms.get(request.destination_room)) is not None:
+        room = self.rooms.rooms.get(request.destination_room)
+        if room is not None and self.rooms.keys.reaches(ticket.key, room.key):  # else it is refused, and nothing happens there
             await self._audit(ticket, room, action)
 
     async def _update_subscriptions(

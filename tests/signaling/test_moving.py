@@ -175,6 +175,7 @@ async def test_what_a_move_refuses(house: House, admin: Any) -> None:
     assert await refused(move(to="r")) == ("invalid_argument", 400)
     await house.rooms.open("c", key=HUB_KEY)
     assert await refused(move(to="c")) == ("permission_denied", 403)
+    assert house.host.used == []  # nothing happened to the consultation
     await admin.create_room(api.CreateRoomRequest(name="s", max_participants=1))
     await in_room(house, "carol", "s")
     assert await refused(move()) == ("resource_exhausted", 429)

@@ -88,7 +88,7 @@ def test_a_long_name_for_another_codec_is_not_kept() -> None:
 def test_what_a_client_is_able_to_is_listed_once() -> None:
     stage = Stage()
     asked = request()
-    asked.client_info.capabilities.extend([1] * 100_000)
+    asked.client_info.capabilities.extend([models.ClientInfo.CAP_PACKET_TRAILER] * 100_000)
     asked.MergeFromString(STOWAWAY)
     join = messages.parse_join(join_parameter(asked))
     assert join.ByteSize() < 101_000
