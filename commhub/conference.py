@@ -112,6 +112,9 @@ class EgressFile:
     size: int
 
 
+EGRESS_OVER = ("complete", "failed", "aborted", "limit_reached")
+
+
 @dataclass(frozen=True, slots=True)
 class EgressOrder:
     """A recording that an API key ordered (LiveKit's Egress). ``kind`` and ``request`` are the signalling's own, kept for it;
@@ -135,7 +138,7 @@ class EgressOrder:
 
     @property
     def over(self) -> bool:
-        return self.state in ("complete", "failed", "aborted", "limit_reached")
+        return self.state in EGRESS_OVER
 
 
 class Egresses(Protocol):

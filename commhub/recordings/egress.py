@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit
 from commhub import log as logs
-from commhub.conference import Conference, EgressFile, EgressOrder, Part
+from commhub.conference import EGRESS_OVER, Conference, EgressFile, EgressOrder, Part
 from commhub.errors import Busy, NotFound
 from commhub.events import Events
 from commhub.media import Engine
@@ -41,7 +41,6 @@ MAX_LISTED = 1000
 PREFIX: Final = "EG_"
 _MS = 1_000_000
 _e = tables.egresses.c
-OVER = ("complete", "failed", "aborted", "limit_reached")
 
 
 @dataclass(slots=True)
@@ -113,7 +112,7 @@ class RoomEgress:
     async def open(self) -> None:
         """What was running; before the recorder is linked."""
         async with self._store.reading() as reading:
-            rows = await reading.all(sa.select(tables.egresses).where(_e.state.not_in(OVER)))
+            rows = await reading.all(sa.select(tables.egresses).where(_e.state.not_in(EGRESS_OVER)))
         for row in rows:
             self._running[row.id] = _Running(_order(row), row.consultation_id)
 
@@ -179,7 +178,7 @@ class RoomEgress:
         if room:
             query = query.where(_e.room == room)
         if active:
-            query = query.where(_e.state.not_in(OVER))
+            query = query.where(_e.state.not_in(EGRESS_OVER))
         async with self._store.reading() as reading:
             orders = [_order(row) for row in await reading.all(query)]
         return [await self._with_files(order) for order in orders]
