@@ -315,7 +315,7 @@ async def _serve(
     metrics.source(
         sources.http(
             lambda: signalling.malformed,
-            lambda: {"too_many": entrance.refused, "evicted": entrance.evicted, "late": entrance.late},
+            entrance.given_up,
         )
     )
     stack.push_async_callback(runner.cleanup)

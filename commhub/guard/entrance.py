@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from commhub import log as logs
+from commhub.guard.frames import Frames
 from commhub.guard.limits import BURST_SECONDS, Limits
 from commhub.guard.origins import Origins, group
 from commhub.guard.rates import Rates
@@ -27,6 +28,7 @@ log = logs.get(__name__)
 
 ACCEPTS = 64  # in one go, then the loop sees to the others
 REST_SECONDS = 0.2  # no accepting, when there are no file descriptors
+FRAMES_A_REQUEST = 10  # so many WebSocket frames may come for each message that the pace of messages allows
 LINGER_SECONDS = 2.0  # a refused body is read and thrown away for so long, so that its sender gets to read why
 UNACKNOWLEDGED_MS = 120_000  # a peer that takes nothing for so long is gone
 _TCP_USER_TIMEOUT = 18
@@ -57,14 +59,15 @@ class Guest:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's, with a time limit for each head."""
+    """aiohttp's, with a time limit for each head, and a limit of frames."""
 
-    __slots__ = ("_entrance", "_guest", "_timer")
+    __slots__ = ("_entrance", "_frames", "_guest", "_timer")
 
     def __init__(self, entrance: Entrance, guest: Guest, server: web.Server, **more: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **more)
         self._entrance, self._guest = entrance, guest
         self._timer: asyncio.TimerHandle | None = None
+        self._frames: Frames | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -73,7 +76,15 @@ class _Connection(web.RequestHandler):
         self._expect()
 
     def data_received(self, data: bytes) -> None:
+        if self._upgraded and not self._bearable(data):
+            return
         super().data_received(data)
+        if not self._upgraded:
+            self._frames = None
+        elif self._frames is None:  # that was the head; frames may have come with it
+            self._frames = self._entrance.frames()
+            if not self._bearable(self._message_tail):
+                return
         if self._heads():
             if self._timer is None:
                 self._expect()
@@ -81,6 +92,14 @@ class _Connection(web.RequestHandler):
             self._timer.cancel()
             self._timer = None
             self._entrance.greeted(self._guest)
+
+    def _bearable(self, data: bytes) -> bool:
+        if self._frames is not None and self._frames.take(data, asyncio.get_running_loop().time()):
+            return True
+        self._entrance.flooded += 1
+        if self._guest.transport is not None:
+            self._guest.transport.abort()
+        return False
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._timer is not None:
@@ -119,10 +138,14 @@ class Entrance:
         self._tls: ssl.SSLContext | None = None
         self._tasks = Tasks("entrance")
         self._rest: asyncio.TimerHandle | None = None
-        self.refused = self.evicted = self.late = 0
+        self.refused = self.evicted = self.late = self.flooded = 0
 
     def __len__(self) -> int:
         return len(self._guests)
+
+    def given_up(self) -> dict[str, int]:
+        """Connections that were not taken, or not kept, by reason."""
+        return {"too_many": self.refused, "evicted": self.evicted, "late": self.late, "flooded": self.flooded}
 
     @property
     def strangers(self) -> int:
@@ -146,6 +169,11 @@ class Entrance:
             listener.close()
         self._listeners.clear()
         await self._tasks.close()
+
+    def frames(self) -> Frames:
+        """For one WebSocket: well above what is slowed down and answered in words."""
+        rate = self.limits.requests_per_second
+        return Frames(FRAMES_A_REQUEST * rate, FRAMES_A_REQUEST * BURST_SECONDS * rate / 4)
 
     def greeted(self, guest: Guest) -> None:
         """A whole request head has come."""

@@ -18,10 +18,7 @@ def bounded(body_seconds: float) -> Any:
     @web.middleware
     async def pass_on(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.can_read_body:
-            response = await handler(request)
-            if response.status >= 400 and hdrs.UPGRADE in request.headers:
-                response.force_close()
-            return response
+            return _finished(request, await handler(request))
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in ("", "identity"):
             text = "A packed body is not accepted. 不接受压缩的请求内容。"
             return _closing(web.Response(status=415, text=text, headers={"Accept-Encoding": "identity"}))
@@ -30,9 +27,15 @@ def bounded(body_seconds: float) -> Any:
             response = await handler(request)
         finally:
             timer.cancel()
-        return response if request.content.is_eof() else _closing(response)
+        return _finished(request, response if request.content.is_eof() else _closing(response))
 
     return pass_on
+
+
+def _finished(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    if hdrs.UPGRADE in request.headers and not isinstance(response, web.WebSocketResponse):
+        return _closing(response)  # what comes behind such a request is anything
+    return response
 
 
 def _cut(request: web.Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gzip
 import ipaddress
@@ -20,6 +21,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from commhub.errors import Busy
 from commhub.guard import Entrance, Entries, Limits, Origins, Pace, Rates, bounded, group
+from commhub.guard.frames import Frames
 from tests.support import until
 
 SHORT = Limits(header_seconds=0.4, body_seconds=0.4, idle_seconds=5.0)
@@ -153,10 +155,69 @@ async def test_a_websocket_lives_on_beyond_the_times_of_requests() -> None:
         assert (await ws.receive_str()) == "still here"
 
 
+KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+PING, EMPTY = b"\x89\x80mask", b"\x82\x80mask"
+
+
+async def ended(reader: asyncio.StreamReader) -> None:
+    with contextlib.suppress(ConnectionError):
+        while await asyncio.wait_for(reader.read(65536), 5):
+            pass
+
+
+@pytest.mark.parametrize("frame", [PING, EMPTY], ids=["pings", "empty"])
+@pytest.mark.parametrize("early", [True, False], ids=["with the head", "after it"])
+async def test_frames_that_nobody_waits_for_end_a_websocket(frame: bytes, early: bool) -> None:
+    """aiohttp answers pings by itself and holds back nobody who sends empty frames."""
+    async with house(Limits(requests_per_second=10)) as hub, aiohttp.ClientSession() as session:
+        calm = await session.ws_connect(f"{hub.base}/rtc?token=right", autoping=False)
+        for _ in range(100):
+            await calm.ping()
+        head = HALF.replace(b"?access_token=x", b"?token=right") + KEY
+        reader = await hub.dial(head + frame * (2000 if early else 1))
+        if not early:
+            await reader.readuntil(b"\r\n\r\n")
+            hub.write(b"\x82\xfe\x01\x00mask" + b"x" * 256 + frame * 2000)
+        await ended(reader)
+        assert hub.entrance.flooded == 1
+        await calm.send_str("x")
+        while (await calm.receive()).data != "x":
+            pass
+
+
+def test_frames_are_counted_wherever_they_are_cut() -> None:
+    stream = b"".join(
+        (
+            b"\x82\x05hello",
+            b"\x89\x80mask",
+            b"\x82\xfe\x01\x2cmask" + bytes(300),
+            b"\x02\x7f" + (70_000).to_bytes(8) + bytes(70_000),
+        )
+    )
+    for size in (1, 2, 3, 7, 1000, len(stream) * 3):
+        frames = Frames(0, 12)
+        cut = [(stream * 3)[at : at + size] for at in range(0, len(stream) * 3, size)]
+        assert all(frames.take(part, 0.0) for part in cut)
+        assert not frames.take(b"\x89\x00", 0.0)
+    frames = Frames(10, 1)
+    assert [frames.take(b"\x89\x00", now) for now in (0.0, 0.1, 0.2)] == [True, True, True]
+    assert not frames.take(b"\x89\x00", 0.25)
+
+
 async def test_a_refused_upgrade_keeps_no_connection() -> None:
     async with house() as hub:
         reader = await hub.dial(HALF + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
         assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 401")
+
+
+async def test_an_upgrade_of_what_is_no_websocket_keeps_none_either() -> None:
+    """Behind it another one could come, whose frames begin nobody knows where."""
+    async with house() as hub:
+        refused = HALF.replace(b"/rtc?access_token=x", b"/") + KEY
+        reader = await hub.dial(refused + HALF.replace(b"?access_token=x", b"?token=right") + KEY + PING)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"101 Switching" not in answer
 
 
 async def test_tls_that_is_not_negotiated_ends(tmp_path: Path) -> None:
