@@ -53,9 +53,19 @@ class Ended:
 Out = Send | Command | Negotiate | Close | Joined | Left | Ended
 
 
+RECORD_WORK = 8192  # octets
+
+
 def work(outs: Iterable[Out]) -> int:
-    """How many frames and commands these are: what somebody's one message causes others."""
-    return sum(len(out.to) if isinstance(out, Send) else isinstance(out, Command) for out in outs)
+    """How many frames and commands these are: what somebody's one message causes others. A large record is as many commands."""
+    done = 0
+    for out in outs:
+        if isinstance(out, Send):
+            done += len(out.to)
+        elif isinstance(out, Command):
+            record = out.message.record if isinstance(out.message, media.UpdatePeer) else None
+            done += 1 + len(record or b"") // RECORD_WORK
+    return done
 
 
 def ice_servers(turn: Turn, clock: Callable[[], float]) -> Callable[[str], list[rtc.ICEServer]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from livekit.protocol import rtc
 
 MAX_NAMED = 500  # people one word may name, and tracks of each; the rest of it is not read
-MAX_SID = 64
+MAX_SID, MAX_IDENTITY = 64, 256
 MAX_TRACKS = 5_000  # of all of them together: the word is in the publisher's record
 
 
@@ -50,6 +50,8 @@ def read(word: rtc.SubscriptionPermission, identity_of: Callable[[str], str]) ->
     for entry in word.track_permissions[:MAX_NAMED]:
         if not (entry.participant_identity or entry.participant_sid):
             return None
+        if max(len(entry.participant_identity), len(entry.participant_sid)) > MAX_IDENTITY:
+            continue  # nobody's
         one = kept.track_permissions.add(participant_sid=entry.participant_sid, all_tracks=entry.all_tracks)
         one.participant_identity = entry.participant_identity or identity_of(entry.participant_sid)
         one.track_sids.extend(sid for sid in entry.track_sids[: min(MAX_NAMED, left)] if len(sid) <= MAX_SID)

@@ -32,8 +32,10 @@ from commhub.media.messages import Message, Welcome
 
 log = logs.get(__name__)
 
-CONTROL_LIMIT = 8 << 20  # one frame; a snapshot of a large room is the biggest thing that travels
-CONTROL_BACKLOG = 32 << 20
+# One frame. A worker's snapshot is the biggest that travels: some hundred octets for each participant, or a mebibyte for each
+# that says as much as it may. A hub that could not read it could not find any room of that worker again.
+CONTROL_LIMIT = 512 << 20
+CONTROL_BACKLOG = 32 << 20  # before a frame; a large one alone is nobody's fault
 BATCH_LIMIT = 60_000  # below the kernel's default wmem, so that a batch always fits when the queue is empty
 PACKET_LIMIT = 2_048
 PAIRING = struct.Struct("<4sI")
@@ -88,10 +90,11 @@ class Link:
     def _write(self, number: int, kind: int, body: object) -> None:
         if self.closed.is_set():
             return
-        frame = _encoder.encode((number, kind, body))
-        self._writer.write(_LENGTH.pack(len(frame)) + frame)
         if self._writer.transport.get_write_buffer_size() > CONTROL_BACKLOG:
             self.close()
+            return
+        frame = _encoder.encode((number, kind, body))
+        self._writer.write(_LENGTH.pack(len(frame)) + frame)
 
     async def run(self) -> None:
         """Read until the peer ends or breaks the protocol (PeerError). Always closes the link."""

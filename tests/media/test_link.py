@@ -12,7 +12,7 @@ import pytest
 from commhub.errors import HubError, NotFound, PeerError, Unavailable
 from commhub.media import link as links
 from commhub.media.link import Link, Listener, dial, records
-from commhub.media.messages import Done, Hello, Message, Mute, OpenRoom, SinkData, Welcome
+from commhub.media.messages import Done, Hello, Message, Mute, OpenRoom, PeerState, RoomState, SinkData, Welcome, WorkerSnapshot
 from tests.support import until
 
 LENGTH = struct.Struct("<I")
@@ -185,6 +185,20 @@ async def test_who_does_not_read_is_cut(server: Server, tmp_path: Path, monkeypa
     assert patient == [slow]
     slow.tell(Done())  # silently nothing
     writer.close()
+
+
+async def test_a_snapshot_of_many_who_say_as_much_as_they_may_arrives(tmp_path: Path) -> None:
+    """Else a restarted hub would never find the rooms of that worker again."""
+    peers = [PeerState(f"PA_{number}", "p", "client", False, True, record=bytes(1 << 20)) for number in range(40)]
+    whole = WorkerSnapshot("media-0", [RoomState("r", peers, [], [])], [])
+    listener = Listener(tmp_path, "media-0", lambda link: None, lambda link, message: whole)
+    await listener.start(packets=False)
+    async with dialled(tmp_path) as (link, _):
+        answer = await link.ask(Hello(role="hub", name="hub"))
+        assert isinstance(answer, WorkerSnapshot)
+        assert len(answer.rooms[0].peers) == 40
+        assert await link.ask(Hello(role="hub", name="hub")) == whole
+    await listener.close()
 
 
 async def raw(folder: Path, frame: bytes) -> bytes:

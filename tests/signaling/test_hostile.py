@@ -59,6 +59,9 @@ def test_what_one_message_causes_is_counted() -> None:
     muted = stage.room.receive(alice, rtc.SignalRequest(mute=rtc.MuteTrackRequest(sid=track, muted=True)), stage.now)
     assert work(muted) == 5  # three hear of it, the worker is told, and keeps the record
     assert work(stage.room.receive(alice, rtc.SignalRequest(ping=1), stage.now)) == 1
+    stage.receive(alice, update_metadata=rtc.UpdateParticipantMetadata(metadata="x" * 60_000))
+    unmuted = stage.room.receive(alice, rtc.SignalRequest(mute=rtc.MuteTrackRequest(sid=track, muted=False)), stage.now)
+    assert work(unmuted) == 5 + 7  # a large record is as much work as many small ones
 
 
 def anything(random: Random, kind: Any, known: list[str], depth: int = 0) -> Message:

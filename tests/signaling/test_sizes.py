@@ -13,6 +13,7 @@ from tests.support.livekit import Stage, request, ticket
 
 LONG = "x" * 200_000
 STOWAWAY = b"\xfa\x7f" + b"\xc0\x9a\x0c" + b"y" * 200_000  # field 2047, 200,000 octets
+NAMED = rtc.SubscriptionPermission(track_permissions=[rtc.TrackPermission(participant_identity=LONG)])
 LAYERS = [models.VideoLayer(rid=LONG), models.VideoLayer()]
 CAMERA: dict[str, Any] = {"type": models.TrackType.VIDEO, "source": models.TrackSource.CAMERA}
 
@@ -56,6 +57,11 @@ def weight(stage: Stage, sid: str) -> int:
         {"track_setting": rtc.UpdateTrackSettings(track_sids=[LONG])},
         {"track_setting": stowed(rtc.UpdateTrackSettings, track_sids=["a", "b"])},
         {"subscription_permission": stowed(rtc.SubscriptionPermission)},
+        {
+            "subscription_permission": rtc.SubscriptionPermission(
+                track_permissions=[rtc.TrackPermission(participant_identity=LONG)]
+            )
+        },
         {
             "publish_data_track_request": rtc.PublishDataTrackRequest(
                 pub_handle=1, name="n", schema=stowed(models.DataTrackSchemaId, name="s")
