@@ -5,6 +5,7 @@ A client may send both for one message; they carry the same id, and the first on
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ _STREAMS = 32  # unfinished ones of all senders
 _PER_SENDER = 4
 _PATIENCE = 60.0  # s
 _REMEMBERED = 512
+_RATE, _BURST, _EACH = (
+    4_096.0,
+    262_144.0,
+    256,
+)  # octets a second and at once that one sender may have recorded; each message's own
 _CREATE, _UPDATE, _DELETE, _REACTION = range(4)
 _CHANGES = {_UPDATE: "edited", _DELETE: "deleted", _REACTION: "reaction"}
 
@@ -46,7 +52,8 @@ class Chats:
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, str], _Stream] = {}
-        self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, str, bytes], None] = OrderedDict()
+        self._spent: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by sender, also who left: octets left, when
 
     def receive(self, identity: str, data: bytes, now: float) -> Chat | None:
         """``now`` is monotonic seconds."""
@@ -58,13 +65,13 @@ class Chats:
             raise ValueError("A data packet cannot be read.") from None
         kind = packet.WhichOneof("value")
         if kind == "chat_message":
-            return self._message(identity, packet)
+            return self._message(identity, packet, now)
         if kind == "stream_header":
             return self._header(identity, packet.stream_header, now)
         if kind == "stream_chunk":
             self._chunk(identity, packet.stream_chunk)
         if kind == "stream_trailer":
-            return self._trailer(identity, packet.stream_trailer)
+            return self._trailer(identity, packet.stream_trailer, now)
         return None
 
     def left(self, identity: str) -> None:
@@ -72,7 +79,7 @@ class Chats:
         for key in [key for key in self._streams if key[0] == identity]:
             del self._streams[key]
 
-    def _message(self, identity: str, packet: DataPacket) -> Chat | None:
+    def _message(self, identity: str, packet: DataPacket, now: float) -> Chat | None:
         message = packet.chat_message
         text = message.message
         if len(text.encode()) > TEXT_LIMIT:
@@ -82,7 +89,7 @@ class Chats:
             data["change"] = "deleted"
         elif message.HasField("edit_timestamp"):
             data["change"] = "edited"
-        return self._once(Chat(identity, text, data))
+        return self._once(Chat(identity, text, data), now)
 
     def _header(self, identity: str, header: DataStream.Header, now: float) -> Chat | None:
         if header.topic != TOPIC or header.WhichOneof("content_header") != "text_header":
@@ -100,7 +107,7 @@ class Chats:
         stream = _Stream(now, header.compression == DataStream.DEFLATE_RAW, data)
         if header.HasField("inline_content"):
             stream.chunks[0] = header.inline_content
-            return self._once(_text(identity, stream))
+            return self._once(_text(identity, stream), now)
         for key in [key for key, old in self._streams.items() if now - old.began > _PATIENCE]:
             del self._streams[key]
         if len(self._streams) >= _STREAMS or sum(key[0] == identity for key in self._streams) >= _PER_SENDER:
@@ -118,22 +125,35 @@ class Chats:
             raise ValueError("A chat message is longer than the limit.")
         stream.chunks[chunk.chunk_index] = chunk.content
 
-    def _trailer(self, identity: str, trailer: DataStream.Trailer) -> Chat | None:
+    def _trailer(self, identity: str, trailer: DataStream.Trailer, now: float) -> Chat | None:
         stream = self._streams.pop((identity, trailer.stream_id), None)
         if stream is None or trailer.reason:  # the sender gave up
             return None
         if sorted(stream.chunks) != list(range(len(stream.chunks))):
             raise ValueError("A part of a chat message is missing.")
-        return self._once(_text(identity, stream))
+        return self._once(_text(identity, stream), now)
 
-    def _once(self, chat: Chat) -> Chat | None:
-        key = (chat.identity, chat.data["id"], chat.data.get("change", "") + chat.text)
+    def _once(self, chat: Chat, now: float) -> Chat | None:
+        said = hashlib.sha256((chat.data.get("change", "") + chat.text).encode()).digest()
+        key = (chat.identity, chat.data["id"], said)
         if chat.data["id"] and key in self._seen:
             return None
+        self._spend(chat.identity, _EACH + len(chat.text.encode()), now)
         self._seen[key] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return chat
+
+    def _spend(self, identity: str, octets: int, now: float) -> None:
+        """What is written comes out of a hundred octets that unpack to 64 KiB: nobody fills the disk with it."""
+        level, at = self._spent.pop(identity, (_BURST, now))
+        level = min(_BURST, level + (now - at) * _RATE)
+        short = level < octets
+        self._spent[identity] = (level if short else level - octets, now)
+        if len(self._spent) > _REMEMBERED:
+            self._spent.popitem(last=False)
+        if short:
+            raise ValueError("Somebody writes more than is recorded of one.")
 
 
 def _text(identity: str, stream: _Stream) -> Chat:

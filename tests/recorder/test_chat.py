@@ -53,6 +53,30 @@ def test_a_packed_stream(inline: bool) -> None:
         assert all_of(Chats(), header(compression=DataStream.DEFLATE_RAW), chunk(0, data), trailer()) == [TEXT]
 
 
+def test_nobody_fills_the_disk_with_chat() -> None:
+    """A hundred octets unpack to 64 KiB."""
+    squeeze = zlib.compressobj(9, wbits=-15)
+    packed = squeeze.compress(bytes(TEXT_LIMIT)) + squeeze.flush()
+    assert len(packed) < 120
+    chats = Chats()
+    said: list[str] = []
+
+    def send(stream: str, now: float, identity: str = "p1:t1") -> bool:
+        packet = header(stream, inline_content=packed, compression=DataStream.DEFLATE_RAW)
+        try:
+            return chats.receive(identity, packet, now) is not None
+        except ValueError as error:
+            said.append(str(error))
+            return False
+
+    assert [send(str(number), 0.0) for number in range(6)] == [True, True, True, False, False, False]
+    chats.left("p1:t1")
+    assert not send("7", 0.0)
+    assert set(said) == {"Somebody writes more than is recorded of one."}
+    assert send("8", 1.0, "p2:t2")
+    assert send("9", 20.0)
+
+
 def test_a_message_of_older_clients_and_its_change() -> None:
     chats = Chats()
     first = ChatMessage(id="m1", message=TEXT)
