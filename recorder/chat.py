@@ -20,11 +20,8 @@ _STREAMS = 32  # unfinished ones of all senders
 _PER_SENDER = 4
 _PATIENCE = 60.0  # s
 _REMEMBERED = 512
-_RATE, _BURST, _EACH = (
-    4_096.0,
-    262_144.0,
-    256,
-)  # octets a second and at once that one sender may have recorded; each message's own
+_RATE, _BURST = 4_096.0, 262_144.0  # octets a second, and at once, that are recorded of one sender
+_EACH = 256  # octets that a message counts for beside its text
 _CREATE, _UPDATE, _DELETE, _REACTION = range(4)
 _CHANGES = {_UPDATE: "edited", _DELETE: "deleted", _REACTION: "reaction"}
 

@@ -14,7 +14,7 @@ from commhub import audit
 from commhub import log as logs
 from commhub.auth import Auth
 from commhub.conference import Presence, Ticket
-from commhub.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from commhub.errors import Busy, Conflict, Forbidden, NotFound, Unauthenticated
 from commhub.model import ULID_PATTERN, By, new_id, utc_ns
 from commhub.rooms import rules
 from commhub.rooms.picture import member_of
@@ -25,6 +25,7 @@ from commhub.tasks import Tasks
 log = logs.get(__name__)
 
 REFRESHED_SECONDS = 3600
+TERMINALS = 16  # of one person in a consultation
 LATEST = float(1 << 40)  # “for ever”, in unix seconds that the database can hold
 SETTLE_SECONDS = 20.0  # after a restart, until everybody who is still there has come back
 _a = tables.attendance.c
@@ -68,10 +69,19 @@ class Door:
             if actor is None:
                 raise Forbidden("This person may no longer sign in.", "该人员已停用。")
             rules.check_entry(record, actor, before)
+            self._check_terminals(record.id, ticket.identity)
         elif ticket.identity in record.excluded:
             raise Forbidden("This identity was removed from the consultation.", "该身份已被移出会商。", code="removed")
         elif record.locked and not before:
             raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
+
+    def _check_terminals(self, consultation: str, identity: str) -> None:
+        """Busy: each terminal is a participant whom everybody's client and the media worker carry."""
+        here = {one for one in self._rooms.identities(consultation) if member_of(one) == member_of(identity)}
+        if identity not in here and len(here) >= TERMINALS:
+            raise Busy(
+                f"You are in this consultation on {TERMINALS} devices already.", f"你已在 {TERMINALS} 台设备上进入该会商。"
+            )
 
     async def check(self, ticket: Ticket) -> None:
         async with self._store.reading() as reading:

@@ -89,6 +89,10 @@ class Rooms:
     def present(self, record: Consultation) -> list[Presence]:
         return self._conference.present(record.id) if record.live else []
 
+    def identities(self, consultation: str) -> set[str]:
+        """Of everybody in it, also of who only watches."""
+        return {one.identity for one in self._conference.present(consultation, unseen=True)}
+
     def view(self, record: Consultation, reader: Actor) -> ConsultationView:
         return picture.view(record, self.present(record), self._feeds, reader)
 
@@ -282,10 +286,9 @@ class Rooms:
     # ---- people in it
 
     async def remove(self, consultation: str, actor: Actor, identity: str) -> None:
-        """Out, with his tokens, until he is invited again."""
+        """Out, with his tokens, until he is invited again; also who only watches, and is in nobody's list."""
         async with self._store.transaction() as transaction:
             record = await self.controllable(transaction, consultation, actor, "remove")
-            # Whoever only watches is in nobody's list, and goes all the same.
             there = _named(self._conference.present(record.id, unseen=True), identity)
             if there.kind != "camera":
                 if picture.member_of(identity) == record.host.id:
@@ -304,8 +307,7 @@ class Rooms:
                 await self.put_out(consultation, one.identity)
 
     async def put_out(self, consultation: str, identity: str) -> None:
-        """Whoever may not be in it; gone by himself meanwhile is as good."""
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(NotFound):  # gone by himself meanwhile
             await self._conference.remove(consultation, identity)
 
     async def mute(self, consultation: str, actor: Actor, identity: str, source: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from commhub.conference import Presence, Ticket
-from commhub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from commhub.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from commhub.events import Published
 from commhub.model import Actor, Label
 from commhub.rooms import Once, Rooms, seat_of
@@ -199,6 +199,18 @@ async def test_a_locked_consultation_lets_back_in_who_was_there(hub: Hub) -> Non
     opened = await rooms.change(made.id, zhou, locked.rev, locked=False)
     assert not opened.locked
     await hub.door.admit(waiting)
+
+
+async def test_nobody_fills_a_consultation_with_himself(hub: Hub) -> None:
+    made = await create(hub, organisations=[hub.ids["water"]])
+    held = [await ticket(hub, made.id, "water", f"01K000000000000000000000{number:02}") for number in range(17)]
+    for one in held[:16]:
+        await hub.door.admit(one)
+        hub.conference.rooms[made.id][one.identity] = Presence(one.identity, "")
+    with pytest.raises(Busy, match="16 devices"):
+        await hub.door.admit(held[16])
+    await hub.door.admit(held[0])  # he is in already, and comes anew
+    await hub.door.admit(await ticket(hub, made.id, "dispatcher"))
 
 
 async def test_a_stale_revision_changes_nothing(hub: Hub) -> None:
