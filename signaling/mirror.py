@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from livekit.protocol import models
+from livekit.protocol import models, rtc
 
 from commhub.conference import Ticket
-from signaling import messages, placement, publishing
+from signaling import messages, placement, publishing, subscribing
 from signaling.outs import Joined
 from signaling.participant import Origin, Participant, State, Track, honest
+from signaling.viewers import Viewers
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -41,6 +42,7 @@ def begin(room: Room, person: Participant, origin: Origin, now: float) -> Partic
         if track.bound:
             copy = _copy(track)
             image.tracks[copy.sid] = copy
+    image.viewers = _viewers(image, person)
     room.people[image.sid] = image
     room.by_identity[image.identity] = image.sid
     room.recount(now)
@@ -70,8 +72,25 @@ def follow(room: Room, image: Participant, person: Participant, muted: dict[str,
         elif muted.get(name, track.info.muted) != track.info.muted:
             publishing.mute(room, image, mine, track.info.muted)
         muted[name] = track.info.muted
+    said = _viewers(image, person)
+    if said != image.viewers:
+        subscribing.restrict(room, image, said)
     if changed:
         room.show(image)
+
+
+def _viewers(image: Participant, person: Participant) -> Viewers | None:
+    """Who may see them there may see them here: what they said of their tracks, about the copies."""
+    if person.viewers is None:
+        return None
+    word = rtc.SubscriptionPermission()
+    word.CopyFrom(person.viewers.word)
+    copies = {name: track.sid for track in image.tracks.values() for name in track.cids}
+    for entry in word.track_permissions:
+        mine = [copies[sid] for sid in entry.track_sids if sid in copies]
+        del entry.track_sids[:]
+        entry.track_sids.extend(mine)
+    return Viewers(word)
 
 
 def _describe(room: Room, image: Participant, person: Participant) -> bool:

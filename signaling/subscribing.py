@@ -11,6 +11,7 @@ from livekit.protocol import models, rtc
 from commhub.media import messages as media
 from signaling import viewers
 from signaling.participant import Participant, Track
+from signaling.viewers import Viewers
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -102,8 +103,12 @@ def wish(room: Room, viewer: Participant, tracks: Iterable[str], on: bool, *, qu
 def permission(room: Room, publisher: Participant, word: rtc.SubscriptionPermission) -> None:
     """``subscription_permission``: the publisher says who may see which of their tracks."""
     said = viewers.read(word, lambda sid: room.people[sid].identity if sid in room.people else "")
-    if said is None:
-        return
+    if said is not None:
+        restrict(room, publisher, said)
+
+
+def restrict(room: Room, publisher: Participant, said: Viewers | None) -> None:
+    """``said`` counts from now on; whom it concerns is told."""
     before = {(viewer.sid, sid): publisher.may_be_seen_by(viewer, sid) for viewer in room.clients() for sid in publisher.tracks}
     publisher.viewers, publisher.dirty = said, True
     for viewer in room.clients():

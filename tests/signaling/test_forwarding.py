@@ -116,6 +116,33 @@ async def test_a_mute_set_there_stays_until_it_changes_here(house: House, admin:
         await until(lambda wanted=there: bool(track.info.muted) == wanted)  # type: ignore[misc]
 
 
+async def test_who_may_not_see_it_here_may_not_there(house: House, admin: Any) -> None:
+    """The publisher's own word is about people, in whichever room they are."""
+    alice, _, _ = [await in_room(house, *who) for who in (("alice", "r"), ("carol", "s"), ("dave", "s"))]
+    camera = await publish(house, alice)
+
+    async def allow(*entries: rtc.TrackPermission, everybody: bool = False) -> None:
+        await alice.say(subscription_permission=rtc.SubscriptionPermission(all_participants=everybody, track_permissions=entries))
+        await alice.say(ping_req=rtc.Ping(timestamp=1))
+        await alice.hear("pong_resp")
+
+    def viewers() -> list[str]:
+        people = house.rooms.rooms["s"].people.values()
+        return sorted(one.identity for one in people if set(image(house).tracks) & one.subscribed)
+
+    await allow(rtc.TrackPermission(participant_identity="carol", track_sids=[camera]))
+    await admin.forward_participant(forward())
+    bind(house)
+    assert viewers() == ["carol"]
+    await allow(rtc.TrackPermission(participant_identity="dave", all_tracks=True))
+    assert viewers() == ["dave"]
+    packed = participants.pack(image(house), house.rooms.rooms["s"].record())
+    restored, _ = participants.unpack(packed)
+    assert restored.viewers == image(house).viewers
+    await allow(everybody=True)
+    assert viewers() == ["carol", "dave"]
+
+
 async def test_removed_there_the_forwarding_ends(house: House, admin: Any) -> None:
     await in_room(house, "alice", "r")
     await admin.create_room(api.CreateRoomRequest(name="t"))
