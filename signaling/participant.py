@@ -31,6 +31,12 @@ RESERVED = frozenset({"org", "kind"})
 API_GRANTS = frozenset(
     {"roomCreate", "roomList", "roomRecord", "roomAdmin", "ingressAdmin", "destinationRoom", "canManageAgentSession"}
 )
+_SOURCE_KINDS = {
+    models.TrackSource.CAMERA: models.TrackType.VIDEO,
+    models.TrackSource.MICROPHONE: models.TrackType.AUDIO,
+    models.TrackSource.SCREEN_SHARE: models.TrackType.VIDEO,
+    models.TrackSource.SCREEN_SHARE_AUDIO: models.TrackType.AUDIO,
+}
 _CAPABILITIES = 32  # everybody gets to see them
 _KINDS = {"agent": Kind.AGENT, "ingress": Kind.INGRESS, "egress": Kind.EGRESS, "sip": Kind.SIP}
 
@@ -184,11 +190,13 @@ class Participant:
         presence = self.presence()
         return {"name": presence.name, "org": presence.org, "kind": presence.kind}
 
-    def may_publish(self, source: models.TrackSource) -> bool:
+    def may_publish(self, source: models.TrackSource, kind: models.TrackType) -> bool:
+        """Where sources are restricted, a picture does not pass for a microphone."""
         permission = self.info.permission
         if not permission.can_publish:
             return False
-        return not permission.can_publish_sources or source in permission.can_publish_sources
+        sources = permission.can_publish_sources
+        return not sources or (source in sources and _SOURCE_KINDS.get(source, kind) == kind)
 
     def may_be_seen_by(self, viewer: Participant, track: str) -> bool:
         """The publisher's own word about who may subscribe (LiveKit's track permissions)."""

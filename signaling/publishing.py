@@ -30,7 +30,7 @@ ENDED_SECONDS = 0.4
 
 def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     """``add_track``: answered by ``track_published``. Refused."""
-    if not person.may_publish(request.source):
+    if not person.may_publish(request.source, request.type):
         raise Refused(Reason.NOT_ALLOWED, "You may not publish this source.")
     if request.type not in (models.TrackType.AUDIO, models.TrackType.VIDEO):
         raise Refused(Reason.UNSUPPORTED_TYPE, "A track is audio or video.")
@@ -256,7 +256,7 @@ def permit(room: Room, person: Participant, permission: models.ParticipantPermis
         )
     )
     for track in list(person.tracks.values()):
-        if not person.may_publish(track.info.source):
+        if not person.may_publish(track.info.source, track.info.type):
             withdraw(room, person, track)
             gone = rtc.TrackUnpublishedResponse(track_sid=track.sid)
             room.send(person, rtc.SignalResponse(track_unpublished=gone))

@@ -203,8 +203,22 @@ def test_sources_that_are_not_granted_are_refused() -> None:
     stage.receive(alice, add_track=camera)
     refused = stage.last(alice, "request_response")
     assert (refused.reason, refused.add_track.cid) == (rtc.RequestResponse.NOT_ALLOWED, "c")
+    dressed = rtc.AddTrackRequest(cid="d", type=models.TrackType.VIDEO, source=models.TrackSource.MICROPHONE)
+    stage.receive(alice, add_track=dressed)  # a picture that calls itself a microphone
+    assert stage.last(alice, "request_response").add_track == dressed
     assert not stage.told(media.Announce)
     assert stage.publish(alice, "mic", video=False).startswith("TR_AM")
+
+
+def test_what_was_published_under_another_name_goes_with_the_right_to_it() -> None:
+    stage = Stage()
+    alice = stage.join("alice")
+    add = rtc.AddTrackRequest(cid="d", type=models.TrackType.VIDEO, source=models.TrackSource.MICROPHONE)
+    stage.receive(alice, add_track=add)
+    track = stage.last(alice, "track_published").track.sid
+    only = models.ParticipantPermission(can_publish=True, can_publish_sources=[models.TrackSource.MICROPHONE])
+    stage.run(stage.room.update("alice", stage.now, permission=only)[1])
+    assert stage.last(alice, "track_unpublished").track_sid == track
 
 
 def test_track_limit_and_the_same_cid_twice() -> None:
