@@ -382,7 +382,8 @@ class World:
         if state.get("allowed", True):
             assert publisher.may_be_seen_by(person, name), where
             assert person.info.permission.can_subscribe, where
-            assert publisher.may_publish(publisher.tracks[name].info.source), where
+            track_info = publisher.tracks[name].info
+            assert publisher.may_publish(track_info.source, track_info.type), where
         receiver = self.plane.routes[number].receiver
         if track.muted:
             assert self.plane.state.get(receiver, {}).get("open") is False, where
