@@ -122,9 +122,11 @@ class Installation:
     async def serve(self) -> None:
         """The hub alone: no sample city, no camera."""
         with self.log.open("ab") as log:
+            # It ends with the tests, also when they are killed.
             self._serve = await asyncio.create_subprocess_exec(
-                *self.command("serve"), env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log
-            )
+                "setpriv", "--pdeathsig", "TERM", *self.command("serve"),
+                env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log,
+            )  # fmt: skip
         await self.ready()
 
     async def start_camera(self) -> None:

@@ -63,6 +63,7 @@ class Firefox:
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
         (self._profile / "user.js").write_text("\n".join(lines) + "\n")
         self._process = await asyncio.create_subprocess_exec(
+            "setpriv", "--pdeathsig", "TERM",  # it ends with the tests, also when they are killed
             FIREFOX, "--headless", "--no-remote", "--profile", str(self._profile), "--remote-debugging-port", "0", "about:blank",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

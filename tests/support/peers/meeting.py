@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
+import time
 from typing import Any
 
 import pytest
+from livekit import api
 from playwright.async_api import Browser
 
 from tests.support.browser import chromium
-from tests.support.peers.differences import Difference, of
+from tests.support.peers import scripts
+from tests.support.peers.differences import BY_KEY
 from tests.support.peers.firefox import Firefox
 from tests.support.peers.node import NodeHost, NodePeer
 from tests.support.peers.pages import ChromiumPage, PagePeer
@@ -21,8 +25,20 @@ from tests.support.peers.servers import Server, WithoutV1
 
 # What every module of tests/peers that meets begins with: peers live in one event loop.
 MARKS = [pytest.mark.peer, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(90)]
-KINDS = ["python-single", "python-dual", "node-single", "node-dual", "chromium-single", "chromium-dual", "firefox-single",
-         "firefox-dual"]  # fmt: skip
+BROWSERS = ("chromium-single", "firefox-single")
+
+
+def full(*clients: str) -> list[Any]:
+    """Asked in ``make prove`` alone: what they share with others is asked each time."""
+    return [pytest.param(client, marks=pytest.mark.prove) for client in clients]
+
+
+EACH = ("python-single", "node-single", "chromium-single", "chromium-dual", "firefox-single")
+MORE = ("python-dual", "node-dual", "firefox-dual")
+KINDS = [*EACH, *full(*MORE)]
+SINGLES = ["python-single", "chromium-single", *full("node-single", "firefox-single")]
+FALLBACKS = ["chromium-fallback", *full("python-fallback", "node-fallback", "firefox-fallback")]
+RECORDING = os.environ.get("COMMHUB_TESTS_RECORD") == "1"
 _rooms = itertools.count(1)
 
 
@@ -33,19 +49,18 @@ class Clients:
         self._stack, self._pages, self._no_firefox = stack, pages, no_firefox
         self._chromium: Browser | None = None
         self._firefox: Firefox | None = None
-        self._node: NodeHost | None = None
 
-    async def make(self, client: str, identity: str) -> Peer:
+    async def make(self, client: str, identity: str, stack: contextlib.AsyncExitStack) -> Peer:
+        """Somebody; what is theirs alone ends with ``stack``."""
         kind, mode = client.split("-")
         if kind == "python":
             return PythonPeer(mode, identity)
         if kind == "node":
-            if self._node is None:
-                try:
-                    self._node = await self._stack.enter_async_context(NodeHost())
-                except ConnectionError as error:
-                    pytest.skip(str(error))
-            return NodePeer(self._node, mode, identity)
+            try:
+                host = await stack.enter_async_context(NodeHost())
+            except ConnectionError as error:
+                pytest.skip(str(error))
+            return NodePeer(host, mode, identity)
         if kind == "chromium":
             if self._chromium is None:
                 self._chromium = await self._stack.enter_async_context(chromium())
@@ -68,7 +83,7 @@ class Meeting:
 
     async def make(self, client: str, identity: str) -> Peer:
         """Somebody who has not joined yet."""
-        peer = await self._clients.make(client, identity)
+        peer = await self._clients.make(client, identity, self._stack)
         self._stack.push_async_callback(_leave, peer)
         return peer
 
@@ -80,17 +95,44 @@ class Meeting:
         return self._without_v1.url
 
     async def __call__(
-        self, client: str, identity: str, *, grants: dict[str, Any] | None = None, ttl: float = 600, **options: Any
+        self, client: str, identity: str, *, room: str = "", grants: dict[str, Any] | None = None, **options: Any
     ) -> Peer:
         peer = await self.make(client, identity)
-        token = self.server.token(identity, self.room, ttl=ttl, **(grants or {}))
+        token = self.server.token(identity, room or self.room, **(grants or {}))
         await peer.join(await self.url(peer), token, **options)
         return peer
 
-    def differs(self, key: str) -> Difference | None:
-        """The entry of the table of differences when this server is the one that differs from LiveKit, else None."""
-        found = of(key)
-        return found if self.server.name == "commhub" else None
+    async def published(self, identity: str, *sources: str, within: float = 15.0) -> None:
+        """Until the server itself says that these are there: who joins from now on finds them."""
+        end = time.monotonic() + within
+        while True:
+            answer = await self.admin.room.list_participants(api.ListParticipantsRequest(room=self.room))
+            tracks = [track for one in answer.participants if one.identity == identity for track in one.tracks]
+            if {api.TrackSource.Name(track.source).lower() for track in tracks} >= set(sources):
+                return
+            assert time.monotonic() < end, f"{identity} has {tracks}"
+            await asyncio.sleep(0.05)
+
+    def refused(self) -> list[str]:
+        """What the proxy that has never heard of ``/rtc/v1`` said no to."""
+        return self._without_v1.refused if self._without_v1 is not None else []
+
+    def expected(self, key: str) -> Any:
+        """What this server shows where the two differ. KeyError when nobody wrote it into the table of differences."""
+        one = BY_KEY[key]
+        return one.livekit if self.server.name == "livekit" else one.commhub
+
+    async def as_recorded(self, script: str, client: str, *listeners: Peer) -> None:
+        """Each heard what was heard on LiveKit. AssertionError with both."""
+        for listener in listeners:
+            heard = scripts.sorted_out(await listener.told())
+            name = f"{script}: {listener.identity}"
+            if self.server.name == "livekit" and RECORDING:
+                scripts.record(name, client, heard)
+            expected = scripts.recorded(name, client)
+            if (key := f"{script}/{client}/{listener.identity}") in BY_KEY:
+                expected = {**expected, **self.expected(key)}
+            assert heard == expected, f"{name} ({client}):\n" + scripts.compared(heard, expected)
 
 
 async def _leave(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-// Participants with @livekit/rtc-node. Lines of JSON come in ({id, peer, verb, words}) and go out ({id, value | error}).
+// A participant with @livekit/rtc-node. Lines of JSON come in ({id, verb, words}) and go out ({id, value | error}).
 // The verbs and the words of the events are those of page.js.
 import { createRequire } from 'node:module';
 import { createHash } from 'node:crypto';
@@ -25,6 +25,7 @@ const NOTED = {
   Reconnecting: () => [],
   Reconnected: () => [],
   Moved: () => [],
+  TokenRefreshed: () => [],
   ParticipantConnected: (one) => [who(one)],
   ParticipantDisconnected: (one) => [who(one)],
   TrackPublished: (publication, one) => [who(one), where(publication)],
@@ -40,7 +41,7 @@ const NOTED = {
   LocalTrackSubscribed: () => [],
   ParticipantMetadataChanged: (metadata, one) => [who(one), metadata],
   ParticipantNameChanged: (name, one) => [who(one), name],
-  ParticipantAttributesChanged: (changed, one) => [who(one), JSON.stringify(changed)],
+  ParticipantAttributesChanged: (changed, one) => [who(one), JSON.stringify(changed, Object.keys(changed).sort())],
   ParticipantEncryptionStatusChanged: (on, one) => [who(one), on],
   RoomMetadataChanged: (metadata) => [metadata],
   ActiveSpeakersChanged: (speakers) => [speakers.map(who).sort().join(',')],
@@ -227,12 +228,10 @@ class Peer {
   }
 }
 
-const peers = new Map();
+const one = new Peer();
 const write = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, peer, verb, words } = JSON.parse(line);
-  if (!peers.has(peer)) peers.set(peer, new Peer());
-  const one = peers.get(peer);
+  const { id, verb, words } = JSON.parse(line);
   if (typeof one[verb] !== 'function') {
     write({ id, error: { name: 'Unsupported', message: verb } });
     continue;

@@ -1,4 +1,6 @@
-"""Participants with @livekit/rtc-node: one Node process for all of them, told by lines of JSON (``node.mjs``).
+"""Participants with @livekit/rtc-node, each in a Node process of its own, told by lines of JSON (``node.mjs``).
+
+Many rooms one after another in one process do not go well: after some forty the SDK no longer takes the server's answers.
 
 The package comes from npm by its locked version into ``.cache/rtc-node``, once; its native part is inside the package.
 """
@@ -89,11 +91,11 @@ class NodeHost:
         for waiting in self._waiting.values():
             waiting.set_exception(RuntimeError("The node process ended."))
 
-    async def ask(self, peer: str, verb: str, words: dict[str, Any]) -> dict[str, Any]:
+    async def ask(self, verb: str, words: dict[str, Any]) -> dict[str, Any]:
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"id": number, "peer": peer, "verb": verb, "words": words}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"id": number, "verb": verb, "words": words}).encode() + b"\n")
         return await asyncio.wait_for(self._waiting[number], 60)
 
 
@@ -101,10 +103,9 @@ class NodePeer(Peer):
     def __init__(self, host: NodeHost, mode: str, identity: str) -> None:
         super().__init__("node", mode, identity)
         self._host = host
-        self._key = f"{id(self)}-{identity}"
 
     async def call(self, verb: str, **words: Any) -> Any:
-        answer = await self._host.ask(self._key, verb, words)
+        answer = await self._host.ask(verb, words)
         if "error" in answer:
             raise PeerError(**answer["error"])
         return answer["value"]

@@ -11,8 +11,8 @@ import asyncio
 import time
 from typing import Any
 
-# What happens when it pleases: how loud somebody is, how good the line. Left out where the order of events is compared.
-RESTLESS = ("ConnectionQualityChanged", "ActiveSpeakersChanged", "TrackStreamStateChanged")
+# What happens when it pleases (how loud somebody is, how good the line): left out where the order of events is compared.
+RESTLESS = ("ConnectionQualityChanged", "ActiveSpeakersChanged", "TrackStreamStateChanged", "TokenRefreshed")
 
 
 class PeerError(Exception):
@@ -122,3 +122,17 @@ class Peer:
             await asyncio.sleep(0.05)
         streams: list[dict[str, Any]] = found
         return streams
+
+    async def layer(self, identity: str, height: int, source: str = "camera", within: float = 20.0) -> None:
+        """Until the pictures of that track are so high."""
+        end = time.monotonic() + within
+        while (now := (await self.count(identity, source))[1]) != height:
+            assert time.monotonic() < end, f"{self.identity} ({self.kind}) sees {identity} {now} high, not {height}"
+            await asyncio.sleep(0.1)
+
+    async def answers(self, verb: str, value: Any, *, within: float = 20.0, **words: Any) -> None:
+        """Until that verb answers so."""
+        end = time.monotonic() + within
+        while (now := await self.call(verb, **words)) != value:
+            assert time.monotonic() < end, f"{self.identity} ({self.kind}) answers {verb} with {now}, not {value}"
+            await asyncio.sleep(0.1)

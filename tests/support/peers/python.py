@@ -38,6 +38,10 @@ def _packet(packet: Any) -> list[object]:
     return [_who(packet.participant), "reliable" if packet.kind == 1 else "lossy", packet.topic, packet.data.decode()]
 
 
+def _json(attributes: dict[str, str]) -> str:
+    return json.dumps(attributes, separators=(",", ":"), sort_keys=True)
+
+
 # Event → what is noted of its arguments; the words of page.js.
 NOTED: dict[str, Callable[..., list[object]]] = {
     "disconnected": lambda reason: [rtc.DisconnectReason.Name(reason)],
@@ -59,7 +63,7 @@ NOTED: dict[str, Callable[..., list[object]]] = {
     "local_track_subscribed": lambda track: [],
     "participant_metadata_changed": lambda one, before, now: [_who(one), now],
     "participant_name_changed": lambda one, before, now: [_who(one), now],
-    "participant_attributes_changed": lambda changed, one: [_who(one), json.dumps(changed, separators=(",", ":"))],
+    "participant_attributes_changed": lambda changed, one: [_who(one), _json(changed)],
     "participant_permissions_changed": lambda one, may: [_who(one)],
     "participant_encryption_status_changed": lambda one, on: [_who(one), str(on).lower()],
     "room_metadata_changed": lambda before, now: [now],

@@ -110,7 +110,7 @@ class LiveKit(Server):
             "port": self.port, "bind_addresses": ["127.0.0.1"], "rtc": rtc, "keys": {KEY: SECRET}, "logging": {"level": "error"},
         }  # fmt: skip
         self._process = await asyncio.create_subprocess_exec(
-            self.binary, "--config-body", json.dumps(settings),
+            "setpriv", "--pdeathsig", "TERM", self.binary, "--config-body", json.dumps(settings),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         async with asyncio.timeout(30), aiohttp.ClientSession() as session:
