@@ -43,8 +43,13 @@ def choose(headers: Iterable[str]) -> Challenge | None:
     return best
 
 
+def parameters(text: str) -> dict[str, str]:
+    """``name="value", name=value`` behind the scheme; names in lower case, without the quotes."""
+    return {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for name, quoted, plain in _PARAMETER.findall(text)}
+
+
 def _read(scheme: str, text: str) -> Challenge | None:
-    values = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for name, quoted, plain in _PARAMETER.findall(text)}
+    values = parameters(text)
     realm = values.get("realm", "")
     if scheme == "basic":
         return Challenge(realm)
@@ -68,7 +73,8 @@ def _read(scheme: str, text: str) -> Challenge | None:
 
 
 def digest(algorithm: str, text: str) -> str:
-    return hashlib.new(_HASHES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    # Whatever octets a peer's realm or name has, they are hashed as they came.
+    return hashlib.new(_HASHES[algorithm], text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
 def respond(challenge: Challenge, user: str, password: str, method: str, url: str, cnonce: str) -> str:
