@@ -40,7 +40,7 @@ def inside(data: bytes) -> bool:
 
 
 def mpeg_audio(data: bytes) -> bool:
-    """Whether a frame of MPEG-1 or MPEG-2 layer II or III stands in it, with the next one's header behind it (11172-3 §2.4.1.3)."""
+    """Whether a frame of MPEG layer II or III stands in it, with the next one's header behind it (11172-3 §2.4.1.3)."""
     at = data.find(b"\xff")
     for _ in range(64):
         if at < 0:

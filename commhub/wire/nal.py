@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from commhub.wire import av1, h264, vp8, vp9
+from commhub.wire import av1, h264, h265, vp8, vp9
 
 
 def h264_key_frame(payload: bytes) -> bool:
@@ -48,6 +48,7 @@ KEY_FRAME: dict[str, Callable[[bytes], bool]] = {
     "video/vp8": vp8.key_frame,
     "video/vp9": vp9.key_frame,
     "video/h264": h264_key_frame,
+    "video/h265": h265.key_frame,
     "video/av1": av1.key_frame,
 }
 

@@ -21,11 +21,30 @@ from commhub.addresses import parse_entry, parse_url
 from commhub.errors import PeerError, Unauthenticated
 from commhub.media import data, link
 from commhub.media import messages as media
-from commhub.wire import av1, dependency, h264, journal, nal, rtcp, rtp, sctp, sdp, sdpfrag, stun, vp8, vp9
+from commhub.wire import (
+    adts,
+    av1,
+    dependency,
+    h264,
+    h265,
+    journal,
+    nal,
+    pes,
+    ps,
+    ps_write,
+    rtcp,
+    rtp,
+    sctp,
+    sdp,
+    sdpfrag,
+    stun,
+    vp8,
+    vp9,
+)
 from recorder import reorder
 from recorder.depacketise import depacketiser
 from signaling import messages, tokens
-from tests.support import recorded, sink_feed
+from tests.support import recorded, sink_feed, streams
 from tests.support.client import Offer
 from tests.support.fuzz import LONGEST, SLOWEST
 from tests.support.livekit import KEYS
@@ -234,6 +253,17 @@ def _h264_units() -> list[bytes]:
     return [base64.b64decode("Z0IAH5WoFAFuQA=="), base64.b64decode("aM48gA=="), *found]
 
 
+def _h265_units() -> list[bytes]:
+    units = [unit for one in streams.h265_pictures()[:2] for unit in h264.split_annex_b(one)]
+    return [*units, *h265.packets(units)]
+
+
+def _pes() -> list[bytes]:
+    times = streams.pes(0xE0, b"x" * 20, 90_000), streams.pes(0xC0, b"y" * 20)
+    mpeg1 = bytes.fromhex("000001e00010ffff6020310007d8611100051615")
+    return [*times, mpeg1, ps_write.program_map([(0xE0, "h264"), (0xC0, "aac")]), ps_write.packets(0xE0, b"z" * 20, 7, 5)[0]]
+
+
 _DEPENDENCIES = [
     bytes.fromhex(text)
     for text in (
@@ -328,6 +358,41 @@ def _camera() -> Callable[[bytes], object]:
     return parse
 
 
+def _camera_stream(*, packets: bool) -> Callable[[bytes], object]:
+    """A demultiplexer with a memory, as one of a camera has. It refuses nothing, and what it gives is sound."""
+    numbers = itertools.count()
+    demuxer = ps.Demuxer()
+
+    def parse(data: bytes) -> None:
+        nonlocal demuxer
+        number = next(numbers)
+        if number % 200 == 199:
+            demuxer = ps.Demuxer()
+        units = demuxer.gap() if number % 23 == 0 else []
+        size = 1400 if packets else 5000
+        for at in range(0, len(data), size):
+            piece = data[at : at + size]
+            units += demuxer.push(piece, number * 3600 & 0xFFFF_FFFF, at + size >= len(data)) if packets else demuxer.push(piece)
+        units += demuxer.flush() if number % 50 == 49 else []
+        for unit in units:
+            assert unit.kind in ("video", "audio")
+            assert 0 < len(unit.data) <= 4 << 20
+
+    return parse
+
+
+def _camera_streams() -> list[bytes]:
+    """A picture, with sound or without, in each way in which it travels."""
+    found = []
+    for codec, video in (("h264", streams.h264_pictures()), ("h265", streams.h265_pictures())):
+        for sound, heard in (("pcma", streams.SILENCE), ("aac", streams.adts_frame())):
+            muxer = ps_write.Muxer(codec, sound)
+            found += [muxer.video(one, at * 3600, key=at % 6 == 0, audio=heard) for at, one in enumerate(video[:4])]
+    found += [streams.pack(streams.pes(0xE0, streams.h264_pictures()[0], 0, length=0)), *streams.transport()[:4]]
+    found += streams.h264_pictures()[:2] + h265.packets(h264.split_annex_b(streams.h265_pictures()[0]))
+    return found
+
+
 def _read_rtsp(data: bytes) -> None:
     parser = rtsp_message.Parser()
     parser.channels.update((0, 1))
@@ -399,6 +464,11 @@ TARGETS = [
     Target("AV1 header", _loose(av1.sequence, av1.aggregation, av1.elements), _payloads(sink_feed.AV1), largest=DATAGRAM),
     Target("H.264 units", _loose(h264.parse_sps, h264.parse_pps_ids, h264.slice_start), _h264_units, largest=DATAGRAM),
     Target("H.264 payload", lambda one: h264.Recutter().push(one), _payloads(sink_feed.H264), largest=DATAGRAM),
+    Target("H.265 units", _loose(lambda one: list(h265.aggregated(one)), h265.key_frame, h265.parse_sps), _h265_units),
+    Target("PES header", lambda one: (pes.program_map(one[6:]), pes.header(one, 0, len(one))), _pes, largest=DATAGRAM),
+    Target("ADTS", lambda one: (adts.split(one), adts.inside(one), adts.mpeg_audio(one)), lambda: [streams.adts_frame() * 3]),
+    Target("camera's streams in RTP", _camera_stream(packets=True), _camera_streams),
+    Target("camera's streams in octets", _camera_stream(packets=False), _camera_streams),
     Target("dependency descriptor", lambda one: dependency.parse(one, None), lambda: _DEPENDENCIES, largest=256),
     Target("camera's picture", _camera(), _payloads(sink_feed.H264), largest=DATAGRAM),
     *(Target(f"recorder's {codec.mime}", _recorder(codec), _payloads(codec), largest=DATAGRAM) for codec in _VIDEO),

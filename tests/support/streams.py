@@ -9,7 +9,7 @@ from fractions import Fraction
 import av
 
 from commhub.wire import h264, ps, ps_write
-from commhub.wire.pes import pack_time
+from commhub.wire.pes import crc32, pack_time
 from commhub.wire.units import Unit
 from tests.support.h264 import FAST, encode
 
@@ -90,3 +90,41 @@ def pictures(units: list[Unit]) -> list[bytes]:
 
 def sounds(units: list[Unit]) -> list[bytes]:
     return [unit.data for unit in units if unit.kind == "audio"]
+
+
+class TransportWriter:
+    """Transport packets by hand after 13818-1 §2.4.3.2."""
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+
+    def packets(self, pid: int, data: bytes) -> bytes:
+        out, first = b"", True
+        while data:
+            piece, data = data[:184], data[184:]
+            count = self.counts[pid] = (self.counts.get(pid, -1) + 1) & 15
+            stuffing = 184 - len(piece)
+            field = b"" if not stuffing else bytes((stuffing - 1,)) + (b"\0" + b"\xff" * (stuffing - 2) if stuffing > 1 else b"")
+            head = bytes((0x47, (0x40 if first else 0) | pid >> 8, pid & 255, (0x30 if stuffing else 0x10) | count))
+            out += head + field + piece
+            first = False
+        return out
+
+    def section(self, pid: int, table: int, body: bytes) -> bytes:
+        whole = bytes((table, 0xB0, len(body) + 9)) + b"\0\1\xc1\0\0" + body
+        return self.packets(pid, b"\0" + whole + crc32(whole).to_bytes(4, "big"))
+
+
+def transport(tables: bool = True, video_type: int = 0x1B) -> list[bytes]:
+    """The pictures of :func:`h264_pictures` with AAC, a piece each; tables before each eighth."""
+    writer = TransportWriter()
+    found = []
+    for number, data in enumerate(h264_pictures()):
+        one = b""
+        if tables and number % 8 == 0:
+            one += writer.section(0, 0, b"\0\1\xe1\0")
+            one += writer.section(0x100, 2, b"\xe1\x01\xf0\0" + bytes((video_type, 0xE1, 1, 0xF0, 0)) + b"\x0f\xe1\x02\xf0\x00")
+        one += writer.packets(0x101, pes(0xE0, data, number * TICKS, length=0))
+        one += writer.packets(0x102, pes(0xC0, adts_frame(60 + number), number * TICKS))
+        found.append(one)
+    return found
