@@ -41,7 +41,7 @@ def test_sps_says_size_and_reordering(width: int, height: int, params: str, reor
     assert (sps.id, sps.profile, sps.tier, sps.width, sps.height, sps.reorder) == (0, 1, 0, width, height, reorder)
 
 
-#: of a camera: main profile, level 4, 1920x1080 cropped from 1088
+#: main profile, main tier, level 4.1 (123 is 30 times that)
 GOLDEN = bytes.fromhex("420101016000000300b0000003000003007ba003c08010e58dae4914bfc0")
 
 
