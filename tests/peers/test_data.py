@@ -10,7 +10,7 @@ from tests.support.peers.peer import PeerError
 pytestmark = MARKS
 PAIRS = [
     ("python-single", "chromium-single"), ("chromium-single", "python-dual"), ("node-single", "firefox-single"),
-    ("firefox-dual", "node-dual"), ("chromium-dual", "firefox-single"), ("python-dual", "node-single"),
+    ("firefox-single", "node-dual"), ("chromium-dual", "firefox-single"), ("python-dual", "node-single"),
 ]  # fmt: skip
 MEGABYTE = 1_000_000
 

@@ -109,6 +109,5 @@ async def test_who_speaks_and_how_good_the_line_is(meet: Meeting, client: str) -
     await alice.heard("ActiveSpeakersChanged bob", within=20)
     mark = len(await alice.events())
     await bob.call("mute", source="microphone", on=True)
-    await alice.heard("ActiveSpeakersChanged", since=mark)
-    assert (await alice.events())[-1].strip(" -") != "ActiveSpeakersChanged bob"
+    await alice.heard("ActiveSpeakersChanged -", since=mark)
     await alice.heard("ConnectionQualityChanged bob excellent")

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from tests.support.peers.meeting import KINDS, MARKS, Meeting
+from tests.support.peers.meeting import EACH, MARKS, MORE, Meeting
 from tests.support.proofs import Figure
 
-pytestmark = [*MARKS, pytest.mark.prove]
+pytestmark = [*MARKS[:2], pytest.mark.timeout(240), pytest.mark.prove]
 
 
-@pytest.mark.parametrize("client", KINDS)
+@pytest.mark.parametrize("client", [*EACH, *MORE])
 async def test_joining_and_the_first_picture(meet: Meeting, figure: Figure, client: str) -> None:
     bob = await meet("python-single", "bob")
     await bob.publish("camera", simulcast=False)

@@ -41,7 +41,7 @@ const NOTED = {
   ParticipantEncryptionStatusChanged: (on, one) => [who(one), on],
   RoomMetadataChanged: (metadata) => [metadata],
   RecordingStatusChanged: (on) => [on],
-  ActiveSpeakersChanged: (speakers) => [speakers.map(who).sort().join(',')],
+  ActiveSpeakersChanged: (speakers) => [speakers.map(who).sort().join(',') || '-'],
   ConnectionQualityChanged: (quality, one) => [who(one), quality],
   TrackStreamStateChanged: (publication, state, one) => [who(one), where(publication), state],
   DataReceived: (payload, one, kind, topic) => [who(one), kind === 0 ? 'reliable' : 'lossy', topic, new TextDecoder().decode(payload)],

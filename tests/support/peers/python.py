@@ -120,6 +120,7 @@ class PythonPeer(Peer):
     async def _do_join(
         self, url: str, token: str, single: bool, passphrase: str = "", autoSubscribe: bool = True, dynacast: bool = True
     ) -> None:
+        self._room = rtc.Room()
         for event, noted in NOTED.items():
             self._room.on(event, self._note(event, noted))  # type: ignore[arg-type]
         self._room.on("track_subscribed", lambda track, publication, one: self._watch(track, publication, one))
