@@ -8,7 +8,7 @@
 set -euo pipefail
 
 RUN=(python3 python3-venv make ca-certificates)
-TEST=(coturn haproxy iproute2 nftables chromium firefox-esr libnss3-tools fonts-noto-cjk ffmpeg libatomic1 procps
+TEST=(coturn haproxy iproute2 nftables chromium firefox-esr libnss3-tools fonts-noto-cjk ffmpeg sip-tester libatomic1 procps
     python3-gi gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
     gstreamer1.0-libav)

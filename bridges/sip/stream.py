@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bridges.sip.message import BODY_LIMIT, HEAD_LIMIT, Message, parse_head
 
 RESYNC_LIMIT = 64 << 10  # octets thrown away in a row of trouble before the connection is given up
-_COST = 512  # of one that looked like a message and was none: looking costs time
+_COST = 2048  # of one that looked like a message and was none: looking costs time
 _CALM = 16  # good messages after which old trouble is forgotten
 
 PONG = b"\r\n"
@@ -39,6 +39,7 @@ class Framer:
         self.torn = 0
         self._buffer = bytearray()
         self._searched = 0
+        self._head: tuple[Message, int, int] | None = None  # of a message whose body is not complete: its size and the body's
         self._breaks = 0  # octets of line ends in a row
         self._lost = False
         self._budget = RESYNC_LIMIT
@@ -83,33 +84,43 @@ class Framer:
         return end
 
     def _message(self, at: int, found: list[Message | Ping]) -> int | None:
-        """Octets used; None when there are not enough yet."""
-        buffer = self._buffer
-        end = _END.search(buffer, max(at, self._searched - 3), at + HEAD_LIMIT + 4)
-        if end is None:
-            self._searched = len(buffer)
-            if len(buffer) - at > HEAD_LIMIT:
-                return self._trouble("A SIP head is longer than 32 KiB.")
+        """Octets used; None when there are not enough yet. A head is parsed once, however slowly its body comes."""
+        if self._head is None:
+            ended = self._read_head(at)
+            if isinstance(ended, str):
+                return self._trouble(ended)
+            self._head = ended
+        if self._head is None:
             return None
-        try:
-            message, length = parse_head(bytes(buffer[at : end.start()]))
-        except ValueError as error:
-            return self._trouble(str(error))
-        if length is None:
-            length = 0  # forbidden on TCP; a body that comes all the same is passed over as torn
-        if length < 0 or length > BODY_LIMIT:
-            return self._trouble("A SIP body's length is none, or longer than 256 KiB.")
-        if end.end() + length > len(buffer):
-            self._searched = at
+        message, head, length = self._head
+        if at + head + length > len(self._buffer):
             return None
-        message.body = bytes(buffer[end.end() : end.end() + length])
-        self._searched = end.end() + length
+        self._head = None
+        message.body = bytes(self._buffer[at + head : at + head + length])
+        self._searched = at + head + length
         found.append(message)
         self._lost = False
         self._good += 1
         if self._good >= _CALM:
             self._budget = RESYNC_LIMIT
-        return end.end() + length - at
+        return head + length
+
+    def _read_head(self, at: int) -> tuple[Message, int, int] | str | None:
+        """Message, size of its head and of its body; a sentence when it is none, None when it is not complete."""
+        buffer = self._buffer
+        end = _END.search(buffer, max(at, self._searched - 3), at + HEAD_LIMIT + 4)
+        if end is None:
+            self._searched = len(buffer)
+            return "A SIP head is longer than 32 KiB." if len(buffer) - at > HEAD_LIMIT else None
+        try:
+            message, length = parse_head(bytes(buffer[at : end.start()]))
+        except ValueError as error:
+            return str(error)
+        if length is None:
+            length = 0  # forbidden on TCP; a body that comes all the same is passed over as torn
+        if not 0 <= length <= BODY_LIMIT:
+            return "A SIP body's length is none, or longer than 256 KiB."
+        return message, end.end() - at, length
 
     def _trouble(self, sentence: str) -> int:
         """Lost: the search begins one octet on."""

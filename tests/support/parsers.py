@@ -16,6 +16,10 @@ from livekit.protocol import models, rtc
 
 from bridges import rtsp_auth, rtsp_message, rtsp_sdp
 from bridges.depacket import Video
+from bridges.sip import digest as sip_digest
+from bridges.sip import message as sip_message
+from bridges.sip import stream as sip_stream
+from bridges.sip.fields import Uri
 from bridges.timeline import Timeline
 from commhub.addresses import parse_entry, parse_url
 from commhub.errors import PeerError, Unauthenticated
@@ -44,7 +48,7 @@ from commhub.wire import (
 from recorder import reorder
 from recorder.depacketise import depacketiser
 from signaling import messages, tokens
-from tests.support import recorded, sink_feed, streams
+from tests.support import recorded, sink_feed, sip_messages, streams
 from tests.support.client import Offer
 from tests.support.fuzz import LONGEST, SLOWEST
 from tests.support.livekit import KEYS
@@ -400,6 +404,30 @@ def _read_rtsp(data: bytes) -> None:
         parser.receive(data[at : at + 700])
 
 
+def _read_sip(data: bytes) -> None:
+    """Everything that the transport, transactions and dialogs ask a message for."""
+    message = sip_message.parse(data)
+    sip_message.demand(message)
+    _loose(
+        lambda _: (message.vias, message.contacts, message.expires),
+        lambda _: (message.routes, message.record_routes, message.content_type),
+        lambda _: [Uri.parse(one.uri) for one in (message.sender, message.receiver)],
+    )(data)
+    assert sip_message.parse(sip_message.serialize(message)) == message
+
+
+def _read_sip_stream(data: bytes) -> None:
+    framer = sip_stream.Framer()
+    for at in range(0, len(data), 1400):
+        framer.receive(data[at : at + 1400])
+
+
+def _read_credentials(data: bytes) -> None:
+    server = sip_digest.Server(b"key", "r")
+    credentials = sip_digest.Credentials.parse(data.decode("utf-8", "surrogateescape"))
+    server.verify(credentials, "password", "REGISTER", "192.0.2.1", 1.0)
+
+
 def _read_frame(data: bytes) -> None:
     made: list[media.Message] = []
     one = link.Link(cast(Any, None), cast(Any, None), lambda _, message: made.append(message))
@@ -456,6 +484,9 @@ TARGETS = [
     Target("RTSP", _read_rtsp, _rtsp, text=True),
     Target("RTSP's SDP", rtsp_sdp.parse, lambda: [_CAMERA], text=True),
     Target("RTSP's challenge", lambda one: rtsp_auth.choose([one.decode("latin-1")]), lambda: _CHALLENGES, text=True),
+    Target("SIP", _read_sip, lambda: sip_messages.CORPUS, text=True, largest=sip_message.DATAGRAM_LIMIT),
+    Target("SIP on TCP", _read_sip_stream, lambda: [b"".join(sip_messages.CORPUS[:6]), *sip_messages.CORPUS], text=True),
+    Target("SIP's credentials", _read_credentials, lambda: sip_messages.PROOFS, text=True, largest=sip_message.HEADER_LIMIT),
     Target("address", _read_url, lambda: _ADDRESSES, text=True),
     Target("journal", lambda one: (journal.scan(one), journal.decode(one)), lambda: [journal.encode({"type": "a", "at": 1}) * 3]),
     Target("key frames", _read_key_frames, lambda: [one for codec in _VIDEO for one in _payloads(codec)()], largest=DATAGRAM),

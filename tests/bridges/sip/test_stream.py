@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from bridges.sip.message import Message, parse
+from bridges.sip import stream
+from bridges.sip.message import Message, parse, parse_head
 from bridges.sip.stream import Framer, Ping
 from tests.support.sip_messages import CATALOGUE, CATALOGUE_XML, INVITED, KEEPALIVE, MESSAGE_HEAD, REGISTER, crlf
 
@@ -95,3 +96,16 @@ def test_the_buffer_is_bounded() -> None:
     with pytest.raises(ValueError):
         flood()
     assert most < 40_000
+
+
+def test_a_head_is_parsed_once_however_slowly_its_body_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = 0
+
+    def counted(head: bytes) -> tuple[Message, int | None]:
+        nonlocal parsed
+        parsed += 1
+        return parse_head(head)
+
+    monkeypatch.setattr(stream, "parse_head", counted)
+    assert feed(Framer(), CATALOGUE + KEEPALIVE, 1) == [parse(CATALOGUE), parse(KEEPALIVE)]
+    assert parsed == 2
