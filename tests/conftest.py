@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.proofs import Figure, Proof, write
 
 STATUS = pytest.StashKey[int]()
+LEAVING = 10.0  # seconds of a test's time that are kept for putting its peers away
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,8 +31,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         proofs = [item for item in items if item.get_closest_marker("prove") is not None]
         config.hook.pytest_deselected(items=proofs)
         items[:] = [item for item in items if item not in proofs]
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            marker = item.get_closest_marker("timeout")
+            limit = float(marker.args[0] if marker else config.getini("timeout"))
+            item.obj = bounded(item.obj, max(limit - LEAVING, limit / 2))
     # What takes milliseconds speaks first.
     items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
+
+
+def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
+    """``test``, stopped where it awaits after ``seconds``: its traceback names the line, and its fixtures are put away."""
+
+    @functools.wraps(test)
+    async def within(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return within
 
 
 @pytest.hookimpl(wrapper=True)

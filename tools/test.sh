@@ -13,7 +13,7 @@ trap 'kill "$checks" 2>/dev/null || true' EXIT
 
 source tools/fair.sh
 failed=0
-"${fair[@]}" .venv/bin/python -m pytest "$@" || failed=$?
+"${fair[@]}" .venv/bin/python -m pytest ${CI:+--durations=40 --durations-min=3} "$@" || failed=$?
 wait "$checks" || {
     failed=1
     printf '\n---- make check pages-test ----\n'
