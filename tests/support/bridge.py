@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from bridges import process
 from bridges.simulator import Camera, Options
@@ -41,7 +42,7 @@ class Hub:
         if isinstance(message, SourceState):
             self.states.append(message)
 
-    def pull(self, url: str, *workers: str, source: str = "cam", **more: str) -> None:
+    def pull(self, url: str, *workers: str, source: str = "cam", **more: Any) -> None:
         self.link.tell(Pull(source=source, url=url, workers=list(workers), **more))
 
     def state(self, source: str = "cam") -> SourceState:

@@ -9,8 +9,9 @@ from commhub.media.messages.sources import SourceStream
 class Pull(BaseMessage, frozen=True):
     """Keep this camera open and push it to these workers (empty: pull nothing, forget it). Idempotent: the last one counts.
 
-    ``url`` has no credentials in it. The bridge checks it against ``bridges.allow``, resolves its name once and
-    connects to that address."""
+    ``url`` has no credentials in it. ``rtsp://…``: the bridge checks it against ``bridges.allow``, resolves its name once and
+    connects to that address; ``sub_url`` is the camera's smaller stream. ``gb28181://<device>/<channel>`` is live,
+    ``?from=&to=`` (Unix seconds) a recording on the device. ``layers`` are the streams that somebody takes: main, sub."""
 
     source: str
     url: str
@@ -18,6 +19,8 @@ class Pull(BaseMessage, frozen=True):
     password: str = ""
     transport: str = "tcp"
     workers: list[str] = []
+    sub_url: str = ""
+    layers: tuple[str, ...] = ("main",)
 
 
 class SourceState(BaseMessage, frozen=True):

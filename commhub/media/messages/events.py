@@ -168,11 +168,13 @@ class Paused(BaseMessage, frozen=True):
 
 
 class Demand(BaseMessage, frozen=True):
-    """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name."""
+    """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name;
+    ``layers`` are the streams of the Source that are taken (``SourceStream.layer``), where it has several."""
 
     source: str
     wanted: bool
     worker: str = ""
+    layers: tuple[str, ...] = ("main",)
 
 
 class DataReceived(BaseMessage, frozen=True):

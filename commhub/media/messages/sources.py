@@ -10,7 +10,8 @@ from commhub.media.messages.common import BaseMessage, Codec
 class SourceStream(Struct, frozen=True, omit_defaults=True):
     """One medium of a Source. ``handle`` names it in packet batches of this link; RTP there carries any payload type and
     SSRC, and sequence and time that go on over reconnects. ``name`` tells streams of one kind apart (a forwarded
-    participant's are named by its tracks); a camera has one of each kind and no names."""
+    participant's are named by its tracks); a camera has one of each kind and no names. Two streams of one kind and name
+    that differ in ``layer`` (main, sub) are layers of one track: their RTP times are of one clock."""
 
     handle: int
     kind: str
@@ -18,6 +19,7 @@ class SourceStream(Struct, frozen=True, omit_defaults=True):
     width: int = 0
     height: int = 0
     name: str = ""
+    layer: str = ""
 
 
 class PushSource(BaseMessage, frozen=True):
