@@ -108,8 +108,8 @@ class ChannelsChanged(BaseMessage, frozen=True):
 
 
 class AlarmRaised(BaseMessage, frozen=True, kw_only=True):
-    """``priority`` 1 is the gravest, 4 the least; ``method`` and ``kind`` (AlarmType) are numbers of GB/T 28181 (A.2.5); ``at`` is
-    the device's time."""
+    """``priority`` 1 is the gravest, 4 the least; ``method`` and ``kind`` (AlarmType) are numbers of GB/T 28181 (A.2.5);
+    ``at`` is the device's time."""
 
     device: str
     channel: str
