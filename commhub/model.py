@@ -71,6 +71,16 @@ _DISPATCHER = _PARTICIPANT | {
     # Sees (and may walk into) consultations of the organisations in his scope without being invited.
     "consultation.oversee",
     "camera.open",
+    "camera.move",  # pan, tilt, zoom
+    "camera.control",  # presets, cruises, scans, guard, recording on the device, reboot
+    "camera.playback",
+    "camera.download",
+    "camera.snapshot",
+    "camera.voice",
+    "alarm.list",
+    "alarm.confirm",
+    "device.list",
+    "round.edit",
     "recording.control",
 }
 _REVIEWER = frozenset({"consultation.list", "consultation.oversee", "recording.list", "recording.view", "directory.view"})
@@ -80,7 +90,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.PARTICIPANT: _PARTICIPANT,
     Role.DISPATCHER: _DISPATCHER,
     Role.REVIEWER: _REVIEWER,
-    Role.ADMIN: _DISPATCHER | _REVIEWER | {"audit.view", "directory.edit", "key.view", "metrics.view"},
+    Role.ADMIN: _DISPATCHER | _REVIEWER | {"audit.view", "device.admit", "directory.edit", "key.view", "metrics.view"},
 }
 
 #: The highest label a role reaches by its scope; what somebody is invited to is another matter.
