@@ -19,13 +19,14 @@ MEDIA_FILES = 4096  # above all TCP connections of clients that UDP does not rea
 
 def media(settings: Settings, index: int) -> Coroutine[Any, Any, None]:
     """``commhub media --index n``: packets."""
-    from commhub.media import worker
+    from commhub.media import overload, worker
 
     every = [(str(address), str(address)) for address in machine.addresses()]
     machine.allow_files(MEDIA_FILES)
     machine.wait_turn(settings.run_dir / f"media-{index}.turn")
-    addresses, port = settings.media.pairs() or every, settings.media.port + index
-    return worker.run(settings.run_dir, index, addresses, port, drain=settings.media.drain_seconds)
+    said = settings.media
+    addresses, port, steps = said.pairs() or every, said.port + index, overload.steps(said.shed_above, said.refuse_above)
+    return worker.run(settings.run_dir, index, addresses, port, drain=said.drain_seconds, overload=steps)
 
 
 def bridge(settings: Settings, kind: str) -> Coroutine[Any, Any, None]:

@@ -33,18 +33,23 @@ class Step:
     hold: float
 
 
-STEPS = (
-    Step(Level.CALM, Level.SHED, True, 0.100, 2.0),
-    Step(Level.SHED, Level.FULL, True, 0.100, 3.0),  # that did not help
-    Step(Level.FULL, Level.SHED, False, 0.050, 5.0),
-    Step(Level.SHED, Level.CALM, False, 0.050, 10.0),
-)
+def steps(shed: float = 0.100, refuse: float = 0.250) -> tuple[Step, ...]:
+    """The whole machine: seconds of delay above which layers are shed, and newcomers refused.
+
+    Both end below half of the lower one."""
+    well = min(shed, refuse) / 2
+    return (
+        Step(Level.CALM, Level.SHED, True, shed, 2.0),
+        Step(Level.SHED, Level.FULL, True, refuse, 3.0),  # that did not help
+        Step(Level.FULL, Level.SHED, False, well, 5.0),
+        Step(Level.SHED, Level.CALM, False, well, 10.0),
+    )
 
 
 class Overload:
     """``steps`` is the whole machine; of two steps that are due the first one is taken."""
 
-    def __init__(self, steps: tuple[Step, ...] = STEPS) -> None:
+    def __init__(self, steps: tuple[Step, ...] = steps()) -> None:
         self.level = Level.CALM
         self.delay = 0.0  # smoothed, seconds
         self._steps = steps

@@ -18,7 +18,7 @@ from commhub.media.engine import TICK, Engine
 from commhub.media.forward import Forwarder
 from commhub.media.link import Link, Listener, PacketSocket
 from commhub.media.messages import Counters, Done, Draining, Hello, Load, Message
-from commhub.media.overload import Level, Overload
+from commhub.media.overload import Level, Overload, Step, steps
 from commhub.media.plane import Address, Plane, PlaneEvents
 
 log = logs.get(__name__)
@@ -44,6 +44,7 @@ class Worker:
         *,
         silence: float = 20.0,
         make_plane: Callable[[PlaneEvents], Plane] = Forwarder,
+        overload: tuple[Step, ...] = steps(),
     ) -> None:
         self.name = f"media-{index}"
         self._addresses, self._port = addresses, port
@@ -54,7 +55,7 @@ class Worker:
         self._listener = Listener(run_dir, self.name, self._linked, self._receive)
         self._listener.on_packets = self._paired
         self._clock: asyncio.Task[None] | None = None
-        self._overload = Overload()
+        self._overload = Overload(overload)
         self._counted_at = 0.0
         self._worst = (0.0, 0.0)  # lag and wait since the last report
         self._reported = 0  # ticks since then
@@ -212,7 +213,14 @@ class Worker:
 
 
 async def run(
-    run_dir: Path, index: int, pairs: list[tuple[str, str]], port: int, *, drain: float = DRAIN, silence: float = 20.0
+    run_dir: Path,
+    index: int,
+    pairs: list[tuple[str, str]],
+    port: int,
+    *,
+    drain: float = DRAIN,
+    silence: float = 20.0,
+    overload: tuple[Step, ...] = steps(),
 ) -> None:
     """Serve until cancelled, then :meth:`Worker.drain`; a second cancellation ends that.
 
@@ -222,7 +230,7 @@ async def run(
     addresses = [Address(host, announced) for host, announced in pairs]
     if not addresses:
         addresses = [Address(str(one), str(one)) for one in machine.addresses() if _usable(str(one))]
-    worker = Worker(run_dir, index, addresses, port, silence=silence)
+    worker = Worker(run_dir, index, addresses, port, silence=silence, overload=overload)
     try:
         await worker.start()
         try:

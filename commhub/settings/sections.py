@@ -84,6 +84,8 @@ class MediaSettings(Section):
     port: Port = 7882
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     drain_seconds: Annotated[float, Field(ge=0, le=60)] = 5
+    shed_above: Annotated[float, Field(ge=0.02, le=60)] = 0.1
+    refuse_above: Annotated[float, Field(ge=0.02, le=60)] = 0.25
 
     @model_validator(mode="after")
     def _ports(self) -> MediaSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from commhub.media.overload import STEPS, Level, Overload
+from commhub.media.overload import Level, Overload, steps
 
 
 class Worker:
@@ -26,14 +26,29 @@ class Worker:
 
 def test_a_lasting_delay_sheds_layers_then_refuses_people() -> None:
     worker = Worker()
-    assert worker.run(2.0, lag=0.150) == [Level.CALM]
-    assert worker.run(1.5, lag=0.150) == [Level.CALM, Level.SHED]
-    assert worker.run(4.0, lag=0.150) == [Level.SHED, Level.FULL]
-    assert worker.run(60.0, lag=0.150) == [Level.FULL]
+    assert worker.run(2.0, lag=0.300) == [Level.CALM]
+    assert worker.run(1.5, lag=0.300) == [Level.CALM, Level.SHED]
+    assert worker.run(4.0, lag=0.300) == [Level.SHED, Level.FULL]
+    assert worker.run(60.0, lag=0.300) == [Level.FULL]
+
+
+def test_people_are_refused_later_than_layers_are_shed() -> None:
+    worker = Worker()
+    assert worker.run(60.0, lag=0.200) == [Level.CALM, Level.SHED]
+    assert worker.run(10.0, lag=0.300) == [Level.SHED, Level.FULL]
+
+
+def test_both_limits_are_settings() -> None:
+    worker = Worker()
+    worker.overload = Overload(steps(shed=1.0, refuse=0.5))
+    assert worker.run(60.0, lag=0.9) == [Level.CALM]
+    assert worker.run(10.0, lag=1.1) == [Level.CALM, Level.SHED, Level.FULL]
+    assert worker.run(60.0, lag=0.3) == [Level.FULL]
+    assert worker.run(30.0, lag=0.2) == [Level.FULL, Level.SHED, Level.CALM]
 
 
 def test_either_delay_counts() -> None:
-    assert Worker().run(10.0, waited=0.200) == [Level.CALM, Level.SHED, Level.FULL]
+    assert Worker().run(10.0, waited=0.300) == [Level.CALM, Level.SHED, Level.FULL]
 
 
 def test_it_recovers_by_itself_step_by_step() -> None:
@@ -75,7 +90,9 @@ def test_a_worker_that_recovers_and_is_overloaded_again_waits_as_long_again() ->
 
 
 def test_every_level_has_a_way_down() -> None:
-    down = {step.at: step.to for step in STEPS if not step.above}
-    up = {step.at: step.to for step in STEPS if step.above}
+    down = {step.at: step.to for step in steps() if not step.above}
+    up = {step.at: step.to for step in steps() if step.above}
     assert down == {to: at for at, to in up.items()}
-    assert all(step.limit < min(other.limit for other in STEPS if other.above) for step in STEPS if not step.above)
+    for table in (steps(), steps(0.1, 5.0), steps(5.0, 0.1)):
+        entered = min(step.limit for step in table if step.above)
+        assert all(step.limit < entered for step in table if not step.above)

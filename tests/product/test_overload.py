@@ -20,6 +20,7 @@ from tests.support.installation import Installation
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
+SETTINGS = {"COMMHUB_LOG__FORMAT": "json", "COMMHUB_MEDIA__SHED_ABOVE": "0.1", "COMMHUB_MEDIA__REFUSE_ABOVE": "0.1"}
 THIRD = "01J00000000000000000000003"
 
 
@@ -56,7 +57,7 @@ async def asked(url: str, token: str) -> tuple[int, str]:
 
 
 async def test_overload_from_calm_to_full_and_back(tmp_path: Path) -> None:
-    async with Installation(tmp_path, COMMHUB_LOG__FORMAT="json") as hub:
+    async with Installation(tmp_path, **SETTINGS) as hub:
         person, other, made = await consultation(hub)
         mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
         late = await ticket(other, made["id"], THIRD)

@@ -83,6 +83,9 @@ class Installation:
             "COMMHUB_HTTP__PORT": str(self.port),
             "COMMHUB_MEDIA__PORT": str(self.media_port),
             "COMMHUB_MEDIA__ADDRESS": '["127.0.0.1"]',
+            # A test machine is slow for many reasons: only tests of overload are about that.
+            "COMMHUB_MEDIA__SHED_ABOVE": "10",
+            "COMMHUB_MEDIA__REFUSE_ABOVE": "10",
             "COMMHUB_KEYS": json.dumps({"APItest": SECRET}),
             "COMMHUB_BRIDGES__ALLOW": json.dumps([f"127.0.0.1:{self.camera_port}"]),
             **self.settings,
