@@ -1,6 +1,6 @@
+import type { CameraPage } from './cameraTypes'
 import type { Http } from './http'
 import type {
-  Camera,
   Consultation,
   ConsultationStats,
   Joining,
@@ -38,7 +38,7 @@ export function makeApi(http: Http) {
 
     organisations: () => get<Page<Organisation>>('/organisations'),
     people: (q: string) => get<Page<Person>>('/people', { q }),
-    cameras: (q: string) => get<Page<Camera>>('/cameras', { q }),
+    cameras: (q: string) => get<CameraPage>('/cameras', { q }),
 
     consultations: (state: Consultation['state'], q = '', cursor?: string) =>
       get<Page<Consultation>>('/consultations', { state, q, cursor }),

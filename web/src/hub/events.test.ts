@@ -30,6 +30,16 @@ describe('event stream', () => {
     expect(s.links.at(-1)).toEqual({ state: 'open' })
   })
 
+  it('says a word only while somebody hears it', () => {
+    const s = stream()
+    expect(s.events.say({ type: 'move' })).toBe(false)
+    s.platform.says({ type: 'hello', seq: 7 })
+    expect(s.events.say({ type: 'move' })).toBe(true)
+    expect(s.platform.socket.sent).toEqual([{ type: 'move' }])
+    s.platform.socket.on.closed()
+    expect(s.events.say({ type: 'move' })).toBe(false)
+  })
+
   it('hands an event on once and never an older one', () => {
     const s = stream()
     s.platform.says({ type: 'hello', seq: 7 })

@@ -32,6 +32,8 @@ export class EventStream {
   private helloSeq = 0
   /** Asked for what was missed, and nothing of it has come yet. */
   private asked = false
+  /** The hub has greeted, and the socket has not closed since. */
+  private open = false
 
   constructor(
     private readonly platform: Platform,
@@ -64,6 +66,13 @@ export class EventStream {
     this.dial()
   }
 
+  /** Says something now. False when nobody hears it: such words are not kept for later. */
+  say(message: Record<string, unknown>): boolean {
+    if (this.socket === undefined || !this.open) return false
+    this.socket.send(JSON.stringify(message))
+    return true
+  }
+
   /** The network said it is gone; a socket may not notice that for minutes. */
   interrupted(): void {
     if (this.socket === undefined) return
@@ -75,6 +84,7 @@ export class EventStream {
     this.generation += 1
     this.cancel?.()
     this.cancel = undefined
+    this.open = false
     this.socket?.close()
     this.socket = undefined
   }
@@ -98,6 +108,7 @@ export class EventStream {
   }
 
   private lost(): void {
+    this.open = false
     const now = this.platform.now()
     this.lostSince ??= now
     const whole = Math.min(longestDelay, firstDelay * 2 ** this.attempt)
@@ -126,6 +137,7 @@ export class EventStream {
   private hello(seq: number): void {
     this.attempt = 0
     this.lostSince = undefined
+    this.open = true
     this.on.link({ state: 'open' })
     const last = this.seq
     this.helloSeq = seq

@@ -1,4 +1,5 @@
 import { type Api, makeApi } from './api'
+import { type CameraApi, makeCameraApi } from './cameraApi'
 import { EventStream } from './events'
 import { Http, HubError } from './http'
 import type { Platform } from './platform'
@@ -18,18 +19,24 @@ import type { Consultation, HubEvent, Session } from './types'
 export class Hub {
   readonly http: Http
   readonly api: Api
+  readonly cameras: CameraApi
   readonly store: HubStore
   private readonly stream: EventStream
+  private readonly hearers = new Set<(event: HubEvent) => void>()
+  private readonly listeners = new Set<(word: Record<string, unknown>) => void>()
 
   constructor(private readonly platform: Platform) {
     this.http = new Http(platform)
     this.api = makeApi(this.http)
+    this.cameras = makeCameraApi(this.http)
     this.store = createHubStore()
     this.http.onSignedOut = () => this.signedOut()
     this.stream = new EventStream(platform, {
       event: event => this.onEvent(event),
       resync: () => void this.reload(),
-      transient: () => undefined,
+      transient: word => {
+        for (const listener of this.listeners) listener(word)
+      },
       link: link => this.store.setState({ link }),
     })
   }
@@ -81,6 +88,23 @@ export class Hub {
     this.store.setState(state => postponeRing(state, id, this.now() + ms))
   }
 
+  /** Every event, after the store has taken it in. The result ends it. */
+  onEvents(hear: (event: HubEvent) => void): () => void {
+    this.hearers.add(hear)
+    return () => this.hearers.delete(hear)
+  }
+
+  /** What the hub says to this page alone and keeps no number of. The result ends it. */
+  onWords(listen: (word: Record<string, unknown>) => void): () => void {
+    this.listeners.add(listen)
+    return () => this.listeners.delete(listen)
+  }
+
+  /** Says something on the event stream now; false when it is not open. */
+  say(word: Record<string, unknown>): boolean {
+    return this.stream.say(word)
+  }
+
   retryNow(): void {
     this.stream.retryNow()
   }
@@ -103,6 +127,7 @@ export class Hub {
 
   private onEvent(event: HubEvent): void {
     this.store.setState(state => applyEvent(state, event, this.now()))
+    for (const hear of this.hearers) hear(event)
   }
 
   private async reload(): Promise<void> {

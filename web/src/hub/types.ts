@@ -39,16 +39,6 @@ export interface Person {
 
 export type CameraState = 'idle' | 'connecting' | 'live' | 'failed'
 
-export interface Camera {
-  id: string
-  name: string
-  place: string | null
-  org: { id: string; name: string; short: string }
-  label: Label
-  state: CameraState
-  reason: Reason | null
-}
-
 /** Events have both languages, answers the one that was asked for. */
 export interface Reason {
   code: string
