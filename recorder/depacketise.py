@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -157,7 +158,7 @@ class Red(Opus):
 # ------------------------------------------------------------------------------------------------------------ video
 
 
-class _Pictures:
+class _Pictures(ABC):
     """Collects the packets of a picture (one RTP time, ended by the marker) and keeps what cannot be decoded out."""
 
     def __init__(self, codec: Codec) -> None:
@@ -215,11 +216,11 @@ class _Pictures:
     def _begin(self) -> None:
         """The first packet of a picture follows."""
 
-    def _add(self, payload: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _add(self, payload: bytes) -> None: ...
 
-    def _picture(self) -> Frame | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _picture(self) -> Frame | None: ...
 
 
 class Vp8(_Pictures):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import struct
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,7 +46,7 @@ class Segment(NamedTuple):
     frame: int
 
 
-class Outlet:
+class Outlet(ABC):
     """A copy of a receiver: numbering, layer choice, gates. Subclasses know where it goes."""
 
     def __init__(self, number: int, receiver: Receiver) -> None:
@@ -73,9 +74,9 @@ class Outlet:
         self.octets = 0
         self.switches = 0  # from one layer to another while it was being sent
 
+    @abstractmethod
     def among(self, layer: Layer | Cut) -> list[Any]:
         """The layer's list of what is being sent that this belongs to."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """Whether what is sent can leave at all."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 
 from commhub import log
@@ -40,11 +41,11 @@ class PacketPath(Sending):
         self._checks: dict[Key | str, int] = {}
         self._limited = log.Limiter(64)
 
-    def _connection_closed(self, path: Path) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _connection_closed(self, path: Path) -> None: ...
 
-    def _watch_gaps(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _watch_gaps(self) -> None: ...
 
     # --------------------------------------------------------------------------------------------------- sockets
 

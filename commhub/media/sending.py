@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,7 +25,7 @@ COUNTERS = (
 NOBODY: list[Outlet] = []
 
 
-class Sending:
+class Sending(ABC):
     """The second half of the packet path. :class:`commhub.media.packets.PacketPath` adds what comes in."""
 
     def __init__(self, events: PlaneEvents) -> None:
@@ -32,15 +33,15 @@ class Sending:
         self._dirty: list[Peer] = []  # have something to send at the end of the batch
         self._count = dict.fromkeys(COUNTERS, 0)
 
+    @abstractmethod
     def _tell(self, fact: Callable[..., None], *values: Any) -> None:
         """Say something to the control side, later and never from inside a command."""
-        raise NotImplementedError
 
-    def _want_key(self, layer: Layer | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _want_key(self, layer: Layer | None) -> None: ...
 
-    def _failed(self, what: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _failed(self, what: str) -> None: ...
 
     def _evaluate(self, outlets: Iterable[Outlet]) -> None:
         """Let them choose again what to send; asks for the key frames they need."""

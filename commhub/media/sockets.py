@@ -12,6 +12,7 @@ import errno
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ Key = tuple[str, int]
 Receive = Callable[["Source", Key, memoryview, int, int], None]
 
 
-class Source:
+class Source(ABC):
     """Where datagrams come from and go to. ``peers`` finds a transport by its remote address."""
 
     connection = 0
@@ -61,9 +62,9 @@ class Source:
     def path(self, key: Key) -> Path:
         return Path(self.index, key[0], key[1], self.connection)
 
+    @abstractmethod
     def send(self, key: Key, pairs: list[bytes]) -> int:
         """Send packets given as header, body, header, body …; returns how many were dropped."""
-        raise NotImplementedError
 
 
 class UdpPort(Source):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 # What happens when it pleases (how loud somebody is, how good the line): left out where the order of events is compared.
@@ -26,16 +27,16 @@ class PeerError(Exception):
         self.name, self.message, self.code, self.data, self.reason = name, message, code, data, reason
 
 
-class Peer:
+class Peer(ABC):
     """``kind`` is python, node, chromium or firefox; ``mode`` single, dual or fallback (dual: no ``/rtc/v1`` there)."""
 
     def __init__(self, kind: str, mode: str, identity: str) -> None:
         self.kind, self.mode, self.identity = kind, mode, identity
         self.joined = False
 
+    @abstractmethod
     async def call(self, verb: str, **words: Any) -> Any:
         """PeerError when the client says no."""
-        raise NotImplementedError
 
     async def close(self) -> None:
         """Leave, whatever state it is in."""

@@ -13,6 +13,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ KEY = "APItest"
 LIVEKIT_VERSION = "1.13.3"
 
 
-class Server:
+class Server(ABC):
     """``async with`` one of its kinds. ``url`` is what clients connect to, ``base`` where RoomService is."""
 
     name = ""
@@ -52,11 +53,11 @@ class Server:
         made = api.AccessToken(key, secret).with_identity(identity).with_name(identity.title()).with_grants(allowed)
         return str(made.with_ttl(timedelta(seconds=ttl)).to_jwt())
 
-    async def start(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def start(self) -> None: ...
 
-    async def stop(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def stop(self) -> None: ...
 
     async def __aenter__(self) -> Self:
         try:
