@@ -39,9 +39,11 @@ class Caller:
         self.painted: list[float] = []  # when each picture of ours was made
         self.events: list[tuple[float, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: dict[tuple[str, Any], asyncio.Task[None]] = {}  # identity and kind → who reads the newest stream
 
     async def __aenter__(self) -> Self:
         self.room.on("track_subscribed", self._subscribed)
+        self.room.on("reconnected", self._look_again)
         for name in ("reconnecting", "reconnected", "disconnected"):
             self.room.on(name, lambda *_, name=name: self.events.append((time.monotonic(), name)))
         await asyncio.wait_for(self.room.connect(self.url, self.token, self.options), 20)
@@ -68,9 +70,10 @@ class Caller:
         with contextlib.suppress(Exception):
             await asyncio.wait_for(self.room.disconnect(), 5)
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
         self._tasks.add(task)
+        return task
 
     async def _paint(self, source: rtc.VideoSource) -> None:
         picture = numpy.zeros((self.height, self.width, 4), dtype=numpy.uint8)
@@ -90,9 +93,21 @@ class Caller:
 
     def _subscribed(self, track: Any, publication: Any, participant: Any) -> None:
         if track.kind == rtc.TrackKind.KIND_VIDEO:
-            self._spawn(self._watch(rtc.VideoStream(track), self.frames[participant.identity], participant.identity))
+            work = self._watch(rtc.VideoStream(track), self.frames[participant.identity], participant.identity)
         else:
-            self._spawn(self._watch(rtc.AudioStream(track), self.sounds[participant.identity]))
+            work = self._watch(rtc.AudioStream(track), self.sounds[participant.identity])
+        before = self._watching.pop((participant.identity, track.kind), None)
+        if before is not None:
+            before.cancel()
+        self._watching[participant.identity, track.kind] = self._spawn(work)
+
+    def _look_again(self) -> None:
+        """When the SDK had to join twice to be back, a stream that was opened between the two stays silent though its track is
+        decoded (livekit 1.2: ``track_subscribed`` comes once): whoever shows pictures opens it again."""
+        for participant in self.room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                if publication.track is not None:
+                    self._subscribed(publication.track, publication, participant)
 
     async def _watch(self, stream: Any, times: list[float], pictures_of: str = "") -> None:
         async for event in stream:
