@@ -213,7 +213,7 @@ class _Pictures(ABC):
             self.wants_key = False
         return [frame]
 
-    def _begin(self) -> None:
+    def _begin(self) -> None:  # noqa: B027 (VP8 has nothing to begin)
         """The first packet of a picture follows."""
 
     @abstractmethod
