@@ -132,7 +132,8 @@ def test_a_publishers_word_about_who_may_see_a_track_holds_for_the_new_one() -> 
     assert {(one.subscriber, one.allowed) for one in stage.told(media.Allow)} >= {(carol, False)}
 
 
-def test_who_was_muted_from_here_is_muted_when_they_come_back_and_told_so() -> None:
+def muted_and_back() -> tuple[Stage, str]:
+    """Alice was muted from here; then the worker died, and she is back."""
     stage = Stage(kept=True)
     alice = stage.join("alice")
     stage.publish(alice, "mic", video=False)
@@ -140,6 +141,11 @@ def test_who_was_muted_from_here_is_muted_when_they_come_back_and_told_so() -> N
     stage.run(outs)
     die(stage)
     alice = stage.join("alice")
+    return stage, alice
+
+
+def test_who_was_muted_from_here_is_muted_when_they_come_back_and_told_so() -> None:
+    stage, alice = muted_and_back()
     microphone = stage.publish(alice, "mic", video=False, bind=False)  # its client has not heard of it
     assert announced(stage, microphone).muted
     assert "mute" not in stage.kinds(alice)  # it could not find the track yet
@@ -159,13 +165,7 @@ def test_who_was_muted_from_here_is_muted_when_they_come_back_and_told_so() -> N
 
 
 def test_a_client_that_never_says_that_it_is_muted_may_unmute_itself_after_a_while() -> None:
-    stage = Stage(kept=True)
-    alice = stage.join("alice")
-    stage.publish(alice, "mic", video=False)
-    _, outs = stage.room.mute("alice", lambda track: True, stage.now)
-    stage.run(outs)
-    die(stage)
-    alice = stage.join("alice")
+    stage, alice = muted_and_back()
     microphone = stage.publish(alice, "mic", video=False)
     stage.tick(HOLD_SECONDS)
     stage.receive(alice, mute=rtc.MuteTrackRequest(sid=microphone, muted=False))
@@ -183,13 +183,7 @@ def test_who_muted_themselves_decides_themselves() -> None:
 
 
 def test_another_source_is_another_track() -> None:
-    stage = Stage(kept=True)
-    alice = stage.join("alice")
-    stage.publish(alice, "mic", video=False)
-    _, outs = stage.room.mute("alice", lambda track: True, stage.now)
-    stage.run(outs)
-    die(stage)
-    alice = stage.join("alice")
+    stage, alice = muted_and_back()
     assert not announced(stage, stage.publish(alice)).muted
 
 
