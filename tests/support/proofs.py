@@ -13,7 +13,7 @@ from typing import Protocol
 
 HEAD = """# 实测记录 / Proofs
 
-`make prove` 测量,并把结果写到这里;没有重跑的项目保留上次的数字。
+`make prove` 测量，并把结果写到这里；没有重跑的项目保留上次的数字。
 Measured and written by `make prove`; figures of parts that were not run again are kept. Do not edit the table by hand.
 
 | 项目 figure | 结果 measured | 目标 goal | 达到 reached | 日期 date | 机器 machine | 重测 measure again |
