@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import itertools
 import random
-import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -15,12 +12,13 @@ from collections.abc import Awaitable, Callable
 from bridges import rtsp
 from bridges.depacket import Video
 from bridges.faults import SLOW, Fault, Redirected, sentences
-from bridges.timeline import SECOND, Sequence, Timeline, unwrap
-from bridges.transcode import RATE, Feed, Transcoder
+from bridges.source import Sound, Source, handle, opus, timeline
+from bridges.timeline import SECOND, Sequence, unwrap
+from bridges.transcode import Transcoder
 from commhub import log as logs
 from commhub.addresses import AllowList, Place, is_own, parse_url, plain
 from commhub.media.messages import Codec, Pull, SourceClock, SourceState, SourceStream
-from commhub.media.outlet import Batch, Outlet, Outlets
+from commhub.media.outlet import Outlets
 
 log = logs.get(__name__)
 
@@ -32,7 +30,6 @@ _MALFORMED = 200  # unreadable packets in a row
 _NO_PICTURE = 15 * SECOND  # longer than any camera is without a key frame
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-_handles = itertools.count(1)
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -55,56 +52,48 @@ class Puller:
     ) -> None:
         self.source = pull.source
         self.pull = pull
-        self.streams: list[SourceStream] = []
-        self.clocks: dict[int, SourceClock] = {}
-        self.state = SourceState(source=pull.source, state="connecting")
-        self._allow, self._transcoder, self._changed, self._resolve = allow, transcoder, changed, resolve
-        self._registry = outlets
-        self._outlets: dict[str, Outlet] = {}
-        self._batch = Batch(self._send)
+        self._source = Source(pull.source, outlets, changed, self.key_frame_wanted)
+        self._allow, self._resolve = allow, resolve
         self._session: rtsp.Session | None = None
         self._place: Place | None = None
         self._live_at: float | None = None  # monotonic: the last time a picture came
         self._attempts = 0
         self._other_way = False  # the transport that was asked for brings nothing
         self._heard_clocks: dict[str, tuple[int, int]] = {}  # by kind: our RTP time and the device's UTC ns, this session
-        # One SSRC per camera and times that follow the wall clock: even a restart of this process looks like a pause.
-        ssrc = int.from_bytes(hashlib.sha256(pull.source.encode()).digest()[:4], "big")
-        now = time.time_ns()
-        self._video_handle, self._audio_handle = next(_handles), next(_handles)
-        self._video = Video(Timeline(90_000, ssrc, secrets.randbits(16), now * 9 // 100_000))
-        self._audio = Timeline(RATE, ssrc ^ 1, secrets.randbits(16), now * 48 // 1_000_000)
-        self._audio_order = Sequence()
-        self._audio_at = 0
-        self._sound: Feed | None = None
+        self._handle = handle()
+        self._video = Video(timeline(pull.source, "", 90_000))
+        self._sound = Sound(self._source, transcoder)
+        self._sound_order = Sequence()
         self._task: asyncio.Task[None] | None = None
 
     # ---------------------------------------------------------------- from the hub
 
+    @property
+    def state(self) -> SourceState:
+        return self._source.state
+
     def start(self) -> None:
-        self._changed(self.state)
-        self._attach()
+        self._source.say()
+        self._source.attach(self.pull.workers)
         self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
 
     async def update(self, pull: Pull) -> None:
         """The hub's newest word. The conversation with the camera goes on unless its address or credentials changed."""
         same = (pull.url, pull.user, pull.password, pull.transport)
         before, self.pull = self.pull, pull
-        self._attach()
+        self._source.attach(pull.workers)
         if same != (before.url, before.user, before.password, before.transport) and self._task is not None:
             await self._end_task()
             self._attempts, self._live_at, self._other_way = 0, None, False
             self._video.forget()
-            self._turn("connecting")
+            self._source.turn("connecting")
             self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
 
     async def stop(self) -> None:
         """Says goodbye to the camera and to the workers."""
         await self._end_task()
-        for worker in list(self._outlets):
-            self._registry.detach(worker, self.source)
-        self._outlets.clear()
-        self._turn("idle")
+        self._source.attach([])
+        self._source.turn("idle")
 
     async def _end_task(self) -> None:
         if self._task is not None:
@@ -112,14 +101,6 @@ class Puller:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-
-    def _attach(self) -> None:
-        wanted = set(self.pull.workers)
-        for worker in set(self._outlets) - wanted:
-            del self._outlets[worker]
-            self._registry.detach(worker, self.source)
-        for worker in wanted - set(self._outlets):
-            self._outlets[worker] = self._registry.attach(worker, self)
 
     # ---------------------------------------------------------------- again and again
 
@@ -147,9 +128,9 @@ class Puller:
         if fault.code == "no_media" and not was_live:
             self._other_way = not self._other_way
         if was_live and fault.code in ("closed", "no_media"):
-            self._turn("connecting", fault)
+            self._source.turn("connecting", fault)
         elif self.state.state != "connecting" or fault.code != "closed" or not self.state.code:
-            self._turn("failed", fault)
+            self._source.turn("failed", fault)
         self._attempts += 1
         if fault.code in SLOW:
             return SLOW[fault.code]
@@ -181,7 +162,7 @@ class Puller:
         address = await self._admit(place)
         udp = (self.pull.transport == "udp") != self._other_way
         camera = rtsp.Camera(url, address, place.port, user, password, "udp" if udp else "tcp")
-        session = rtsp.Session(camera, self._packet, self._clock, self._batch.flush)
+        session = rtsp.Session(camera, self._packet, self._clock, self._source.flush)
         try:
             await session.open()
             self._begin(session)
@@ -190,9 +171,7 @@ class Puller:
         finally:
             self._session = None
             session.close()
-            if self._sound is not None:
-                self._sound.close()
-                self._sound = None
+            self._sound.close()
 
     async def _admit(self, place: Place) -> str:
         """The address to connect to: resolved once, checked, used."""
@@ -216,16 +195,15 @@ class Puller:
 
     def _begin(self, session: rtsp.Session) -> None:
         self._video.restart()
-        self._audio.restart()
-        self._audio_order.restart()
+        self._sound_order.restart()
         self._heard_clocks.clear()
         for track in session.tracks:
             if track.kind == "video":
                 self._video.learn(track.media.parameter_sets)
-            elif self._sound is None:
+            elif not self._sound.running:
                 media = track.media
                 try:
-                    self._sound = self._transcoder.open(media.codec, media.clock_rate, media.channels, media.fmtp, self._heard)
+                    self._sound.open(media.codec, media.clock_rate, media.channels, media.fmtp)
                 except ValueError as error:
                     log.info("sound not used", source=self.source, why=str(error))
         self._opened = time.time_ns()
@@ -254,7 +232,7 @@ class Puller:
         if self.state.state != "live" or self._shape() != self._announced or video.b_frames != (self.state.code == "b_frames"):
             self._live()
         for each in sent:
-            self._batch.add(self._video_handle, each, now)
+            self._source.add(self._handle, each, now)
 
     def _not_running(self, session: rtsp.Session, now: int) -> None:
         if self._video.h265:
@@ -266,90 +244,56 @@ class Puller:
     _opened = 0
 
     def _shape(self) -> tuple[object, ...]:
-        return (self._video.sps, self._sound is not None)
+        return (self._video.sps, self._sound.running)
 
     def _live(self) -> None:
         sps = self._video.sps
         assert sps is not None
         fmtp = f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={sps.profile_level_id}"
         codec = Codec(mime="video/H264", clock_rate=90_000, fmtp=fmtp)
-        streams = [SourceStream(handle=self._video_handle, kind="video", codec=codec, width=sps.width, height=sps.height)]
-        if self._sound is not None:
-            opus = Codec(mime="audio/opus", clock_rate=RATE, channels=2, fmtp="minptime=10;useinbandfec=1")
-            streams.append(SourceStream(handle=self._audio_handle, kind="audio", codec=opus))
-        changed, self._announced, self.streams = streams != self.streams, self._shape(), streams
-        if changed:
-            for outlet in self._outlets.values():
-                outlet.announce(self)
+        streams = [SourceStream(handle=self._handle, kind="video", codec=codec, width=sps.width, height=sps.height)]
+        if self._sound.running:
+            streams.append(opus(self._sound.handle))
+        self._announced = self._shape()
+        self._source.announce(streams)
         if self.state.state != "live":
             log.info("camera live", source=self.source, width=sps.width, height=sps.height,
-                     profile=sps.profile_level_id, sound=self._sound is not None)  # fmt: skip
-        self._turn("live", Fault("b_frames") if self._video.b_frames else None)
+                     profile=sps.profile_level_id, sound=self._sound.running)  # fmt: skip
+        self._source.turn("live", Fault("b_frames") if self._video.b_frames else None)
 
     def _listen(self, packet: bytes, now: int) -> None:
-        """Sound on its way in. Its time is set by when its first packet came; then by the device."""
-        if self._sound is None:
-            return
         try:
             got = unwrap(packet)
         except ValueError:
             return
-        if got.payload and self._audio_order.follow(got.sequence) is not None:
-            self._audio_at = now
-            self._sound.put(got.payload, got.timestamp)
-
-    def _heard(self, out: list[tuple[bytes, int]]) -> None:
-        """Sound on its way out, as Opus."""
-        if self.state.state != "live":
-            return
-        now = time.time_ns()
-        for payload, at in out:
-            time_out = self._audio.time(at, now)
-            self._batch.add(self._audio_handle, self._audio.packet(payload, time_out, False), self._audio_at)
-        self._batch.flush()
+        if got.payload and self._sound_order.follow(got.sequence) is not None:
+            self._sound.put(got.payload, got.timestamp, now)
 
     def _clock(self, track: rtsp.Track, rtp_time: int, ntp: int) -> None:
         """A device's clock counts once it is known of all its streams: else picture and sound would be told different times."""
         if track.kind == "video":
             ours = self._video.timeline.translate(rtp_time)
         else:
-            at = self._sound.translate(rtp_time) if self._sound is not None else None
-            ours = self._audio.translate(at) if at is not None else None
+            ours = self._sound.translate(rtp_time)
         if ours is None:
             return
         self._heard_clocks[track.kind] = (ours, ntp)
-        if self._sound is not None and len(self._heard_clocks) < 2:
+        if self._sound.running and len(self._heard_clocks) < 2:
             return
         for kind, (rtp_time_out, device) in self._heard_clocks.items():
-            handle = self._video_handle if kind == "video" else self._audio_handle
-            clock = SourceClock(handle=handle, rtp_time=rtp_time_out, ntp=device)
-            if self.clocks.get(handle) != clock:
-                self.clocks[handle] = clock
-                for outlet in self._outlets.values():
-                    outlet.clock(clock)
+            number = self._handle if kind == "video" else self._sound.handle
+            self._source.clock(SourceClock(handle=number, rtp_time=rtp_time_out, ntp=device))
 
-    def key_frame_wanted(self, handle: int) -> None:
+    def key_frame_wanted(self, number: int) -> None:
         """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""
         session = self._session
-        if session is not None and handle == self._video_handle:
+        if session is not None and number == self._handle:
             now = time.monotonic()
             if now - self._asked_at > 0.5:
                 self._asked_at = now
                 session.want_key_frame(session.tracks[0])
 
     _asked_at = 0.0
-
-    def _send(self, batch: bytes) -> None:
-        for outlet in self._outlets.values():
-            outlet.send(self.source, batch)
-
-    def _turn(self, state: str, fault: Fault | None = None) -> None:
-        code, text, text_zh = (fault.code, fault.text, fault.text_zh) if fault is not None else ("", "", "")
-        streams = self.streams if state == "live" else []
-        turned = SourceState(source=self.source, state=state, code=code, text=text, text_zh=text_zh, streams=streams)
-        if turned != self.state:
-            self.state = turned
-            self._changed(turned)
 
 
 __all__ = ["Puller", "resolve", "sentences"]

@@ -50,13 +50,15 @@ class Timeline:
     """Outgoing sequence numbers and times of one stream. They go on over reconnects, over a device that starts anew and
     over a clock that jumps; a loss on the way to us stays a gap, so that receivers know of it."""
 
-    def __init__(self, clock_rate: int, ssrc: int, sequence: int, timestamp: int, payload_type: int = 96) -> None:
+    def __init__(self, clock_rate: int, ssrc: int, sequence: int, timestamp: int | None = None, payload_type: int = 96) -> None:
+        """``timestamp`` is the first time that is given out; without one it is the wall clock's."""
         self.clock_rate, self.ssrc, self.payload_type = clock_rate, ssrc, payload_type
         self._sequence = sequence & 0xFFFF
         self._offset: int | None = None
         self._last_in = 0
         self._last_now = 0
-        self._latest = timestamp & 0xFFFF_FFFF  # the newest time that was given out
+        self._wall = timestamp is None
+        self._latest = (timestamp or 0) & 0xFFFF_FFFF  # the newest time that was given out
         self._latest_now: int | None = None
 
     def restart(self) -> None:
@@ -90,7 +92,7 @@ class Timeline:
 
     def _following(self, now: int) -> int:
         if self._latest_now is None:
-            return self._latest
+            return now * self.clock_rate // SECOND if self._wall else self._latest
         elapsed = (now - self._latest_now) * self.clock_rate // SECOND
         return self._latest + max(elapsed, self.clock_rate // 100)
 
