@@ -110,6 +110,112 @@ cameras = Table(
     Column("transport", String(8), nullable=False),
     Column("audio", Boolean, nullable=False),
     Column("search", Text, nullable=False),
+    # Of a camera behind a device: where it stands, and what its catalogue says. One that is gone keeps its id.
+    Column("protocol", String(8), nullable=False, default="rtsp"),
+    Column("device_id", String(26), nullable=True),
+    Column("channel", String(40), nullable=False, default=""),
+    Column("node_id", String(26), nullable=True),
+    Column("sub_url", String(500), nullable=False, default=""),
+    Column("sub", Boolean, nullable=False, default=False),
+    Column("ptz", Integer, nullable=False, default=0),
+    Column("online", Boolean, nullable=False, default=True),
+    Column("gone", Boolean, nullable=False, default=False),
+    Column("longitude", Float, nullable=True),
+    Column("latitude", Float, nullable=True),
+    Column("about", Text, nullable=False, default=""),
+    Column("fingerprint", String(32), nullable=False, default=""),
+    sa.Index("ix_cameras_counted", "org_id", "node_id", "label", "gone", "online", "device_id"),
+    sa.Index("ix_cameras_node_id", "node_id"),
+    sa.Index("ix_cameras_device_id", "device_id"),
+)
+
+#: What calls in: recorders, cameras, lower platforms. ``state``: quarantine, admitted, refused; ``options`` are the terms it is
+#: spoken to by, as JSON; the password is sealed.
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    Column("code", String(20), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    _to("org_id", "organisations", null=True),
+    Column("label", String(16), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("password", LargeBinary, nullable=False),
+    Column("way", String(16), nullable=False),
+    Column("worked", String(16), nullable=False),
+    Column("options", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("address", String(100), nullable=False),
+    Column("transport", String(8), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("manufacturer", String(100), nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("firmware", String(100), nullable=False),
+    Column("heartbeat", Float, nullable=False),
+    Column("seen_at", BigInteger, nullable=True),
+    Column("reason_code", String(40), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reason_en", Text, nullable=False),
+    Column("catalogue_state", String(10), nullable=False),
+    Column("catalogue_received", Integer, nullable=False),
+    Column("catalogue_total", Integer, nullable=False),
+    Column("catalogue_at", BigInteger, nullable=True),
+    Column("created_at", BigInteger, nullable=False),
+    sa.Index("ix_devices_state", "state"),
+)
+
+#: What stands above cameras in a device's catalogue, the device itself first. ``org_id`` is set where an administrator says that
+#: a part belongs to another organisation; ``said`` is false while only others have named it as their parent.
+camera_nodes = Table(
+    "camera_nodes",
+    metadata,
+    _id(),
+    Column("device_id", String(26), nullable=False, index=True),
+    Column("code", String(40), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("parent_id", String(26), nullable=True),
+    Column("org_id", String(26), nullable=True),
+    Column("said", Boolean, nullable=False),
+    sa.Index("uq_camera_nodes_device_id_code", "device_id", "code", unique=True),
+)
+
+favourites = Table(
+    "favourites",
+    metadata,
+    _to("person_id", "people", key=True),
+    _to("camera_id", "cameras", key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
+#: ``level`` 1 is the gravest; ``method`` and ``kind`` are numbers of GB/T 28181; ``repeats`` are the same ones shortly after.
+#: ``state``: new, confirmed.
+alarms = Table(
+    "alarms",
+    metadata,
+    _id(),
+    Column("device_id", String(26), nullable=False),
+    Column("camera_id", String(26), nullable=True),
+    Column("channel", String(40), nullable=False),
+    Column("org_id", String(26), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("method", Integer, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("repeats", Integer, nullable=False),
+    Column("longitude", Float, nullable=True),
+    Column("latitude", Float, nullable=True),
+    Column("state", String(10), nullable=False),
+    Column("confirmed_by", String(26), nullable=True),
+    Column("confirmed_at", BigInteger, nullable=True),
+    Column("note", Text, nullable=False),
+    sa.Index("ix_alarms_state_camera_id", "state", "camera_id"),
+    sa.Index("ix_alarms_org_id", "org_id"),
+    sa.Index("ix_alarms_camera_id", "camera_id"),
 )
 
 consultations = Table(
@@ -321,5 +427,48 @@ webhook_beginnings = Table(
     Column("room", Text, nullable=False, index=True),
     Column("key", Text, nullable=False),
     Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+#: When a camera last showed a picture.
+camera_plays = Table(
+    "camera_plays",
+    metadata,
+    Column("camera_id", String(26), primary_key=True),
+    Column("succeeded_at", BigInteger, nullable=False),
+)
+
+#: Pictures that people took of cameras; the file is named by the id.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    _id(),
+    Column("camera_id", String(26), nullable=False, index=True),
+    Column("org_id", String(26), nullable=False),
+    Column("label", String(16), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    _to("person_id", "people"),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", Integer, nullable=False),
+)
+
+#: Walls that change by themselves; ``cameras`` is a JSON list of ids, in order.
+rounds = Table(
+    "rounds",
+    metadata,
+    _id(),
+    _to("org_id", "organisations"),
+    _to("person_id", "people"),
+    Column("name", String(100), nullable=False),
+    Column("cameras", Text, nullable=False),
+    Column("tiles", Integer, nullable=False),
+    Column("dwell_seconds", Integer, nullable=False),
+)
+
+#: The walls a person keeps; ``body`` is JSON.
+layouts = Table(
+    "layouts",
+    metadata,
+    _to("person_id", "people", key=True),
     Column("body", Text, nullable=False),
 )
