@@ -1,0 +1,57 @@
+"""What devices call their charset, and what it is. No I/O, no clock.
+
+GB/T 28181-2016 says GB2312, 2022 says GB18030; devices send either of them, or UTF-8, whatever they declare.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bridges.gb28181 import versions
+
+_DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,32})", re.IGNORECASE)
+_HAN = 0x2E80  # from here on text that a device in this country would send
+_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
+
+
+def declared(data: bytes) -> str:
+    """The declaration's charset in lower case, "" without one."""
+    found = _DECLARED.search(data[:400])
+    return found[1].decode("ascii").lower() if found else ""
+
+
+def decode(data: bytes) -> str:
+    """Text without NULs and control characters. Never fails: what no charset explains becomes U+FFFD."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = data.decode("utf-16", "replace")
+    elif data.isascii():
+        text = data.decode("ascii")
+    else:
+        text = _guessed(data)
+    return text.translate(_CONTROL)
+
+
+def _guessed(data: bytes) -> str:
+    """Between UTF-8 and GB18030 the one with fewer faults; where both fit, the one whose words are of this country."""
+    utf8, gb = data.decode("utf-8", "replace"), data.decode("gb18030", "replace")
+    faults = utf8.count("\ufffd"), gb.count("\ufffd")
+    if faults[0] != faults[1]:
+        return utf8 if faults[0] < faults[1] and _plausible(faults[0], utf8) else gb
+    foreign = sum(0x7F < ord(one) < _HAN for one in utf8), sum(0x7F < ord(one) < _HAN for one in gb)
+    return utf8 if foreign[0] <= foreign[1] else gb
+
+
+def _plausible(faults: int, text: str) -> bool:
+    """A few broken octets do not make UTF-8 something else; many do."""
+    return faults * 4 <= sum(ord(one) > 0x7F for one in text) or faults == 0
+
+
+def name(version: str) -> str:
+    """What we declare to a device of that version (``X-GB-ver``)."""
+    return "GB18030" if versions.number(version) >= versions.V2022 else "GB2312"
+
+
+def encode(text: str) -> bytes:
+    """GB18030, of which GB2312 is a part."""
+    return text.encode("gb18030", "replace")

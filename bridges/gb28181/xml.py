@@ -1,0 +1,152 @@
+"""XML as cameras write it: a reader that forgives and cannot be blown up. No I/O, no clock.
+
+One pass, linear in the text. There are no entities but the five of XML and numbers, no DTD, no includes: a document that has a
+DTD is refused. Forgiven are raw ``&`` and ``<``, tags that are closed twice, never, or in the wrong order, any case of names,
+a missing declaration, words before and behind the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+SIZE_LIMIT = 256 << 10  # characters
+DEPTH_LIMIT = 16
+ELEMENTS_LIMIT = 20_000
+SECTIONS_LIMIT = 64
+
+# Possessive: a name or its attributes are never given back, so what is open at the end is looked at once.
+_TAG = re.compile(
+    r"<(/?)([A-Za-z_][\w.:-]*+)([^<>]*+)>|<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?[^>]*+>|(<!(?:DOCTYPE|ENTITY))",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPENINGS = re.compile(r"<!(?:--|\[CDATA\[)", re.I)
+_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_ENTITY = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#([0-9]{1,7})|#x([0-9a-fA-F]{1,6}));")
+_NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+_NEVER_INSIDE_ITSELF = {"item"}
+
+
+class Element:
+    """``name`` as written; everything is found without regard to case. ``text`` is its own, stripped."""
+
+    __slots__ = ("attributes", "children", "name", "text")
+
+    def __init__(self, name: str, attributes: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.text = ""
+        self.attributes = attributes or {}  # names in lower case
+        self.children: list[Element] = []
+
+    def __repr__(self) -> str:
+        return f"Element({self.name}, {len(self.children)} children)"
+
+    def find(self, name: str) -> Element | None:
+        """The first child of that name."""
+        wanted = name.lower()
+        return next((one for one in self.children if one.name.lower() == wanted), None)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first child's text, else the attribute's."""
+        found = self.find(name)
+        return found.text if found is not None else self.attributes.get(name.lower(), default)
+
+    def all(self, name: str) -> Iterator[Element]:
+        """Every element of that name below this one, in the document's order."""
+        wanted = name.lower()
+        waiting = list(reversed(self.children))
+        while waiting:
+            one = waiting.pop()
+            if one.name.lower() == wanted:
+                yield one
+            waiting.extend(reversed(one.children))
+
+
+def parse(text: str) -> Element:
+    """The first element and what is in it. ValueError, one sentence, when there is none, when there is a DTD, or when it is
+    too large or too deep."""
+    if len(text) > SIZE_LIMIT:
+        raise ValueError("An XML document is longer than 256 Ki characters.")
+    _check_sections(text)
+    top = Element("")
+    stack, words, last, count = [top], [""], 0, 0
+    for found in _TAG.finditer(text):
+        if found[5]:
+            raise ValueError("An XML document has a DTD, which is refused.")
+        if found.start() > last:
+            words[-1] += text[last : found.start()]
+        last = found.end()
+        if found[4] is not None:
+            words[-1] += found[4].replace("&", "&amp;")
+            continue
+        name = found[2]
+        if name is None:
+            continue
+        if found[1]:
+            _close(stack, words, name.lower())
+            if len(stack) == 1 and top.children:
+                break  # whatever follows the document is garbage
+            continue
+        count += 1
+        if count > ELEMENTS_LIMIT:
+            raise ValueError("An XML document has more than 20000 elements.")
+        _open(stack, words, name, found[3])
+        if len(stack) > DEPTH_LIMIT + 1:
+            raise ValueError("An XML document is nested deeper than 16 elements.")
+    while len(stack) > 1:
+        _close(stack, words, stack[-1].name.lower())
+    if not top.children:
+        raise ValueError("There is no XML element.")
+    return top.children[0]
+
+
+def _check_sections(text: str) -> None:
+    """Comments and CDATA that never end would be looked for again at each of their beginnings."""
+    if "<!" not in text:
+        return
+    openings = list(_OPENINGS.finditer(text))
+    if len(openings) > SECTIONS_LIMIT:
+        raise ValueError("An XML document has more than 64 comments and CDATA sections.")
+    for found in openings:
+        if text.find("-->" if found[0] == "<!--" else "]]>", found.end()) < 0:
+            raise ValueError("An XML document has a comment or CDATA section that does not end.")
+
+
+def _open(stack: list[Element], words: list[str], name: str, rest: str) -> None:
+    lower = name.lower()
+    if lower in _NEVER_INSIDE_ITSELF and any(one.name.lower() == lower for one in stack):
+        _close(stack, words, lower)  # its end is missing
+    empty = rest.endswith("/")
+    attributes = {}
+    if "=" in rest:
+        attributes = {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in _ATTRIBUTE.finditer(rest)}
+    made = Element(name, attributes)
+    stack[-1].children.append(made)
+    if not empty:
+        stack.append(made)
+        words.append("")
+
+
+def _close(stack: list[Element], words: list[str], lower: str) -> None:
+    """Closes the innermost of that name and all in it; a name that is not open is passed over."""
+    at = next((index for index in range(len(stack) - 1, 0, -1) if stack[index].name.lower() == lower), 0)
+    while at and len(stack) > at:
+        stack.pop().text = unescape(words.pop()).strip()
+
+
+def unescape(text: str) -> str:
+    """XML's five entities and numbers; any other ``&`` stays what it is."""
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    if found[1]:
+        return _NAMED[found[1].lower()]
+    code = int(found[2]) if found[2] else int(found[3], 16)
+    return chr(code) if 32 <= code < 0xD800 or 0xE000 <= code < 0x110000 else ""
+
+
+def escape(text: str) -> str:
+    """For what we write: also without the characters that XML does not have."""
+    cleaned = "".join(one for one in text if one >= " " or one in "\t\n")
+    return cleaned.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
