@@ -192,7 +192,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             ChildLink(
                 settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive
             )
-            for name, part in (("bridge-rtsp", Users(feeds, entrances)), ("record-0", Users(recordings, ordered)))
+            for name, part in (
+                ("bridge-rtsp", Users(feeds.bridge("rtsp"), entrances)),
+                ("record-0", Users(recordings, ordered)),
+            )
         ]  # fmt: skip
         for link in links:
             link.start()

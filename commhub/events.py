@@ -35,6 +35,10 @@ TYPES: dict[str, str] = {
     "consultation.recording_stopped": "consultation.oversee",
     "consultation.recording_failed": "consultation.oversee",
     "camera.state": "camera.list",
+    "alarm.raised": "alarm.list",
+    "alarm.confirmed": "alarm.list",
+    "device.state": "device.list",
+    "playback.state": "camera.playback",
     "recording.listed": "recording.list",
 }
 VERSION = 1

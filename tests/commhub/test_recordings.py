@@ -156,7 +156,7 @@ async def test_the_journal_gets_the_hub_s_facts_in_order(bench: Bench) -> None:
     rooms = bench.hub.parts.rooms
     camera = bench.hub.ids["camera simulated-underpass"]
     await rooms.add_camera(made.id, bench.zhou, camera)
-    bench.hub.parts.feeds.receive(SourceState(source=camera, state="live"))
+    bench.hub.parts.feeds.bridge("rtsp").receive(SourceState(source=camera, state="live"))
     await until(
         lambda: [one for one in bench.orders(Mark) if one.event == "camera.state" and one.data["camera"]["state"] == "live"]
     )

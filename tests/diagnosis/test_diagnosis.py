@@ -77,7 +77,7 @@ async def test_a_camera_shows_its_source(hub: Hub) -> None:
         camera = (await zhou.ok("GET", "/cameras"))["items"][0]["id"]
         there = await zhou.ok("POST", f"/consultations/{room}/cameras", {"camera_id": camera})
         seat = there["cameras"][0]["identity"]
-        hub.parts.feeds.receive(SourceState(camera, "failed", "password", "The password is wrong.", "密码错误。"))
+        hub.parts.feeds.bridge("rtsp").receive(SourceState(camera, "failed", "password", "The password is wrong.", "密码错误。"))
         hub.engine.looks = [RoomStats(room, 2.0, [PeerStats("PA_2", seat, "bridge")])]
         (one,) = (await zhou.ok("GET", f"/consultations/{room}/stats", headers=CHINESE))["participants"]
         assert (one["kind"], one["verdict"]["fault"], one["verdict"]["text"]) == ("camera", "camera", "摄像机打不开：密码错误。")
