@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from commhub import audit
 from commhub.auth import Auth, fold
@@ -59,16 +59,38 @@ class CameraRecord:
     org: Org
     label: Label
     audio: bool
+    protocol: str = "rtsp"  # or gb28181
+    online: bool = True  # its device says so, and is there itself
+    ptz: int = 0  # PTZType of GB/T 28181, 0 not said
+    sub: bool = False  # has a second, smaller stream
+    node_id: str | None = None
+    position: tuple[float, float] | None = None  # longitude, latitude, WGS-84
+    device_id: str = ""
+    device: str = ""  # the code it signs in with
+    channel: str = ""
+
+    @property
+    def movable(self) -> bool:
+        """It turns, as far as it says: a dome, half dome, or remote gun (A.2.1.9)."""
+        return self.ptz in (1, 2, 4, 5)
+
+    def acts(self) -> tuple[str, ...]:
+        """What may be done to it at all, by whoever has the right: names of permissions without ``camera.``."""
+        if self.protocol != "gb28181":
+            return ("open", "snapshot")
+        move = () if self.ptz in (3, 6) else ("move",)  # fixed, panorama; one that says nothing may turn
+        return ("open", *move, "control", "playback", "download", "snapshot", "voice")
 
 
 @dataclass(frozen=True, slots=True)
 class CameraAddress:
-    """How to open it. Never leaves the hub but to the bridge."""
+    """How to open it. Never leaves the hub but to the bridge. ``gb28181://<device>/<channel>``: by the device's own call-in."""
 
     url: str
     user: str
     password: str
     transport: str
+    sub_url: str = ""
 
 
 # ---- what an import brings
@@ -122,10 +144,13 @@ class CameraEntry(_Entry):
     password: Annotated[str, Field(max_length=100, repr=False)] = ""
     transport: Literal["tcp", "udp"] = "tcp"
     audio: bool = False
+    sub_url: Annotated[str, Field(max_length=500)] = ""  # its smaller stream
 
-    @field_validator("url")
+    @field_validator("url", "sub_url")
     @classmethod
-    def _plain(cls, url: str) -> str:
+    def _plain(cls, url: str, info: ValidationInfo) -> str:
+        if not url and info.field_name == "sub_url":
+            return url
         parts = urlsplit(url)
         if parts.scheme not in ("rtsp", "rtsps") or not parts.hostname or parts.username or parts.password:
             raise ValueError("The url must read rtsp://host[:port]/path; user and password have keys of their own.")
@@ -279,28 +304,30 @@ class Directory:
             sa.and_(c.org_id.in_(sorted(orgs)), c.label.in_([str(label) for label in labels]))
             for orgs, labels in reader.scopes("camera.list")
         ]
-        query = _camera_query().where(sa.or_(sa.false(), *visible), _matches(c.search, q), c.id > (after or ""))
+        query = camera_query().where(sa.or_(sa.false(), *visible), _matches(c.search, q), c.id > (after or ""))
         async with self._store.reading() as reading:
             rows = await reading.all(query.order_by(c.id).limit(limit + 1))
-        found = [_camera(row) for row in rows[:limit]]
+        found = [camera_record(row) for row in rows[:limit]]
         return found, found[-1].id if len(rows) > limit else None
 
     async def camera(self, camera: str) -> CameraRecord:
         """NotFound when there is none."""
         async with self._store.reading() as reading:
-            row = await reading.first(_camera_query().where(tables.cameras.c.id == camera))
+            row = await reading.first(camera_query().where(tables.cameras.c.id == camera))
         if row is None:
             raise NotFound("There is no such camera.", "没有这个摄像机。")
-        return _camera(row)
+        return camera_record(row)
 
     async def address(self, camera: str) -> CameraAddress:
         """Where it is opened. ValueError when its password was sealed with a key that is gone."""
         async with self._store.reading() as reading:
-            row = await reading.first(sa.select(tables.cameras).where(tables.cameras.c.id == camera))
+            row = await reading.first(camera_query().where(tables.cameras.c.id == camera))
         if row is None:
             raise NotFound("There is no such camera.", "没有这个摄像机。")
+        if row.protocol == "gb28181":
+            return CameraAddress(f"gb28181://{row.device_code or ''}/{row.channel}", "", "", row.transport)
         password = self._vault.unseal(row.password, row.id) if row.password else ""
-        return CameraAddress(row.url, row.user, password, row.transport)
+        return CameraAddress(row.url, row.user, password, row.transport, row.sub_url)
 
     # ---- import
 
@@ -338,6 +365,7 @@ class Directory:
                     "org_id": orgs[entry.org], "place_id": places[entry.place] if entry.place else None,
                     "name": entry.name, "label": str(entry.label), "url": entry.url, "user": entry.user,
                     "transport": entry.transport, "audio": entry.audio, "password": b"",
+                    "sub_url": entry.sub_url, "sub": bool(entry.sub_url),
                     "search": search_text(entry.name, at.get(entry.place or "", ""), names[entry.org]),
                 },
             )  # fmt: skip
@@ -420,15 +448,39 @@ async def _grant(
     )
 
 
-def _camera_query() -> sa.Select[Any]:
-    o, p = tables.organisations.c, tables.places.c
+def camera_query() -> sa.Select[Any]:
+    """Rows for :func:`camera_record`."""
+    o, p, d = tables.organisations.c, tables.places.c, tables.devices.c
     return (
-        sa.select(tables.cameras, o.name.label("org_name"), o.short, p.name.label("place"))
+        sa.select(
+            tables.cameras,
+            o.name.label("org_name"),
+            o.short,
+            p.name.label("place"),
+            d.code.label("device_code"),
+            d.online.label("device_online"),
+        )
         .join_from(tables.cameras, tables.organisations)
         .outerjoin(tables.places, p.id == tables.cameras.c.place_id)
+        .outerjoin(tables.devices, d.id == tables.cameras.c.device_id)
     )
 
 
-def _camera(row: sa.Row[Any]) -> CameraRecord:
-    org = Org(id=row.org_id, name=row.org_name, short=row.short)
-    return CameraRecord(row.id, row.name, row.place, org, Label(row.label), row.audio)
+def camera_record(row: sa.Row[Any]) -> CameraRecord:
+    return CameraRecord(
+        row.id,
+        row.name,
+        row.place,
+        Org(id=row.org_id, name=row.org_name, short=row.short),
+        Label(row.label),
+        row.audio,
+        protocol=row.protocol,
+        online=row.online and not row.gone and (row.device_id is None or bool(row.device_online)),
+        ptz=row.ptz,
+        sub=row.sub,
+        node_id=row.node_id,
+        position=None if row.longitude is None or row.latitude is None else (row.longitude, row.latitude),
+        device_id=row.device_id or "",
+        device=row.device_code or "",
+        channel=row.channel,
+    )
