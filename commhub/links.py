@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from commhub import log as logs
-from commhub.errors import HubError, PeerError
+from commhub.errors import HubError, PeerError, Unavailable
 from commhub.log import limited
 from commhub.media.link import Link, dial
 from commhub.media.messages import Counters, Hello, Message
@@ -65,6 +65,7 @@ class ChildLink:
         self._linked, self._unlinked, self._receive = linked, unlinked, receive
         self._tasks = Tasks(f"link to {name}")
         self.up = False
+        self._link: Link | None = None
         self.counters: dict[str, float] = {}  # as the process last said
 
     def start(self) -> None:
@@ -72,6 +73,12 @@ class ChildLink:
 
     async def close(self) -> None:
         await self._tasks.close()
+
+    async def ask(self, message: Message, within: float = 10.0) -> Message:
+        """The answer; the process's own HubError, or Unavailable when it is not there or slow."""
+        if self._link is None:
+            raise Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。")
+        return await self._link.ask(message, within)
 
     async def _run(self) -> None:
         while True:
@@ -100,13 +107,14 @@ class ChildLink:
         link, reading = await dial(self._folder, self.name, handle)
         try:
             snapshot = await link.ask(Hello(role="hub", name="hub", epoch=self._epoch))
-            self.up = True
+            self.up, self._link = True, link
             log.info("linked", to=self.name)
             self._linked(snapshot, link.tell)
             for message in early:
                 self._receive(message)
             await reading
         finally:
+            self._link = None
             link.close()
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

@@ -3,10 +3,21 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from commhub.errors import Conflict
+import pytest
+
+from commhub.errors import Conflict, HubError, Unavailable
 from commhub.links import ChildLink, Tell
 from commhub.media.link import Link, Listener, listen
-from commhub.media.messages import Hello, Message, Pull, RecordSnapshot, SessionState, SourceState
+from commhub.media.messages import (
+    AskDevice,
+    DeviceAnswer,
+    Hello,
+    Message,
+    Pull,
+    RecordSnapshot,
+    SessionState,
+    SourceState,
+)
 
 
 class Child:
@@ -30,6 +41,10 @@ class Child:
             asyncio.get_running_loop().call_soon(link.tell, SourceState(source="cam", state="live"))
             return RecordSnapshot([SessionState(session="s", room="r", state="recording")])
         self.told.put_nowait(message)
+        if isinstance(message, AskDevice):
+            if not message.device:
+                raise Conflict("It is not there.", code="offline")
+            return DeviceAnswer([{"what": message.what}])
         return None
 
     async def open(self, folder: Path) -> None:
@@ -73,6 +88,24 @@ async def test_snapshot_comes_first_and_again_after_a_restart(tmp_path: Path) ->
         assert await hub.next() == "gone"
         assert not hub.link.up
     assert child.epochs == [3, 3]
+    await hub.link.close()
+
+
+async def test_questions_are_answered_refused_or_have_nobody_to_hear_them(tmp_path: Path) -> None:
+    child, hub = Child(), Hub(tmp_path)
+    with pytest.raises(Unavailable, match="is being restarted"):
+        await hub.link.ask(AskDevice("1", "", "info"))
+    await child.open(tmp_path)
+    hub.link.start()
+    await hub.next()
+    assert await hub.link.ask(AskDevice("1", "", "info")) == DeviceAnswer([{"what": "info"}])
+    with pytest.raises(HubError, match="It is not there"):
+        await hub.link.ask(AskDevice("", "", "info"))
+    await child.close()
+    while await hub.next() != "gone":
+        pass
+    with pytest.raises(Unavailable, match="is being restarted"):
+        await hub.link.ask(AskDevice("1", "", "info"))
     await hub.link.close()
 
 
