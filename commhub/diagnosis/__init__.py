@@ -9,14 +9,13 @@ from typing import Literal, Protocol, cast
 from commhub.conference import Presence
 from commhub.diagnosis.verdict import Case, Surroundings, judge
 from commhub.errors import Unavailable
-from commhub.feeds import Feeds
+from commhub.feeds import Feeds, seat_of
 from commhub.media import quality
 from commhub.media.messages import DownStats, PeerStats, RoomStats, UpStats
 from commhub.media.overload import Level
 from commhub.media.workers import WorkerLoad
 from commhub.model import Actor, iso, utc_ns
 from commhub.rooms import Rooms
-from commhub.rooms.picture import seat_of
 from commhub.store.consultations import Consultation
 from commhub.views import ConsultationStats, ParticipantStats, Receiving, Sending, VerdictView
 

@@ -2,7 +2,8 @@
 from outside (``picture``)."""
 
 from commhub.rooms.door import Door
-from commhub.rooms.picture import member_of, seat_of
-from commhub.rooms.rooms import InternalKey, Once, Rooms
+from commhub.rooms.picture import member_of
+from commhub.rooms.rooms import Once, Rooms
+from commhub.rooms.tickets import InternalKey
 
-__all__ = ["Door", "InternalKey", "Once", "Rooms", "member_of", "seat_of"]
+__all__ = ["Door", "InternalKey", "Once", "Rooms", "member_of"]

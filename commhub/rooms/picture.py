@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from commhub.conference import Presence
-from commhub.feeds import Feeds
+from commhub.feeds import Feeds, seat_of
 from commhub.model import Actor, iso
 from commhub.rooms.rules import may
 from commhub.store.consultations import Consultation
 from commhub.views import Consultation as ConsultationView
 from commhub.views import ConsultationCamera, ConsultationNews, Member, Org, Present, RecordingLight
-
-
-def seat_of(camera: str) -> str:
-    """The identity of a camera's participant."""
-    return f"{camera}:bridge"
 
 
 def member_of(identity: str) -> str:

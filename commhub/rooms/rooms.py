@@ -7,24 +7,22 @@ after the commit, never inside: it calls back into the hub. What it holds can al
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import jwt
 import sqlalchemy as sa
 
 from commhub import audit
 from commhub import log as logs
-from commhub.conference import CameraSeat, Conference, Presence
+from commhub.conference import Conference, Presence
 from commhub.errors import Conflict, Forbidden, HubError, Invalid, NotFound
 from commhub.events import Audience, Events
-from commhub.feeds import Feeds
-from commhub.log import Secret
+from commhub.feeds import Feeds, Seats, seat_of
 from commhub.model import HUB, Actor, By, Label, new_id, utc_ns
 from commhub.rooms import picture, rules
+from commhub.rooms.tickets import InternalKey
 from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
 from commhub.views import Consultation as ConsultationView
@@ -32,17 +30,8 @@ from commhub.views import Joining, May, Page
 
 log = logs.get(__name__)
 
-TICKET_SECONDS = 600
 CAMERAS_LIMIT = 64  # in one consultation
 _c = tables.consultations.c
-
-
-@dataclass(frozen=True, slots=True)
-class InternalKey:
-    """The API key of the hub's own rooms. ``secret`` must outlive restarts: clients come back with their tokens."""
-
-    name: str
-    secret: Secret[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,7 @@ class Once:
 class Rooms:
     def __init__(self, store: Store, events: Events, conference: Conference, feeds: Feeds, key: InternalKey) -> None:
         self._store, self._events, self._conference, self._feeds, self._key = store, events, conference, feeds, key
+        self._seats = Seats(conference, feeds)
         feeds.audience = self._audience_of
 
     @property
@@ -254,34 +244,11 @@ class Rooms:
         identity = f"{actor.id}:{terminal}"
         return Joining(
             url=origin,
-            token=self._ticket(record, actor, identity),
+            token=self._key.ticket(record.id, actor, identity, canPublish=True, canSubscribe=True, canPublishData=True),
             room=record.id,
             identity=identity,
             recording=picture.light(record),
         )
-
-    def _ticket(self, record: Consultation, actor: Actor, identity: str) -> str:
-        at = time.time()
-        now = int(at)
-        claims = {
-            "iss": self._key.name,
-            "sub": identity,
-            "name": actor.name,
-            # Exact: whoever is invited again after a removal has a token that is newer than that. Never in the future.
-            "iat": at,
-            "nbf": now - 60,
-            "exp": now + TICKET_SECONDS,
-            "jti": secrets.token_urlsafe(16),
-            "video": {
-                "room": record.id,
-                "roomJoin": True,
-                "canPublish": True,
-                "canSubscribe": True,
-                "canPublishData": True,
-            },
-            "attributes": {"org": actor.org_name, "kind": "person"},
-        }
-        return jwt.encode(claims, self._key.secret.reveal(), algorithm="HS256")
 
     # ---- people in it
 
@@ -367,18 +334,11 @@ class Rooms:
             await self._bump(transaction, consultation)
             await audit.record(transaction, actor, "camera.close", consultation, object=there.name)
             await self.announce(transaction, "consultation.camera_removed", consultation, actor, _short(camera, there.name))
-        self._feeds.detach(camera, consultation)
-        with contextlib.suppress(NotFound):
-            await self._conference.remove_camera(consultation, picture.seat_of(camera))
+        await self._seats.remove(consultation, camera)
 
     async def _seat(self, record: Consultation, camera: str) -> None:
         there = next(one for one in record.cameras if one.id == camera)
-        seat = CameraSeat(source=camera, identity=picture.seat_of(camera), name=there.name, org=there.org_name, audio=there.audio)
-        await self._conference.add_camera(record.id, seat)
-        try:
-            await self._feeds.attach(camera, record.id)
-        except (HubError, ValueError) as error:
-            log.error("camera not opened", camera=camera, reason=str(error))
+        await self._seats.add(record.id, camera, name=there.name, org=there.org_name, audio=there.audio)
 
     # ---- records
 
@@ -485,7 +445,7 @@ def _named(people: Iterable[Presence], identity: str) -> Presence:
 
 
 def _short(camera: str, name: str) -> dict[str, Any]:
-    return {"camera": {"id": camera, "name": name, "identity": picture.seat_of(camera)}}
+    return {"camera": {"id": camera, "name": name, "identity": seat_of(camera)}}
 
 
 async def _camera(reading: Reading, camera: str) -> sa.Row[Any] | None:

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from commhub.conference import Presence, Ticket
 from commhub.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from commhub.events import Published
+from commhub.feeds import seat_of
 from commhub.model import Actor, Label
-from commhub.rooms import Once, Rooms, seat_of
+from commhub.rooms import Once, Rooms
 from commhub.store import tables
 from commhub.views import Consultation
 from signaling import tokens
