@@ -52,6 +52,10 @@ def _bound(room: Room, person: Participant, message: media.TrackBound, now: floa
     publishing.bound(room, person, message.track, message.mid, message.mime, now)
 
 
+def _layers(room: Room, person: Participant, message: media.TrackLayers, now: float) -> None:
+    publishing.layered(room, person, message.track, message.layers)
+
+
 def _ended(room: Room, person: Participant, message: media.TrackEnded, now: float) -> None:
     publishing.ended(room, person, message.track, now)
 
@@ -137,6 +141,7 @@ _HANDLERS: dict[type, Callable[[Any, Any, Any, float], None]] = {
     media.PeerConnected: _connected,
     media.PeerLost: _lost,
     media.TrackBound: _bound,
+    media.TrackLayers: _layers,
     media.TrackEnded: _ended,
     media.TrackSubscribed: _subscribed,
     media.SectionsWanted: _sections,

@@ -188,6 +188,28 @@ def bound(room: Room, person: Participant, sid: str, mid: str, mime: str, now: f
         returning.bound(room, person, track, now)
 
 
+_QUALITIES = (models.VideoQuality.LOW, models.VideoQuality.MEDIUM, models.VideoQuality.HIGH, models.VideoQuality.OFF)
+
+
+def layered(room: Room, person: Participant, sid: str, layers: list[media.Layer]) -> None:
+    """The streams of a camera, as its Source says. Views that said how large they are may now need another one."""
+    track = person.tracks.get(sid)
+    if track is None:
+        return
+    info = track.info
+    del info.layers[:]
+    info.layers.extend(
+        models.VideoLayer(quality=_QUALITIES[one.quality & 3], width=one.width, height=one.height) for one in layers
+    )
+    info.simulcast = len(layers) > 1
+    info.width, info.height = max(((one.width, one.height) for one in layers), default=(0, 0))
+    for codec in info.codecs:
+        del codec.layers[:]
+        codec.layers.extend(info.layers)
+    room.show(person)
+    subscribing.reshape(room, track)
+
+
 def mute(room: Room, person: Participant, track: Track, muted: bool, *, by_server: bool = False) -> None:
     """By its publisher, or from here: then the client is told first, and follows."""
     if by_server or not muted:

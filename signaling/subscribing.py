@@ -134,6 +134,14 @@ def shape(room: Room, viewer: Participant, settings: rtc.UpdateTrackSettings) ->
             _shape(room, viewer, found[1], settings)
 
 
+def reshape(room: Room, track: Track) -> None:
+    """Its layers are others now: sizes mean another quality."""
+    for viewer in room.clients():
+        settings = viewer.shapes.get(track.sid)
+        if settings is not None and track.sid in viewer.subscribed:
+            _shape(room, viewer, track, settings)
+
+
 def _shape(room: Room, viewer: Participant, track: Track, settings: rtc.UpdateTrackSettings) -> None:
     """A size is translated into the smallest layer that fills it."""
     quality = int(settings.quality)

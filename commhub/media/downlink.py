@@ -224,13 +224,18 @@ class Outlet(ABC):
         self.segments.append(Segment(self.floor, layer, layer.epoch, *constants))
 
     def _align(self, previous: Segment | None, new: Layer | Cut, packet: Packet, last: Packet) -> int:
-        """Time stamp constant of the new layer: by both layers' sender reports, else by arrival; never backwards."""
+        """Time stamp constant of the new layer: by both layers' sender reports, else by a Source's one clock, else by arrival;
+        never backwards."""
         rate = new.receiver.clock_rate
         older, newer = previous.layer.sr if previous is not None else None, new.sr
         passed = max(0, packet.at - last.at) * rate // 1_000_000_000
         offset = last.timestamp + max(1, passed) - packet.timestamp
+        known = None
+        if previous is not None and previous.layer.receiver is new.receiver and new.receiver.fed:
+            known = previous.timestamp
         if previous is not None and older is not None and newer is not None and previous.epoch == previous.layer.epoch:
             known = previous.timestamp + older[1] - newer[1] + ((newer[0] - older[0]) * rate >> 32)
+        if known is not None:
             ahead = (packet.timestamp + known - last.timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
             if 0 < ahead < passed + 2 * rate:
                 offset = known

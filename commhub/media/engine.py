@@ -14,7 +14,7 @@ from typing import Any
 
 from commhub import log as logs
 from commhub.errors import HubError, Invalid, NotFound
-from commhub.media import backup, messages, moving, negotiation
+from commhub.media import backup, demand, messages, moving, negotiation
 from commhub.media.broadcast import Broadcast
 from commhub.media.budget import Budgets
 from commhub.media.connection import Connection
@@ -125,6 +125,7 @@ class Engine:
         for track in tracks:
             self.dynacast.consider(track)
             self.sinks.consider(track)
+            self.sources.considered(track.peer)
 
     def estimate(self, peer: Peer) -> int:
         return self.budgets.estimate(peer)
@@ -174,8 +175,8 @@ class Engine:
                         self.stage.apply(subscription)
                     self.touch(track)
 
-    def _taken(self, peer: Peer) -> bool:
-        return any(track.subscriptions or self.sinks.takes(track) for track in peer.tracks.values())
+    def _taken(self, peer: Peer) -> set[str]:
+        return demand.taken(peer, self.sinks)
 
     # ---- commands
 
@@ -388,8 +389,8 @@ class Engine:
     def audio_levels(self, levels: list[tuple[int, int]]) -> None:
         self.observer.audio_levels(levels)
 
-    def key_frame_wanted(self, receiver: int) -> None:
-        self.sources.key_frame_wanted(receiver)
+    def key_frame_wanted(self, receiver: int, layer: int) -> None:
+        self.sources.key_frame_wanted(receiver, layer)
 
     def connection_closed(self, path: Path) -> None:
         self.transports.connection_closed(path)

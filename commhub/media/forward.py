@@ -129,14 +129,14 @@ class Forwarder(Measuring):
         peer.receivers.append(added)
         peer.learn(spec)
 
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int) -> None:
+    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
         self.remove_receiver(receiver)
-        added = Receiver(receiver, FED, kind, clock_rate, 1, False)
+        added = Receiver(receiver, FED, kind, clock_rate, layers, False)
         added.fed = True
         added.mime = mime.lower()
         self._receivers[receiver] = added
 
-    def feed(self, receiver: int, packet: memoryview, at: int) -> None:
+    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
         known = self._receivers.get(receiver)
         if known is None or not known.fed:
             return
@@ -153,15 +153,15 @@ class Forwarder(Measuring):
                 self._count["malformed"] += 1
                 return
             size -= padding
-        layer = known.layers[0]
-        stream = layer.stream
+        fed = known.layers[layer]
+        stream = fed.stream
         index = -1 if stream is None else stream.window.index(sequence)
         if stream is None or stream.ssrc != ssrc or abs(index - stream.window.highest) > FED_LEAP:
-            layer.stream = Stream(ssrc, layer, False, Window())
+            fed.stream = Stream(ssrc, fed, False, Window())
             if stream is not None:
-                layer.restart()
-                self._restarted(layer)
-            stream = layer.stream
+                fed.restart()
+                self._restarted(fed)
+            stream = fed.stream
             index = sequence
         if not stream.window.fresh(index):
             self._count["replayed"] += 1
@@ -170,17 +170,17 @@ class Forwarder(Measuring):
         self._count["packets_in"] += 1
         self._count["octets_in"] += size
         try:
-            self._media(layer, index, mark, timestamp, bytes(packet[start:size]), SILENT_LEVEL, at)
+            self._media(fed, index, mark, timestamp, bytes(packet[start:size]), SILENT_LEVEL, at)
         except Exception:  # one packet may never stop the others
             self._failed("feed")
 
     def flush(self) -> None:
         self.done()
 
-    def feed_clock(self, receiver: int, rtp_time: int, ntp: int) -> None:
+    def feed_clock(self, receiver: int, rtp_time: int, ntp: int, layer: int = 0) -> None:
         known = self._receivers.get(receiver)
         if known is not None and known.fed:
-            self._report(known.layers[0], feedback.ntp_time(ntp), rtp_time, self._clock())
+            self._report(known.layers[layer], feedback.ntp_time(ntp), rtp_time, self._clock())
 
     def set_open(self, receiver: int, open: bool) -> None:
         known = self._receivers.get(receiver)
@@ -235,7 +235,8 @@ class Forwarder(Measuring):
         self._evaluate([outlet])
         receiver = outlet.receiver
         if receiver.fed and receiver.video and outlet.target is None and outlet.layer is None:
-            self._want_key(receiver.layers[0])  # a Source that sends nothing yet may be waiting for this
+            for layer in receiver.layers:  # a Source that sends nothing yet may be waiting for this
+                self._want_key(layer)
 
     def set_allowed(self, route: int, allowed: bool) -> None:
         known = self._routes_by_number.get(route)
@@ -339,7 +340,7 @@ class Forwarder(Measuring):
                 continue
             elif receiver.fed:
                 self._count["plis_out"] += 1
-                self._tell(self._events.key_frame_wanted, receiver.number)
+                self._tell(self._events.key_frame_wanted, receiver.number, layer.number)
             elif layer.stream is not None and (peer := self._peers.get(receiver.transport)) is not None:
                 self._count["plis_out"] += 1
                 self._send_rtcp(peer, [rtcp.build_pli(peer.ssrc, layer.stream.ssrc)])

@@ -153,7 +153,7 @@ class PlaneEvents(Protocol):
     def audio_levels(self, levels: list[tuple[int, int]]) -> None:
         """Every ~100 ms while anybody speaks: ``(receiver, loudest -dBov of the interval, 0 loud … 127 silent)``."""
 
-    def key_frame_wanted(self, receiver: int) -> None:
+    def key_frame_wanted(self, receiver: int, layer: int) -> None:
         """Only for fed receivers: their Source is not behind a transport."""
 
     def connection_closed(self, path: Path) -> None:
@@ -197,16 +197,16 @@ class Plane(Protocol):
 
     # receivers
     def add_receiver(self, receiver: int, spec: ReceiverSpec) -> None: ...
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int) -> None:
-        """A Source of a bridge; packets come by :meth:`feed`."""
+    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
+        """A Source of a bridge; packets come by :meth:`feed`. Its layers count their RTP time by one clock."""
 
-    def feed(self, receiver: int, packet: memoryview, at: int) -> None:
+    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
         """One plain RTP packet (any payload type) and its ingress time."""
 
     def flush(self) -> None:
         """End of a run of :meth:`feed`: coalesced output leaves."""
 
-    def feed_clock(self, receiver: int, rtp_time: int, ntp: int) -> None:
+    def feed_clock(self, receiver: int, rtp_time: int, ntp: int, layer: int = 0) -> None:
         """The Source's sender report."""
 
     def set_open(self, receiver: int, open: bool) -> None:

@@ -12,24 +12,42 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from commhub import log as logs
+from commhub.media.demand import MAIN, SUB, Demands
 from commhub.media.link import Link, records
-from commhub.media.messages import Codec, Demand, KeyFrameWanted, Message, PushSource, SourceClock, SourceStream
+from commhub.media.messages import Codec, KeyFrameWanted, Layer, Message, PushSource, SourceClock, SourceStream, TrackLayers
 from commhub.media.plane import Plane
-from commhub.media.room import Encoding, Peer, Track
+from commhub.media.room import HIGH, LOW, Encoding, Peer, Track
 
 log = logs.get(__name__)
 
-GRACE = 5.0  # seconds without a taker until that is told
+#: Taken as the size of a layer that has not come yet, so that viewers can ask for it.
+SIZES = {SUB: (640, 360), MAIN: (1920, 1080)}
 
 
 @dataclass(slots=True, eq=False)
 class Stream:
+    """A medium: one stream of its bridge, or several that are layers of one picture."""
+
     kind: str
     codec: Codec
     receiver: int
-    handle: int = 0
     layers: int = 1
     lent: bool = False  # the receiver is a participant's
+    handles: dict[int, int] = field(default_factory=dict)  # layer (0 the smallest) → handle
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # as they were last, by the layer's name
+
+    def take(self, pushed: list[SourceStream]) -> None:
+        """The bridge's newest word about it."""
+        self.codec = pushed[0].codec
+        self.handles = {0 if one.layer == SUB else self.layers - 1: one.handle for one in pushed}
+        self.sizes |= {one.layer: (one.width, one.height) for one in pushed if one.layer and one.width}
+
+    def announced(self) -> list[Layer]:
+        """What viewers may ask for; nothing of a stream that is the only one."""
+        if self.layers == 1:
+            return []
+        named = ((quality, name, self.sizes.get(name, SIZES[name])) for quality, name in ((LOW, SUB), (HIGH, MAIN)))
+        return [Layer(quality, width, height) for quality, name, (width, height) in named]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,8 +56,6 @@ class Source:
     link: Link | None = None
     streams: dict[str, Stream] = field(default_factory=dict)  # by name, else by kind
     peers: set[Peer] = field(default_factory=set)
-    wanted: bool = True  # as told; whoever has been told nothing takes it as wanted
-    idle_since: float | None = None
 
 
 class Home(Protocol):
@@ -53,12 +69,13 @@ class Home(Protocol):
 
 
 class Sources:
-    """All Sources of a worker. ``taken(peer)``: does anybody receive a track of this bridge peer?"""
+    """All Sources of a worker. ``taken(peer)``: which layers does anybody receive of this bridge peer?"""
 
-    def __init__(self, home: Home, worker: str, taken: Callable[[Peer], bool]) -> None:
-        self._home, self._worker, self._taken = home, worker, taken
+    def __init__(self, home: Home, worker: str, taken: Callable[[Peer], set[str]]) -> None:
+        self._home = home
+        self._demands = Demands(home, worker, taken)
         self._sources: dict[str, Source] = {}
-        self._handles: dict[tuple[Link, int], Stream] = {}
+        self._handles: dict[tuple[Link, int], tuple[Stream, int]] = {}  # → its layer
         self._receivers: dict[int, Stream] = {}
         self.refused = 0  # packets of handles that nobody opened
 
@@ -75,20 +92,22 @@ class Sources:
         source = self._get(message.source)
         self._forget_handles(source)
         source.link = link
-        streams = {stream.name or stream.kind: stream for stream in message.streams}
+        streams = _grouped(message.streams)
         for name in [name for name in source.streams if name not in streams]:
             self._end(source, name)
         for name, pushed in streams.items():
+            layers = 2 if any(one.layer for one in pushed) else 1
             stream = source.streams.get(name)
-            if stream is not None and (stream.lent or not _same(stream.codec, pushed)):
+            if stream is not None and (stream.lent or not _same(stream.codec, pushed[0]) or layers > stream.layers):
                 self._end(source, name)
                 stream = None
             if stream is None:
-                stream = source.streams[name] = Stream(pushed.kind, pushed.codec, self._home.number())
+                kind, codec = pushed[0].kind, pushed[0].codec
+                stream = source.streams[name] = Stream(kind, codec, self._home.number(), layers)
                 self._receivers[stream.receiver] = stream
-                self._home.plane.add_fed_receiver(stream.receiver, pushed.kind, pushed.codec.mime, pushed.codec.clock_rate)
-            stream.codec, stream.handle = pushed.codec, pushed.handle
-            self._handles[link, pushed.handle] = stream
+                self._home.plane.add_fed_receiver(stream.receiver, kind, codec.mime, codec.clock_rate, layers)
+            stream.take(pushed)
+            self._handles |= {(link, handle): (stream, layer) for layer, handle in stream.handles.items()}
         for peer in source.peers:
             self.bind(peer)
 
@@ -103,11 +122,11 @@ class Sources:
                 self._end(source, stream)
         for stream, (kind, encoding) in encodings.items():
             if stream not in source.streams:
-                source.streams[stream] = Stream(kind, encoding.codec, encoding.receiver, layers=encoding.layers, lent=True)
+                source.streams[stream] = Stream(kind, encoding.codec, encoding.receiver, encoding.layers, lent=True)
         for peer in source.peers:
             self.bind(peer)
         if not source.peers and not source.streams:
-            del self._sources[name]
+            self._forget(name)
 
     def end(self, name: str, link: Link | None) -> None:
         """``link`` None: by the hub, for good. Else its bridge pulls it no longer; it may push it again."""
@@ -120,15 +139,19 @@ class Sources:
             for kind in list(source.streams):
                 self._end(source, kind)
         if not source.peers:
-            del self._sources[name]
+            self._forget(name)
 
     def link_closed(self, link: Link) -> None:
         for source in [source for source in self._sources.values() if source.link is link]:
             self.end(source.id, link)
 
+    def _forget(self, name: str) -> None:
+        del self._sources[name]
+        self._demands.forget(name)
+
     def _forget_handles(self, source: Source) -> None:
         mine = set(source.streams.values())
-        self._handles = {key: stream for key, stream in self._handles.items() if stream not in mine}
+        self._handles = {key: known for key, known in self._handles.items() if known[0] not in mine}
 
     def _end(self, source: Source, name: str) -> None:
         stream = source.streams.pop(name)
@@ -145,26 +168,26 @@ class Sources:
         plane = self._home.plane
         handles = self._handles
         for handle, at, packet in records(batch):
-            stream = handles.get((link, handle))
-            if stream is None:
+            known = handles.get((link, handle))
+            if known is None:
                 self.refused += 1
             else:
-                plane.feed(stream.receiver, packet, at)
+                plane.feed(known[0].receiver, packet, at, known[1])
         plane.flush()
 
     def clock(self, link: Link, message: SourceClock) -> None:
         """A device's sender report. The plane hands it on to routes and taps, in the RTP time they have."""
-        stream = self._handles.get((link, message.handle))
-        if stream is not None:
-            self._home.plane.feed_clock(stream.receiver, message.rtp_time, message.ntp)
+        known = self._handles.get((link, message.handle))
+        if known is not None:
+            self._home.plane.feed_clock(known[0].receiver, message.rtp_time, message.ntp, known[1])
 
-    def key_frame_wanted(self, receiver: int) -> None:
+    def key_frame_wanted(self, receiver: int, layer: int) -> None:
         stream = self._receivers.get(receiver)
-        if stream is None:
+        if stream is None or layer not in stream.handles:
             return
         for source in self._sources.values():
             if source.link is not None and stream in source.streams.values():
-                source.link.tell(KeyFrameWanted(stream.handle))
+                source.link.tell(KeyFrameWanted(stream.handles[layer]))
 
     # ---- the rooms' side
 
@@ -192,34 +215,44 @@ class Sources:
             return
         for track in peer.tracks.values():
             stream = next((source.streams[name] for name in track.cids or (track.kind,) if name in source.streams), None)
-            if stream is not None and not track.encodings:
+            if stream is None:
+                continue
+            if not stream.lent and track.announced != (layers := stream.announced()):
+                track.announced = layers
+                self._home.emit(TrackLayers(track.room.name, peer.id, track.id, layers))
+            if not track.encodings:
                 # There is no SDP; a stand-in for the mid tells the hub that the track is bound.
                 self._home.bound(track, Encoding(stream.receiver, stream.codec, stream.kind, stream.layers))
 
-    def tick(self) -> None:
-        """Tell changes of demand: at once when somebody takes it, after a while when nobody does."""
-        now = self._home.now()
-        for source in self._sources.values():
-            # Nobody can have subscribed before it was there.
-            taken = not source.streams or any(map(self._taken, source.peers))
-            if taken:
-                source.idle_since = None
-                self._tell(source, True)
-            elif source.idle_since is None:
-                source.idle_since = now
-            elif now - source.idle_since >= GRACE:
-                self._tell(source, False)
+    def considered(self, peer: Peer) -> None:
+        """Who receives a track of this peer, or which layer, has changed."""
+        source = self._sources.get(peer.feed)
+        if source is not None:
+            self._demands.consider(source.id, source.peers, bool(source.streams))
 
-    def _tell(self, source: Source, wanted: bool) -> None:
-        if source.wanted != wanted:
-            source.wanted = wanted
-            self._home.emit(Demand(source.id, wanted, self._worker))
+    def tick(self) -> None:
+        """What nobody takes any more is told after a while."""
+        for source in self._sources.values():
+            self._demands.consider(source.id, source.peers, bool(source.streams))
 
     def retell(self) -> None:
-        """To a new hub, which takes everything as wanted."""
+        """To a new hub."""
+        self._demands.retell()
         for source in self._sources.values():
-            if not source.wanted:
-                self._home.emit(Demand(source.id, False, self._worker))
+            for peer in source.peers:
+                for track in peer.tracks.values():
+                    if track.announced:
+                        self._home.emit(TrackLayers(track.room.name, peer.id, track.id, track.announced))
+
+
+def _grouped(streams: list[SourceStream]) -> dict[str, list[SourceStream]]:
+    """By name, else by kind: several that have one name and one codec are layers of one picture, the best one first."""
+    groups: dict[str, list[SourceStream]] = {}
+    for stream in sorted(streams, key=lambda one: one.layer == SUB):
+        group = groups.setdefault(stream.name or stream.kind, [])
+        if not group or (_same(group[0].codec, stream) and stream.layer not in {one.layer for one in group}):
+            group.append(stream)
+    return groups
 
 
 def _same(codec: Codec, pushed: SourceStream) -> bool:

@@ -157,7 +157,7 @@ async def test_to_another_worker_it_is_pushed(tmp_path: Path) -> None:
         fed = far.of("feed")[0]
         assert (fed[0], bytes(fed[1]), fed[2]) == (track.encodings[0].receiver, packet, 5)
 
-        there.key_frame_wanted(track.encodings[0].receiver)
+        there.key_frame_wanted(track.encodings[0].receiver, 0)
         await until(lambda: (receiver,) in plane.of("request_key_frame"))
         here.sender_report(tap, 7, 9)
         await until(lambda: (track.encodings[0].receiver, 7, 9) in far.of("feed_clock"))

@@ -60,7 +60,7 @@ async def test_a_bridge_that_comes_back_feeds_the_same_receiver(bench: Bench) ->
     assert bench.of(m.TrackBound) == []
     bench.engine.sources.batch(cast(Any, second), batch((7, b"rtp")))
     assert bench.plane.of("feed") == [(receiver, b"rtp", 5)]
-    bench.engine.key_frame_wanted(receiver)
+    bench.engine.key_frame_wanted(receiver, 0)
     assert second.told == [m.KeyFrameWanted(7)]
 
 

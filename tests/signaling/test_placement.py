@@ -174,3 +174,25 @@ def test_nothing_is_told_to_a_worker_that_is_not_there() -> None:
     assert stage.commands == []
     stage.run(stage.room.place(stage.now))
     assert [type(command) for command in stage.commands][:2] == [media.OpenRoom, media.AddPeer]
+
+
+def test_a_cameras_streams_are_layers_that_views_choose_from() -> None:
+    stage = Stage()
+    alice = stage.join("alice")
+    stage.forget()
+    stage.run(stage.room.add_camera(SEAT, stage.now))
+    add, _, video = stage.commands[:3]
+    assert isinstance(add, media.AddPeer)
+    assert isinstance(video, media.Announce)
+    stage.event(media.TrackLayers("r", add.peer, video.track, [media.Layer(0, 640, 360), media.Layer(2, 1920, 1080)]))
+    stage.event(media.TrackBound("r", add.peer, video.track, "", "video/H264"))
+    shown = stage.last(alice, "update").participants[0].tracks[0]
+    assert [(int(layer.quality), layer.width, layer.height) for layer in shown.layers] == [(0, 640, 360), (2, 1920, 1080)]
+    assert (shown.simulcast, shown.width, shown.height) == (True, 1920, 1080)
+    assert [int(layer.quality) for layer in shown.codecs[0].layers] == [0, 2]
+    stage.forget()
+    stage.receive(alice, track_setting=rtc.UpdateTrackSettings(track_sids=[video.track], width=700, height=400))
+    assert stage.told(media.Shape)[0].quality == 2
+    stage.event(media.TrackLayers("r", add.peer, video.track, [media.Layer(0, 704, 576), media.Layer(2, 1920, 1080)]))
+    assert stage.told(media.Shape)[1].quality == 0  # the smaller stream has become large enough
+    assert stage.last(alice, "update").participants[0].tracks[0].layers[0].height == 576

@@ -62,8 +62,8 @@ class Events:
     def audio_levels(self, levels: list[tuple[int, int]]) -> None:
         self.said.append(("audio_levels", levels))
 
-    def key_frame_wanted(self, receiver: int) -> None:
-        self.said.append(("key_frame_wanted", receiver))
+    def key_frame_wanted(self, receiver: int, layer: int) -> None:
+        self.said.append(("key_frame_wanted", receiver, layer))
 
     def connection_closed(self, path: plane.Path) -> None:
         self.said.append(("connection_closed", path))

@@ -68,18 +68,19 @@ class RecordingPlane:
         assert receiver not in self.receivers
         self.receivers[receiver] = spec
 
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int) -> None:
+    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
         assert receiver not in self.receivers
         self.receivers[receiver] = mime
 
-    def feed(self, receiver: int, packet: memoryview, at: int) -> None:
-        self.said.append(("feed", receiver, bytes(packet), at))
+    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
+        """What is noted is the layer, too, but for the lowest one, which most have only."""
+        self.said.append(("feed", receiver, bytes(packet), at, *((layer,) if layer else ())))
 
     def flush(self) -> None:
         self.said.append(("flush",))
 
-    def feed_clock(self, receiver: int, rtp_time: int, ntp: int) -> None:
-        self.said.append(("feed_clock", receiver, rtp_time, ntp))
+    def feed_clock(self, receiver: int, rtp_time: int, ntp: int, layer: int = 0) -> None:
+        self.said.append(("feed_clock", receiver, rtp_time, ntp, *((layer,) if layer else ())))
 
     def set_open(self, receiver: int, open: bool) -> None:
         self.state.setdefault(receiver, {})["open"] = open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from commhub.media.messages.common import BaseMessage, Speaker
+from commhub.media.messages.common import BaseMessage, Layer, Speaker
 
 
 class TrackState(Struct, frozen=True, omit_defaults=True):
@@ -80,6 +80,15 @@ class TrackBound(BaseMessage, frozen=True):
     track: str
     mid: str
     mime: str
+
+
+class TrackLayers(BaseMessage, frozen=True):
+    """The layers of a camera's track, and their sizes as far as they are known; told again when they change."""
+
+    room: str
+    peer: str
+    track: str
+    layers: list[Layer]
 
 
 class TrackLive(BaseMessage, frozen=True):
@@ -169,7 +178,7 @@ class Paused(BaseMessage, frozen=True):
 
 class Demand(BaseMessage, frozen=True):
     """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name;
-    ``layers`` are the streams of the Source that are taken (``SourceStream.layer``), where it has several."""
+    ``layers`` are the streams of the Source that are taken (``SourceStream.layer``: main, sub), where it has several."""
 
     source: str
     wanted: bool

@@ -1,0 +1,89 @@
+"""What of a Source is taken on this worker: whether it is at all, and which of its layers. More is told at once, less after a
+while: people switch back and forth, and a camera needs a second to begin again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from commhub.media.messages import Demand, Message
+from commhub.media.room import LOW, Peer
+from commhub.media.sinks import Sinks
+
+GRACE = 5.0  # seconds without a taker until that is told
+SUB, MAIN = "sub", "main"  # the layers of a camera, SourceStream.layer
+
+
+def layer_of(quality: int) -> str:
+    """Which stream of a camera with two serves a quality."""
+    return SUB if quality == LOW else MAIN
+
+
+def taken(peer: Peer, sinks: Sinks) -> set[str]:
+    """The layers that viewers and sinks take of this bridge's peer; none: nobody takes any of its tracks. Sound comes with
+    every layer, and who does not look at the moment is served by the smaller one."""
+    found: set[str] = set()
+    anybody = False
+    for track in peer.tracks.values():
+        anybody = anybody or bool(track.subscriptions) or sinks.takes(track)
+        if track.kind == "video":
+            viewers = track.subscriptions.values()
+            found |= {layer_of(one.layer()) for one in viewers if one.enabled and one.allowed and not one.untaken}
+            if sinks.takes(track):
+                found.add(layer_of(sinks.quality(track)))
+    return found or ({SUB} if anybody else set())
+
+
+class Home(Protocol):
+    def now(self) -> float: ...
+    def emit(self, message: Message) -> None: ...
+
+
+@dataclass(slots=True)
+class _Word:
+    """What was told of a Source; ``told`` None: nothing, then it counts as wanted."""
+
+    told: bool | None = None
+    layers: set[str] = field(default_factory=set)
+    idle: dict[str, float] = field(default_factory=dict)  # layer ("" the Source) → since when nobody takes it
+
+
+class Demands:
+    def __init__(self, home: Home, worker: str, taken: Callable[[Peer], set[str]]) -> None:
+        self._home, self._worker, self._taken = home, worker, taken
+        self._words: dict[str, _Word] = {}
+
+    def consider(self, source: str, peers: set[Peer], running: bool) -> None:
+        """``running``: its streams are here. Before that nobody may have subscribed yet, and it is not told as unwanted."""
+        needed: set[str] = set().union(*map(self._taken, peers))
+        word = self._words.setdefault(source, _Word())
+        now = self._home.now()
+        for layer in needed:
+            word.idle.pop(layer, None)
+        kept = {layer for layer in word.layers - needed if now - word.idle.setdefault(layer, now) < GRACE}
+        layers = needed | kept
+        if not needed and not running:
+            return
+        if layers or word.told is False:
+            word.idle.pop("", None)
+        elif word.told is None and now - word.idle.setdefault("", now) < GRACE:
+            return
+        if word.told != bool(layers) or word.layers != layers:
+            word.told, word.layers = bool(layers), layers
+            self._tell(source, word)
+
+    def _tell(self, source: str, word: _Word) -> None:
+        if word.layers:
+            self._home.emit(Demand(source, True, self._worker, tuple(sorted(word.layers))))
+        else:
+            self._home.emit(Demand(source, False, self._worker))
+
+    def forget(self, source: str) -> None:
+        self._words.pop(source, None)
+
+    def retell(self) -> None:
+        """To a new hub, which takes everything as wanted."""
+        for source, word in self._words.items():
+            if word.told is not None:
+                self._tell(source, word)
