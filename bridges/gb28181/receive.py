@@ -1,0 +1,312 @@
+"""The sockets on which a device's media arrives: UDP and TCP, listening or dialling, on one port of a call's own.
+
+UDP sockets are read by one clock for all of them, not packet by packet: a picture comes as a burst of datagrams, and waking up for
+each costs more than reading it (``POLL_SECONDS`` is the price in delay). What is admitted (``gate``) and in order goes to ``heard``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+
+from bridges.gb28181.framing import Splitter, is_control
+from bridges.gb28181.gate import Gate, Place
+from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
+from bridges.gb28181.ports import Ports
+from bridges.timeline import Reorder
+from commhub.addresses import plain
+from commhub.tasks import Tasks
+
+POLL_SECONDS = 0.005
+RECEIVE_BUFFER = 4 << 20  # octets: a key frame of 2K is a burst of hundreds of kilobytes
+_FORCED = 33  # SO_RCVBUFFORCE
+_WAIT = 100_000_000  # ns for a packet that is missing
+_WINDOW = 512
+_RUN = 256  # datagrams of one socket before others have their turn
+_CONNECTIONS = 4  # on a listening port
+_UNBOUND_SECONDS = 5.0
+_DIALS, _DIAL_SECONDS, _REDIAL_SECONDS = 3, 2.0, 1.0
+_ATTEMPTS = 16
+
+#: ``(RTP packet, UTC ns)``, or octets of a stream without RTP, where ``Receiver.raw`` is set
+Heard = Callable[[bytes, int], None]
+
+
+class Poll:
+    """Reads all UDP sockets of the process every few milliseconds."""
+
+    def __init__(self) -> None:
+        self._reads: dict[int, Callable[[], None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, key: int, read: Callable[[], None]) -> None:
+        self._reads[key] = read
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
+
+    def remove(self, key: int) -> None:
+        self._reads.pop(key, None)
+        if not self._reads and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
+        for read in list(self._reads.values()):
+            read()
+
+
+class Receiver:
+    """One attempt at a call. ``open`` binds, ``answered`` dials where we do; ``close`` gives the port back. ``lost`` is called when
+    a TCP connection that brought media ends, or none could be made."""
+
+    def __init__(self, way: str, ports: Ports, poll: Poll, tasks: Tasks, gate: Gate, heard: Heard, flush: Callable[[], None],
+                 lost: Callable[[], None]) -> None:  # fmt: skip
+        self.way = way
+        self.gate = gate
+        self.port = 0
+        self.raw = False
+        self.arrived = ""  # the way that media really came: udp, tcp-passive, tcp-active
+        self.connected = False  # by TCP
+        self.refused = ""  # why it could not be dialled
+        self.torn = 0
+        self._ports, self._poll, self._heard, self._flush, self._lost = ports, poll, heard, flush, lost
+        self._leased: int | None = None
+        self._udp: socket.socket | None = None
+        self._listener: socket.socket | None = None
+        self._connections: list[_Connection] = []
+        self._chosen: _Connection | None = None
+        self._buffer = bytearray(65_536)
+        self._view = memoryview(self._buffer)
+        self._reorder = Reorder(_WAIT, _WINDOW)
+        self._tasks = tasks
+        self._dialling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def open(self, host: str) -> None:
+        """Binds ``host`` ("" is every address). OSError or ValueError when there is no port."""
+        for _ in range(_ATTEMPTS):
+            port = self._ports.take(time.monotonic())
+            self._leased = port
+            try:
+                if self.way != ACTIVE:
+                    self._bind(host, port)
+                break
+            except OSError:
+                self._unbind()
+                self._ports.give(port, time.monotonic())
+                self._leased = None
+        else:
+            raise OSError("No free media port was found.")
+        self.port = self.port or port or 9  # discard: who dials us not needs none (RFC 4145)
+        if self._udp is not None:
+            self._poll.add(self._udp.fileno(), self._read)
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept, self._listener)
+
+    def _bind(self, host: str, port: int) -> None:
+        """Where TCP was offered UDP is listened to as well: some devices agree and send as they always do."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if self.way == PASSIVE:
+            self._listener = listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.setblocking(False)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(8)
+            port = listener.getsockname()[1]
+        self._udp = made = socket.socket(family, socket.SOCK_DGRAM)
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        with contextlib.suppress(OSError):  # beyond the system's limit only with CAP_NET_ADMIN
+            made.setsockopt(socket.SOL_SOCKET, _FORCED, RECEIVE_BUFFER)
+        made.bind((host, port))
+        self.port = made.getsockname()[1]
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            accepted, _ = listener.accept()
+            accepted.setblocking(False)
+            loop = asyncio.get_running_loop()
+            self._tasks.spawn(loop.connect_accepted_socket(lambda: _Connection(self), accepted), "accept")
+
+    def answered(self, host: str, port: int) -> None:
+        """Where the device waits for us, where it is we who dial."""
+        if self.way == ACTIVE:
+            self._dialling = self._tasks.spawn(self._dial(host, port), "dial")
+
+    async def _dial(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        for attempt in range(_DIALS):
+            if attempt:
+                await asyncio.sleep(_REDIAL_SECONDS)
+            try:
+                async with asyncio.timeout(_DIAL_SECONDS):
+                    await loop.create_connection(lambda: _Connection(self), host, port)
+                self.refused = ""
+                return
+            except TimeoutError:
+                self.refused = "timeout"
+            except OSError:
+                self.refused = "refused"
+        self._lost()
+
+    # ---- what arrives
+
+    def _read(self) -> None:
+        """Everything that waits in the UDP socket."""
+        sock = self._udp
+        if sock is None:
+            return
+        now, at = time.monotonic(), time.time_ns()
+        admit, heard, push, view = self.gate.admit, self._heard, self._reorder.push, self._view
+        got = False
+        for _ in range(_RUN):
+            try:
+                size, source = sock.recvfrom_into(self._buffer)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                continue
+            packet = bytes(view[:size])
+            if admit(packet, source[:2], now):
+                if not got:
+                    got = True
+                    self.arrived = self.arrived or UDP
+                for one in push(packet, at):
+                    heard(one, at)
+        if not got:
+            for one in self._reorder.due(at):
+                got = True
+                heard(one, at)
+        if got:
+            self._flush()
+
+    def taken(self, connection: _Connection, data: bytes) -> None:
+        """What a TCP connection has brought."""
+        now, at = time.monotonic(), time.time_ns()
+        gate, heard = self.gate, self._heard
+        torn = connection.splitter.torn
+        pieces = connection.splitter.push(data)
+        self.torn += connection.splitter.torn - torn
+        got = False
+        for piece in pieces:
+            if connection.splitter.raw:
+                if connection.place[0] not in gate.expected or not self._choose(connection):
+                    gate.strangers += 1
+                    connection.abort()
+                    return
+                self.raw = True
+                gate.take(connection.place, now)
+            elif is_control(piece):
+                gate.control += 1
+                continue
+            elif not gate.admit(piece, connection.place, now):
+                if connection is not self._chosen:
+                    connection.abort()  # a stranger
+                    return
+                continue
+            elif not self._choose(connection):
+                return
+            got = True
+            heard(piece, at)
+        if got:
+            self._flush()
+
+    def _choose(self, connection: _Connection) -> bool:
+        if self._chosen is None or self._chosen.closed:
+            self._chosen = connection
+            self.arrived = self.arrived or (ACTIVE if self.way == ACTIVE else PASSIVE)
+            for other in self._connections:
+                if other is not connection:
+                    other.abort()
+        return self._chosen is connection
+
+    def joined(self, connection: _Connection) -> bool:
+        """A connection was made; False sends it away."""
+        waiting = [one for one in self._connections if not one.closed]
+        if self._closed or len(waiting) >= _CONNECTIONS:
+            return False
+        self._connections = [*waiting, connection]
+        self.connected = True
+        return True
+
+    def left(self, connection: _Connection) -> None:
+        if connection in self._connections:
+            self._connections.remove(connection)
+        if connection is self._chosen and not self._closed:
+            self._lost()
+
+    # ---- the end
+
+    def _unbind(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+        if self._udp is not None:
+            self._poll.remove(self._udp.fileno())
+            self._udp.close()
+            self._udp = None
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._unbind()
+        if self._dialling is not None:
+            self._dialling.cancel()
+        for connection in list(self._connections):
+            connection.abort()
+        if self._leased is not None:
+            self._ports.give(self._leased, time.monotonic())
+            self._leased = None
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, receiver: Receiver) -> None:
+        self.splitter = Splitter()
+        self.place: Place = ("", 0)
+        self.closed = False
+        self._receiver = receiver
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        peer = transport.get_extra_info("peername") or ("", 0)
+        with contextlib.suppress(ValueError):
+            self.place = (str(plain(peer[0])), peer[1])
+        if not self._receiver.joined(self):
+            self.closed = True
+            transport.abort()
+            return
+        self._timer = asyncio.get_running_loop().call_later(_UNBOUND_SECONDS, self._unused)
+
+    def _unused(self) -> None:
+        """Nothing that could be media has come: another one may have its place."""
+        if not self._receiver.gate.welcome(self.place[0]) and self is not self._receiver._chosen:
+            self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.closed:
+            self._receiver.taken(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        self._end()
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.closed:
+            self.closed = True
+            self._receiver.left(self)
