@@ -31,10 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         proofs = [item for item in items if item.get_closest_marker("prove") is not None]
         config.hook.pytest_deselected(items=proofs)
         items[:] = [item for item in items if item not in proofs]
+    asked = config.getoption("--timeout")
+    usual = float(config.getini("timeout") if asked is None else asked)
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             marker = item.get_closest_marker("timeout")
-            limit = float(marker.args[0] if marker else config.getini("timeout"))
+            limit = float(marker.args[0]) if marker else usual
             item.obj = bounded(item.obj, max(limit - LEAVING, limit / 2))
     # What takes milliseconds speaks first.
     items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
