@@ -1,7 +1,8 @@
 """The sockets on which a device's media arrives: UDP and TCP, listening or dialling, on one port of a call's own.
 
-UDP sockets are read by one clock for all of them, not packet by packet: a picture comes as a burst of datagrams, and waking up for
-each costs more than reading it (``POLL_SECONDS`` is the price in delay). What is admitted (``gate``) and in order goes to ``heard``.
+UDP sockets are read by one clock for all of them, not packet by packet: a picture comes as a burst of datagrams, and waking up
+for each costs more than reading it (``POLL_SECONDS`` is the price in delay). What is admitted (``gate``) goes to ``heard`` in
+order.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Poll:
 
 
 class Receiver:
-    """One attempt at a call. ``open`` binds, ``answered`` dials where we do; ``close`` gives the port back. ``lost`` is called when
-    a TCP connection that brought media ends, or none could be made."""
+    """One attempt at a call. ``open`` binds, ``answered`` dials where we do; ``close`` gives the port back. ``lost`` is called
+    when a TCP connection that brought media ends, or none could be made."""
 
     def __init__(self, way: str, ports: Ports, poll: Poll, tasks: Tasks, gate: Gate, heard: Heard, flush: Callable[[], None],
                  lost: Callable[[], None]) -> None:  # fmt: skip
