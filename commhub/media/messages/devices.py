@@ -144,7 +144,12 @@ class WayLearned(BaseMessage, frozen=True):
 
 class AskDevice(BaseMessage, frozen=True):
     """A question to a device: ``what`` is info, status, catalogue, records, presets, home, cruises, cruise, config.
-    Answered by :class:`DeviceAnswer`, or refused with a sentence. Times in ``values`` are UTC ns as text."""
+    Answered by :class:`DeviceAnswer`, or refused with a sentence. Times in ``values`` are UTC ns as text.
+
+    ``values``: records ``start``, ``end``, ``kind`` (all, time, alarm, manual); cruise ``number``; config ``kinds``
+    (BasicParam/…). Items of the answer: records ``start``, ``end`` (UTC ns), ``kind``, ``name``, ``size``, ``path``,
+    ``channel``, ``stream``; presets and cruises ``number``, ``name``; cruise ``preset``, ``stay``, ``speed``; home
+    ``enabled``, ``preset``, ``seconds``; catalogue ``run``; info, status and config one item by the device's own names."""
 
     device: str
     channel: str
@@ -163,7 +168,13 @@ class Control(BaseMessage, frozen=True):
     """An act of a camera or device, answered by Done or refused with a sentence. ``verb``: preset_set, preset_call,
     preset_delete, cruise_add, cruise_remove, cruise_speed, cruise_stay, cruise_start, cruise_stop, scan_start, scan_left,
     scan_right, scan_speed, scan_stop, aux_on, aux_off, home, zoom_to, zoom_from, precise, record_start, record_stop,
-    guard_on, guard_off, alarm_reset, reboot, key_frame, snapshot."""
+    guard_on, guard_off, alarm_reset, reboot, key_frame, snapshot.
+
+    ``values``: preset_* ``number`` (1 to 255), ``name``; cruise_* ``number``, with ``preset``, ``speed`` or ``seconds``;
+    scan_* ``number``, ``speed``; aux_* ``number`` (1: wiper); home ``enabled`` (1, 0), ``preset``, ``seconds``; zoom_* the
+    picture's ``length`` and ``width`` and the box's ``x``, ``y`` (its middle), ``length_x``, ``length_y`` in pixels;
+    precise ``pan``, ``tilt`` (degrees), ``zoom``; record_* ``stream``; alarm_reset ``method``, ``kind``; snapshot
+    ``count``, ``interval``, ``url``, ``session``."""
 
     device: str
     channel: str
