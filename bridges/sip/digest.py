@@ -134,6 +134,11 @@ class Server:
             return Verdict.STALE
         return Verdict.RIGHT if self._first_use(credentials, made, now) else Verdict.STALE
 
+    def gave(self, nonce: str, address: str, now: float) -> bool:
+        """Whether this is a nonce of ours that its address has got, and lately: who shows it is where they say they are."""
+        made = self._made(nonce, address)
+        return made is not None and -1.0 <= now - made / 1000 <= self._seconds
+
     def _nonce(self, address: str, now: float) -> str:
         self._number = (self._number + 1) & 0xFFFFFFFF
         stamp = _STAMP.pack(max(0, int(now * 1000)), self._number)
