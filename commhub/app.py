@@ -28,6 +28,7 @@ from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.conference import Host
+from commhub.desk import VIEW, Desk
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
@@ -161,6 +162,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         rooms = Rooms(base.store, events, conference, feeds, internal)
         door = Door(base.store, base.auth, rooms)
         conference.host = door
+        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal)
+        door.others[VIEW] = desk.walls.admit
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
         ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
@@ -180,8 +183,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         entrances.start_tasks()
         await conference.start()
         door.start()
+        desk.start()
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
+        stack.push_async_callback(desk.close)
         stack.push_async_callback(recordings.close)
         stack.push_async_callback(ordered.close)
         stack.push_async_callback(entrances.close)
@@ -206,7 +211,16 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         stack.push_async_callback(vacancy.close)
 
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, Diagnosis(rooms, feeds, workers)
+            base.store,
+            base.auth,
+            events,
+            base.directory,
+            feeds,
+            rooms,
+            recordings,
+            review,
+            Diagnosis(rooms, feeds, workers),
+            desk,
         )
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

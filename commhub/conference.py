@@ -44,6 +44,9 @@ class Conference(Protocol):
     async def close(self, room: str) -> None:
         """Disconnect everybody (ROOM_DELETED)."""
 
+    def named(self, prefix: str) -> list[str]:
+        """Rooms whose names begin so."""
+
     def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
         """``unseen``: also those whom nobody sees; of who only watches it is the identity of whose token that is."""
 

@@ -135,6 +135,9 @@ class Rooms:
         if (known := self.rooms.get(room)) is not None:
             self.run(known, known.end(models.DisconnectReason.ROOM_DELETED, self.now()))
 
+    def named(self, prefix: str) -> list[str]:
+        return [name for name in self.rooms if name.startswith(prefix)]
+
     def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
         known = self.rooms.get(room)
         if known is None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
-from commhub.api import consultations, directory, openapi, pages, recordings, session
+from commhub.api import consultations, directory, openapi, pages, recordings, session, walls
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
 from commhub.api.stream import Streams
 from commhub.auth import Auth
+from commhub.desk import Desk
 from commhub.diagnosis import Diagnosis
 from commhub.directory import Directory
 from commhub.errors import HubError, NotFound
@@ -43,6 +44,7 @@ class Parts:
     recordings: Recordings
     review: Review
     diagnosis: Diagnosis
+    desk: Desk
 
 
 class Api:
@@ -70,6 +72,7 @@ class Api:
             *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,
+            *walls.routes(self.gate, parts.desk.walls).all,
         ]
 
     def install(self, app: web.Application) -> None:

@@ -114,6 +114,9 @@ class Routes:
     def post(self, path: str, permission: str, summary: str, **more: Any) -> Callable[[Handler], Handler]:
         return self.add("POST", path, permission, summary, **more)
 
+    def put(self, path: str, permission: str, summary: str, **more: Any) -> Callable[[Handler], Handler]:
+        return self.add("PUT", path, permission, summary, **more)
+
     def patch(self, path: str, permission: str, summary: str, **more: Any) -> Callable[[Handler], Handler]:
         return self.add("PATCH", path, permission, summary, **more)
 

@@ -231,6 +231,7 @@ class Feeds:
             user=address.user,
             password=address.password,
             transport=address.transport,
+            sub_url="" if feed.shown else address.sub_url,
             workers=workers,
             layers=tuple(sorted({layer for layers in takes.values() for layer in layers})) or (MAIN,),
         )

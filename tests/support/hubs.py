@@ -20,6 +20,7 @@ from argon2 import PasswordHasher
 from commhub.api import Api, Parts
 from commhub.auth import Auth, Rules
 from commhub.conference import CameraSeat, Presence, Ticket
+from commhub.desk import VIEW, Desk
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CityData, Directory, read_city
 from commhub.errors import NotFound
@@ -62,6 +63,9 @@ class FakeConference:
         for identity in list(self.rooms.pop(room, {})):
             assert self.door is not None
             await self.door.left(room, Presence(identity, ""), "ROOM_DELETED")
+
+    def named(self, prefix: str) -> list[str]:
+        return [name for name in self.rooms if name.startswith(prefix)]
 
     def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
         hidden = self.watching.get(room, {}) if unseen else {}
@@ -332,7 +336,9 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
     diagnosis = Diagnosis(rooms, feeds, engine)
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis)
+    desk = Desk(store, auth, events, directory, feeds, conference, KEY)
+    door.others[VIEW] = desk.walls.admit
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk)
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)

@@ -1,0 +1,7 @@
+"""What people do with cameras outside of consultations: a terminal's wall (``walls``), who watches what (``watching``)."""
+
+from commhub.desk.desk import Desk
+from commhub.desk.walls import LIMIT, VIEW, Walls
+from commhub.desk.watching import Watching
+
+__all__ = ["LIMIT", "VIEW", "Desk", "Walls", "Watching"]
