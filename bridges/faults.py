@@ -62,6 +62,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The camera ended the connection; it is being connected again.",
         "摄像机断开了连接，正在重新连接。",
     ),
+    "transcodes_full": (
+        "As many cameras are being converted to H.264 as this machine can. Close another one that sends H.265 or B-frames, set "
+        "this camera to H.264 without B-frames, or use its second stream.",
+        "同时转码的摄像机已达上限。请先关闭其他 H.265 摄像机，或将此摄像机改为无 B 帧的 H.264，或改用子码流。",
+    ),
+    "transcode_failed": (
+        "The camera's pictures could not be converted to H.264; it is tried again. Set the camera to H.264 if this goes on.",
+        "摄像机画面转码失败，正在重试。若持续出现，请在摄像机上改为 H.264。",
+    ),
     "b_frames": (
         "The camera sends B-frames; browsers show few of its pictures. Set it to H.264 without B-frames (Baseline or Main).",
         "摄像机的码流含 B 帧，浏览器只能显示部分画面。请在摄像机上改为无 B 帧的 H.264（Baseline 或 Main）。",
@@ -77,6 +86,7 @@ SLOW: dict[str, float] = {
     "no_video": 15.0,
     "codec_unsupported": 15.0,
     "no_parameters": 5.0,
+    "transcodes_full": 5.0,
 }
 
 

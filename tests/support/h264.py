@@ -16,21 +16,38 @@ FAST = {"preset": "ultrafast", "tune": "zerolatency"}
 
 def encode(width: int, height: int, frames: int, options: dict[str, str]) -> list[list[bytes]]:
     """Access units (lists of NAL units) of a pattern that moves."""
-    encoder = av.CodecContext.create("libx264", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {"threads": "1"} | options
-    pattern = bytes(range(256))
+    encoder = _encoder("libx264", width, height, options)
     units = []
     for number in range(frames):
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for plane in frame.planes:
-            size, moved = plane.buffer_size, number * 3 % 256
-            plane.update((pattern * (size // 256 + 2))[moved : moved + size])
-        frame.pts = number
-        units += [h264.split_annex_b(bytes(packet)) for packet in encoder.encode(frame)]
+        units += [h264.split_annex_b(bytes(packet)) for packet in encoder.encode(_frame(width, height, number))]
     return units + [h264.split_annex_b(bytes(packet)) for packet in encoder.encode(None)]
+
+
+def stream(name: str, width: int, height: int, frames: int, options: dict[str, str]) -> list[tuple[bytes, int, bool]]:
+    """Access units (annex B) in the order of decoding, the number of the picture, and whether it is a key frame."""
+    encoder = _encoder(name, width, height, options)
+    packets = [packet for number in range(frames) for packet in encoder.encode(_frame(width, height, number))]
+    packets += encoder.encode(None)
+    return [(bytes(packet), packet.pts or 0, packet.is_keyframe) for packet in packets]
+
+
+def _encoder(name: str, width: int, height: int, options: dict[str, str]) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create(name, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    encoder.options = {"threads": "1"} | options
+    return encoder
+
+
+def _frame(width: int, height: int, number: int) -> av.VideoFrame:
+    pattern = bytes(range(256))
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane in frame.planes:
+        size, moved = plane.buffer_size, number * 3 % 256
+        plane.update((pattern * (size // 256 + 2))[moved : moved + size])
+    frame.pts = number
+    return frame
 
 
 @cache
