@@ -30,18 +30,19 @@ Delivered = Callable[[list[tuple[bytes, int]]], None]
 
 
 class Encoder:
-    """One camera's sound. ``feed`` takes RTP payloads in order and returns ``(Opus packet, time in 48 kHz)``. ValueError when
-    the codec is none of ours or its description is unusable. Not for the event loop."""
+    """One camera's sound. ``feed`` takes RTP payloads (of codec ADTS: frames with their headers) in order and returns
+    ``(Opus packet, time in 48 kHz)``. ValueError when the codec is none of ours or its description is unusable. Not for the
+    event loop."""
 
     def __init__(self, codec: str, clock_rate: int, channels: int, fmtp: dict[str, str]) -> None:
         self._clock_rate = clock_rate
         self._aac: _Rfc3640 | None = None
-        name = {"PCMA": "pcm_alaw", "PCMU": "pcm_mulaw", "MPEG4-GENERIC": "aac"}.get(codec)
+        name = {"PCMA": "pcm_alaw", "PCMU": "pcm_mulaw", "MPEG4-GENERIC": "aac", "ADTS": "aac"}.get(codec)
         if name is None:
             raise ValueError("This sound codec cannot be turned into Opus.")
         decoder = av.CodecContext.create(name, "r")
         assert isinstance(decoder, av.AudioCodecContext)
-        if name == "aac":
+        if codec == "MPEG4-GENERIC":
             self._aac = _Rfc3640(fmtp)
             decoder.extradata = self._aac.config
         decoder.sample_rate = clock_rate
@@ -73,7 +74,7 @@ class Encoder:
         samples = 0
         for unit in units:
             for frame in self._decoder.decode(av.Packet(unit)):
-                samples += frame.samples
+                samples += frame.samples * self._clock_rate // (frame.sample_rate or self._clock_rate)
                 frame.pts = None
                 for resampled in self._resampler.resample(frame):
                     resampled.pts = None

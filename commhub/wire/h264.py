@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-SLICE, IDR, SEI, SPS, PPS, AUD = 1, 5, 6, 7, 8, 9
+SLICE, IDR, SEI, SPS, PPS, AUD, FILLER = 1, 5, 6, 7, 8, 9, 12
 STAP_A, FU_A = 24, 28
 START_CODE = b"\x00\x00\x00\x01"
 
