@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import av
 
-from commhub.wire import h264
+from commhub.wire import h264, h265
 
 # 5 x 7 dots, one row per number, highest bit left.
 _GLYPHS = {
@@ -73,6 +73,41 @@ class _Canvas:
                             luma[at : at + dot] = bytes((value,)) * dot
             x += 6 * dot
 
+    def caption(self, now: datetime, name: str, dot: int) -> None:
+        self.text(6 * dot, 6 * dot, now.strftime("%Y-%m-%d %H:%M:%S.") + str(now.microsecond // 100_000), max(1, dot * 3 // 2))
+        # On the right: where people are shown, the left lower corner has their names.
+        self.text(self.width - (6 * len(name) + 5) * dot, 6 * dot, name, dot)
+
+    def part(self, left: int, top: int, width: int, height: int) -> _Canvas:
+        made = _Canvas.of(av.VideoFrame(width, height, "yuv420p"))
+        for to, stride, plane, step, half in zip(made.planes, made.strides, self.planes, self.strides, (0, 1, 1), strict=True):
+            x, wide = left >> half, width >> half
+            for row in range(height >> half):
+                start = ((top >> half) + row) * step + x
+                to[row * stride : row * stride + wide] = plane[start : start + wide]
+        return made
+
+    def frame(self) -> av.VideoFrame:
+        frame = av.VideoFrame(self.width, self.height, "yuv420p")
+        for target, data in zip(frame.planes, self.planes, strict=True):
+            target.update(bytes(data))
+        return frame
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> _Canvas:
+        first, second, third = (plane.line_size for plane in frame.planes)
+        luma, blue, red = (bytearray(bytes(plane)) for plane in frame.planes)
+        return cls(frame.width, frame.height, (first, second, third), (luma, blue, red))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a camera looks: ``pan`` (right) and ``tilt`` (up) from -1 to 1, ``zoom`` from 1 on."""
+
+    pan: float = 0.0
+    tilt: float = 0.0
+    zoom: float = 1.0
+
 
 class Scene:
     """Draws the street at a time of day. ``width`` and ``height`` in pixels, both multiples of 16."""
@@ -82,12 +117,7 @@ class Scene:
             raise ValueError("The picture's size must be 160x90 to 3840x2160, the width a multiple of 16, the height of 4.")
         self._name = name.upper()[:18]
         self._dot = max(1, width // 320)
-        frame = av.VideoFrame(width, height, "yuv420p")
-        first, second, third = (plane.line_size for plane in frame.planes)
-        sizes = [plane.buffer_size for plane in frame.planes]
-        self._canvas = _Canvas(
-            width, height, (first, second, third), (bytearray(sizes[0]), bytearray(sizes[1]), bytearray(sizes[2]))
-        )
+        self._canvas = _Canvas.of(av.VideoFrame(width, height, "yuv420p"))
         self._draw_background()
         self._background = [bytes(plane) for plane in self._canvas.planes]
 
@@ -111,6 +141,12 @@ class Scene:
             canvas.fill(left, (top + bottom) // 2, width // 20, height // 90, _LINE)
 
     def draw(self, now: datetime) -> av.VideoFrame:
+        self.traffic(now)
+        self._canvas.caption(now, self._name, self._dot)
+        return self._canvas.frame()
+
+    def traffic(self, now: datetime) -> _Canvas:
+        """The street without words, to be used before it is drawn again."""
         canvas = self._canvas
         for plane, background in zip(canvas.planes, self._background, strict=True):
             plane[:] = background
@@ -124,56 +160,93 @@ class Scene:
             y = top + round(abs(lane) * (road - height // 12))
             canvas.fill(left, y, size, height // 12, colour)
             canvas.fill(left + size // 5, y + height // 90, size * 3 // 5, height // 40, (40, 128, 128))
-        dot = self._dot
-        canvas.text(6 * dot, 6 * dot, now.strftime("%Y-%m-%d %H:%M:%S.") + str(now.microsecond // 100_000), max(1, dot * 3 // 2))
-        # On the right: where people are shown, the left lower corner has their names.
-        canvas.text(width - (6 * len(self._name) + 5) * dot, 6 * dot, self._name, dot)
-        frame = av.VideoFrame(width, height, "yuv420p")
-        for target, data in zip(frame.planes, canvas.planes, strict=True):
-            target.update(bytes(data))
-        return frame
+        return canvas
+
+
+class Panorama:
+    """A larger street of which a movable camera sees a part: half as much again to the sides, a quarter above and below."""
+
+    def __init__(self, width: int, height: int, name: str) -> None:
+        self._size = width, height
+        self._name, self._dot = name.upper()[:18], max(1, width // 320)
+        self._world = Scene((width * 3 // 2) // 16 * 16, (height * 5 // 4) // 4 * 4, "")
+
+    def draw(self, now: datetime, view: View) -> av.VideoFrame:
+        width, height = self._size
+        world = self._world.traffic(now)
+        wide, high = (round(side / max(1.0, view.zoom)) & ~1 for side in self._size)
+        left = round((world.width - wide) * (1 + max(-1.0, min(1.0, view.pan))) / 2) & ~1
+        top = round((world.height - high) * (1 - max(-1.0, min(1.0, view.tilt))) / 2) & ~1
+        seen = world.part(left, top, wide, high)
+        if (wide, high) != self._size:
+            seen = _Canvas.of(seen.frame().reformat(width, height))
+        seen.caption(now, self._name, self._dot)
+        return seen.frame()
 
 
 @dataclass(slots=True)
 class Picture:
-    """One access unit: NAL units in order, without SEI; ``key``: it begins with SPS and PPS and is an IDR."""
+    """One access unit: NAL units in order, without SEI; ``key``: it begins with its parameter sets and all can begin there.
+    ``pts`` and ``dts`` count pictures from the encoder's first one; they differ where there are B-frames."""
 
     units: list[bytes]
     key: bool
+    pts: int = 0
+    dts: int = 0
+
+
+_X264 = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "threads": "1", "crf": "27",
+         "maxrate": "2500k", "bufsize": "2500k"}  # fmt: skip
+_B_FRAMES = {"tune": "", "profile": "main", "b-adapt": "0", "rc-lookahead": "0", "sync-lookahead": "0"}
 
 
 @dataclass(slots=True)
 class Encoder:
-    """x264, Baseline, no B-frames, one thread. Every ``group`` pictures an IDR, or when asked."""
+    """x264, Baseline, no B-frames, one thread; or x265. Every ``group`` pictures an IDR, or when asked."""
 
     width: int
     height: int
     rate: Fraction
     group: int
     options: dict[str, str] = field(default_factory=dict)
+    codec: str = "h264"
+    b_frames: int = 0
+    number: int = field(init=False, default=0)  # of pictures that went in
     _codec: av.VideoCodecContext = field(init=False)
-    _number: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        codec = av.CodecContext.create("libx264", "w")
+        codec = av.CodecContext.create("libx265" if self.codec == "h265" else "libx264", "w")
         assert isinstance(codec, av.VideoCodecContext)
         codec.width, codec.height, codec.pix_fmt = self.width, self.height, "yuv420p"
         codec.time_base, codec.framerate = 1 / self.rate, self.rate
         codec.gop_size = self.group
-        codec.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "threads": "1", "crf": "27",
-                         "maxrate": "2500k", "bufsize": "2500k"} | self.options  # fmt: skip
+        codec.options = self._settings() | self.options
         self._codec = codec
 
+    def _settings(self) -> dict[str, str]:
+        if self.codec == "h265":
+            words = ("log-level=none", f"keyint={self.group}", f"min-keyint={self.group}", "scenecut=0", "repeat-headers=1",
+                     "open-gop=0", "bframes=0", "pools=none", "frame-threads=1", "info=0")  # fmt: skip
+            return {"preset": "ultrafast", "tune": "zerolatency", "crf": "30", "forced-idr": "1", "x265-params": ":".join(words)}
+        if self.b_frames:
+            return _X264 | _B_FRAMES | {"bf": str(self.b_frames), "forced-idr": "1"}
+        return _X264
+
     def encode(self, frame: av.VideoFrame, *, key: bool = False) -> list[Picture]:
-        frame.pts = self._number
-        self._number += 1
+        frame.pts = self.number
+        self.number += 1
         if key:
             frame.pict_type = av.video.frame.PictureType.I
         pictures = []
         for packet in self._codec.encode(frame):
-            units = [unit for unit in h264.split_annex_b(bytes(packet)) if unit[0] & 0x1F != h264.SEI]
-            pictures.append(Picture(units, any(unit[0] & 0x1F == h264.IDR for unit in units)))
+            units = [unit for unit in h264.split_annex_b(bytes(packet)) if not self._remark(unit)]
+            whole = self.codec == "h264" and any(unit[0] & 0x1F == h264.IDR for unit in units)
+            whole |= self.codec == "h265" and any(h265.kind(unit) in h265.IRAP for unit in units)
+            pictures.append(Picture(units, whole, packet.pts or 0, packet.dts or 0))
         return pictures
+
+    def _remark(self, unit: bytes) -> bool:
+        return h265.kind(unit) in (39, 40) if self.codec == "h265" else unit[0] & 0x1F == h264.SEI
 
 
 def tone(frequency: int = 440, every: float = 1.0, length: float = 0.08, loudness: float = 0.15) -> bytes:
