@@ -61,4 +61,5 @@ async def tab(browser: Browser, hub: Hub, identity: str) -> Tab:
     context = await browser.new_context(permissions=["camera", "microphone"])
     page = await context.new_page()
     await page.goto(f"{hub.base}/page")
+    assert await page.evaluate("typeof LivekitClient") == "object", "the page came without its client"
     return Tab(page, hub, identity)

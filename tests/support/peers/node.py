@@ -96,7 +96,7 @@ class NodeHost:
         self._waiting[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": number, "verb": verb, "words": words}).encode() + b"\n")
-        return await asyncio.wait_for(self._waiting[number], 60)
+        return await self._waiting[number]
 
 
 class NodePeer(Peer):
@@ -104,7 +104,7 @@ class NodePeer(Peer):
         super().__init__("node", mode, identity)
         self._host = host
 
-    async def call(self, verb: str, **words: Any) -> Any:
+    async def _ask(self, verb: str, words: dict[str, Any]) -> Any:
         answer = await self._host.ask(verb, words)
         if "error" in answer:
             raise PeerError(**answer["error"])

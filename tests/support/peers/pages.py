@@ -73,7 +73,7 @@ class PagePeer(Peer):
         super().__init__(kind, mode, identity)
         self.page = page
 
-    async def call(self, verb: str, **words: Any) -> Any:
+    async def _ask(self, verb: str, words: dict[str, Any]) -> Any:
         answer = await self.page.evaluate("(verb, words) => told(verb, words)", verb, words)
         if "error" in answer:
             raise PeerError(**answer["error"])

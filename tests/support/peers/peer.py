@@ -16,7 +16,7 @@ from typing import Any
 RESTLESS = ("ConnectionQualityChanged", "ActiveSpeakersChanged", "TrackStreamStateChanged", "TokenRefreshed")
 
 
-PATIENCE = 30.0  # seconds
+SILENT = 60.0  # seconds until a client that does not answer is given up
 
 
 class PeerError(Exception):
@@ -34,9 +34,15 @@ class Peer(ABC):
         self.kind, self.mode, self.identity = kind, mode, identity
         self.joined = False
 
-    @abstractmethod
     async def call(self, verb: str, **words: Any) -> Any:
-        """PeerError when the client says no."""
+        """PeerError when the client says no; TimeoutError when it says nothing."""
+        try:
+            return await asyncio.wait_for(self._ask(verb, words), SILENT)
+        except TimeoutError:
+            raise TimeoutError(f"{self.identity} ({self.kind}, {self.mode}) does not answer {verb}") from None
+
+    @abstractmethod
+    async def _ask(self, verb: str, words: dict[str, Any]) -> Any: ...
 
     async def close(self) -> None:
         """Leave, whatever state it is in."""
@@ -47,16 +53,7 @@ class Peer(ABC):
 
     async def join(self, url: str, token: str, **options: Any) -> None:
         self.joined = True
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                await asyncio.wait_for(self.call("join", url=url, token=token, single=self.mode != "dual", **options), 25)
-            except PeerError as error:
-                if "has too much to do" not in error.message or time.monotonic() > end:
-                    raise
-                await asyncio.sleep(0.5)  # other programs keep this machine's cores from the media worker
-            else:
-                return
+        await asyncio.wait_for(self.call("join", url=url, token=token, single=self.mode != "dual", **options), 25)
 
     async def publish(self, source: str = "camera", **options: Any) -> str:
         """The track's sid."""

@@ -83,7 +83,7 @@ class PythonPeer(Peer):
         self._making: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def call(self, verb: str, **words: Any) -> Any:
+    async def _ask(self, verb: str, words: dict[str, Any]) -> Any:
         method = getattr(self, f"_do_{verb}", None)
         if method is None:
             raise PeerError("Unsupported", verb)
