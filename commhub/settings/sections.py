@@ -19,7 +19,10 @@ from commhub.settings.values import (
     media_address,
     mistake,
     network,
+    optional_address,
     origin,
+    port_range,
+    read_address,
     receiver_url,
     target,
 )
@@ -132,6 +135,32 @@ class BridgesSettings(Section):
     """What the hub may connect to by itself."""
 
     allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+
+
+class Gb28181Settings(Section):
+    """Devices and lower platforms of GB/T 28181 that call in."""
+
+    enabled: bool = False
+    hosts: Annotated[list[str], Listed, AfterValidator(each(read_address)), Field(min_length=1)] = ["0.0.0.0"]
+    port: Port = 5060
+    id: Annotated[str, Field(pattern=r"^([0-9]{20})?$")] = ""
+    domain: Annotated[str, Field(pattern=r"^[0-9A-Za-z.:-]{0,128}$")] = ""
+    media_address: Annotated[str, AfterValidator(optional_address)] = ""
+    media_ports: Annotated[str, AfterValidator(port_range)] = "30000-30998"
+    date: bool = True
+    redirect: Annotated[str, Field(pattern=r"^([0-9]{20}@[^\s@<>]{1,128})?$")] = ""
+
+    @model_validator(mode="after")
+    def _together(self) -> Gb28181Settings:
+        if self.enabled and not self.id:
+            raise mistake("启用后必须给出平台的 20 位编码。", "the platform needs its code of 20 digits.", "gb28181.id")
+        return self
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last of ``media_ports``."""
+        first, _, last = self.media_ports.partition("-")
+        return int(first), int(last)
 
 
 class WebhookReceiver(Section):

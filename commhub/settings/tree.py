@@ -12,6 +12,7 @@ from commhub.settings.sections import (
     BridgesSettings,
     CitySettings,
     DatabaseSettings,
+    Gb28181Settings,
     HttpSettings,
     Key,
     LimitsSettings,
@@ -44,6 +45,7 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     bridges: BridgesSettings = BridgesSettings()
+    gb28181: Gb28181Settings = Gb28181Settings()
     webhooks: WebhooksSettings = WebhooksSettings()
     metrics: MetricsSettings = MetricsSettings()
     rooms: RoomsSettings = RoomsSettings()

@@ -44,6 +44,19 @@ def read_address(text: str) -> str:
         raise mistake(f"“{text}”不是 IP 地址。", f"{text!r} is not an IP address.") from None
 
 
+def optional_address(text: str) -> str:
+    """An IP address, or empty."""
+    return read_address(text) if text.strip() else ""
+
+
+def port_range(text: str) -> str:
+    """``first-last``: at least two ports, those of RTP and RTCP."""
+    found = re.fullmatch(r"\s*([0-9]{1,5})\s*-\s*([0-9]{1,5})\s*", text)
+    if found is None or not 1024 <= int(found[1]) < int(found[2]) <= 65535:
+        raise mistake(f"“{text}”应写作端口范围，例如 30000-30998。", f"{text!r} is not a range of ports such as 30000-30998.")
+    return f"{int(found[1])}-{int(found[2])}"
+
+
 def media_address(item: str) -> str:
     """``address`` or ``address=announced``."""
     bind, _, announced = item.partition("=")
