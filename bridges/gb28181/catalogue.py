@@ -95,6 +95,7 @@ class Part:
     total: int
     last: bool = False
     complete: bool = False
+    told: int = 0  # channels of this run so far, with these
 
 
 @dataclass(slots=True)
@@ -113,6 +114,7 @@ class Run:
     _pages: set[bytes] = field(default_factory=set)
     _waiting: list[Channel] = field(default_factory=list)
     _waiting_since: float = 0.0
+    _told: int = 0
     _heard_at: float = 0.0
     _lied: bool = False  # its total changed, or was overtaken
 
@@ -167,7 +169,8 @@ class Run:
 
     def _part(self) -> Part:
         told, self._waiting = self._waiting, []
-        return Part(told, self.received, self.total)
+        self._told += len(told)
+        return Part(told, self.received, self.total, told=self._told)
 
     def _new_page(self, items: list[Element]) -> bool:
         text = "\0".join(f"{item.get('DeviceID')}\1{item.get('Name')}" for item in items)

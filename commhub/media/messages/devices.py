@@ -89,7 +89,8 @@ class Channel(Struct, frozen=True, omit_defaults=True):
 
 
 class CataloguePart(BaseMessage, frozen=True):
-    """``run`` numbers the queries of a device. ``last`` ends the run; only a ``complete`` run may remove what it lacks."""
+    """``run`` numbers the queries of a device; ``told`` counts its channels so far, with these: who has not heard as many has
+    missed some. ``last`` ends the run; only a ``complete`` run may remove what it lacks."""
 
     device: str
     run: int
@@ -98,6 +99,7 @@ class CataloguePart(BaseMessage, frozen=True):
     total: int = 0
     last: bool = False
     complete: bool = False
+    told: int = 0
 
 
 class ChannelsChanged(BaseMessage, frozen=True):
