@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SEGMENTS = 32  # remembered for repair
 TAP_PATIENCE = 1_000_000_000  # ns a tap waits for the best layer before it begins with another one
 PATIENCE = 3  # s for another part of the same stream, before a key frame is asked for
+SQUEEZE = 1_000  # what is sent in a burst to who joins takes so many times less time
 RESEND_INTERVAL = 0.080  # s; a packet is resent at most once per this time or round trip
 
 
@@ -34,7 +35,8 @@ Seal = Callable[[bytes, bytes, bytes], bytes]
 
 
 class Segment(NamedTuple):
-    """Output numbers from ``floor`` on come from ``layer`` with these constants."""
+    """Output numbers from ``floor`` on come from ``layer`` with these constants. Times of places up to ``joined`` are pressed
+    together before ``joined_time``, the layer's time there."""
 
     floor: int
     layer: Layer | Cut
@@ -44,6 +46,16 @@ class Segment(NamedTuple):
     picture_id: int
     tl0: int
     frame: int
+    joined: int = -1
+    joined_time: int = 0
+
+    def time(self, packet: Packet) -> int:
+        """The time stamp a packet was sent with."""
+        if packet.place <= self.joined:
+            behind = self.joined_time - packet.timestamp & 0xFFFFFFFF
+            if behind < 0x80000000:
+                return self.joined_time + self.timestamp - behind // SQUEEZE & 0xFFFFFFFF
+        return packet.timestamp + self.timestamp & 0xFFFFFFFF
 
 
 class Outlet(ABC):
@@ -56,6 +68,8 @@ class Outlet(ABC):
         self.paused = False
         self.wanted = 99  # highest layer
         self.temporal = 99  # highest temporal layer
+        self.joining = False  # it is being brought to where its layer is
+        self.patient = False  # it waits for key frames: what is kept would be too much for it at once
         self.layer: Layer | Cut | None = None  # being sent
         self.target: Layer | Cut | None = None  # waited for
         self.patience = 0  # seconds it has been
@@ -125,7 +139,7 @@ class Outlet(ABC):
         if layer is not None:
             self._last = self._newest(layer)
             self.among(layer).remove(self)
-            self.layer = None
+            self.layer, self.joining = None, False
 
     def _wait_for(self, layer: Layer | Cut | None) -> None:
         if self.target is not None:
@@ -156,7 +170,8 @@ class Outlet(ABC):
         frame = packet.frame
         if frame is not None:
             frame = frame._replace(number=frame.number + self.frame)
-        return packet._replace(timestamp=packet.timestamp + self.timestamp & 0xFFFFFFFF, picture=picture, frame=frame)
+        timestamp = self.segments[-1].time(packet)
+        return packet._replace(timestamp=timestamp, picture=picture, frame=frame)
 
     # ------------------------------------------------------------------------------------------------- switching
 
@@ -169,8 +184,8 @@ class Outlet(ABC):
             following = segment.floor
         return True
 
-    def start(self, packet: Packet) -> None:
-        """Begin a segment of the awaited layer with ``packet``."""
+    def start(self, packet: Packet, joined: Packet | None = None) -> None:
+        """Begin a segment of the awaited layer with ``packet``. ``joined`` is the newest one, when ``packet`` was kept."""
         old, new = self.layer, self.target
         assert new is not None
         last = self._last
@@ -180,7 +195,7 @@ class Outlet(ABC):
             self.among(old).remove(self)
         previous = self.segments[-1] if self.segments else None
         self._wait_for(None)
-        self.layer = new
+        self.layer, self.joining = new, joined is not None
         self.among(new).append(self)
         following = self.highest + 1 if self.highest >= 0 else self.first_number()
         self.sequence = following - packet.place
@@ -189,12 +204,16 @@ class Outlet(ABC):
         if last is not None:
             same = previous is not None and previous.layer.base is new.base and previous.epoch == new.epoch
             if not same:
-                self.timestamp = self._align(previous, new, packet, last)
+                self.timestamp = self._align(previous, new, joined or packet, last)
                 if packet.frame is not None:
                     self.frame = last.frame.number + 1 - packet.frame.number & 0xFFFF if last.frame is not None else 0
             self._align_picture(packet, last)
+            if joined is not None:  # the first of them comes after what was sent
+                first = Segment(0, new, 0, 0, self.timestamp, 0, 0, 0, joined.place, joined.timestamp).time(packet)
+                behind = last.timestamp + 1 - first & 0xFFFFFFFF
+                self.timestamp += behind if behind < 0x80000000 else 0
         self._last = last
-        self._running(new)
+        self._running(new, joined)
 
     def switch(self, packet: Packet, whole: Packet) -> None:
         """Go over to another part of the same stream with ``packet`` of it, the newest one, which is ``whole`` in the layer.
@@ -218,10 +237,11 @@ class Outlet(ABC):
         self._last = last
         self._running(new)
 
-    def _running(self, layer: Layer | Cut) -> None:
+    def _running(self, layer: Layer | Cut, joined: Packet | None = None) -> None:
         self.shifted = bool(self.picture_id or self.tl0)
         constants = (self.sequence, self.timestamp, self.picture_id, self.tl0, self.frame)
-        self.segments.append(Segment(self.floor, layer, layer.epoch, *constants))
+        until = (joined.place, joined.timestamp) if joined is not None else (-1, 0)
+        self.segments.append(Segment(self.floor, layer, layer.epoch, *constants, *until))
 
     def _align(self, previous: Segment | None, new: Layer | Cut, packet: Packet, last: Packet) -> int:
         """Time stamp constant of the new layer: by both layers' sender reports, else by a Source's one clock, else by arrival;
@@ -300,7 +320,26 @@ class Route(Outlet):
             self.nonce = outbound.nonce(self.ssrc)
 
     def among(self, layer: Layer | Cut) -> list[Any]:
-        return layer.routes
+        return layer.joining if self.joining and not isinstance(layer, Cut) else layer.routes
+
+    def join(self, kept: list[Packet]) -> None:
+        """Begin the awaited layer with what is kept of it: a key frame and what came since."""
+        self.start(kept[0], kept[-1])
+
+    def squeezed(self, packet: Packet) -> Packet:
+        """A packet that is sent while joining, so that it leaves with its own time."""
+        self._last = packet._replace(timestamp=self.segments[-1].time(packet))
+        return packet._replace(timestamp=self._last.timestamp - self.timestamp & 0xFFFFFFFF)
+
+    def joined(self) -> None:
+        """It is where its layer is, and goes on with everybody."""
+        layer = self.layer
+        assert layer is not None
+        self.among(layer).remove(self)
+        self.joining = False
+        layer.routes.append(self)
+        # What was sent may not come again, late, with another time: it would be another packet under the same nonce.
+        self.floor = max(self.floor, self.segments[-1].joined + 1 + self.sequence)
 
     def ready(self) -> bool:
         return self.peer.can_send()

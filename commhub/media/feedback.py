@@ -105,7 +105,7 @@ def rebuild(route: Route, segment: Segment, packet: Packet, number: int, sent: b
         payload = shift(payload, packet.picture, segment.picture_id, segment.tl0)
     elif route.red:
         payload = red.build(route.red, payload, packet.earlier)
-    timestamp = packet.timestamp + segment.timestamp
+    timestamp = segment.time(packet)
     if route.rtx_ssrc and route.rtx_payload_type:
         index = route.rtx_next
         route.rtx_next = index + 1

@@ -12,7 +12,7 @@ from commhub.media.measuring import Measuring
 from commhub.media.peer import Peer
 from commhub.media.plane import Address, Path, PlaneEvents, ReceiverSpec, RouteSpec, Tap
 from commhub.media.srtp import Window
-from commhub.media.uplink import ALIVE, SILENT_LEVEL, Layer, Receiver, Stream
+from commhub.media.uplink import ALIVE, SILENT_LEVEL, Kept, Layer, Receiver, Stream
 from commhub.wire import rtcp, rtp
 
 TICK = 0.05  # s
@@ -20,6 +20,7 @@ SECOND = 20  # ticks
 GAP_CHECK = 0.012  # s until a fresh gap is looked at; packets may overtake each other
 GAP_RETRY = 0.020
 FED_LEAP = 300  # a Source is fed in order: beyond this it began again
+KEPT = ("video/h264", "video/h265")  # codecs of cameras: they send a key frame when they like
 FED = 0  # "transport" of receivers that a Source feeds
 
 
@@ -44,6 +45,7 @@ class Forwarder(Measuring):
 
     def close(self) -> None:
         self._timer.cancel()
+        self._joins.close()
         self._sockets.close()
         for number in list(self._peers):
             self.remove_transport(number)
@@ -134,6 +136,9 @@ class Forwarder(Measuring):
         added = Receiver(receiver, FED, kind, clock_rate, layers, False)
         added.fed = True
         added.mime = mime.lower()
+        if added.mime in KEPT:
+            for layer in added.layers:
+                layer.kept = Kept()
         self._receivers[receiver] = added
 
     def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
@@ -250,9 +255,12 @@ class Forwarder(Measuring):
             known.paused = paused
             self._evaluate([known])
 
-    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
+    def set_layer(self, route: int, layer: int, temporal: int = 99, patient: bool = False) -> None:
         known = self._routes_by_number.get(route)
-        if known is not None and (known.wanted, known.temporal) != (layer, temporal):
+        if known is None:
+            return
+        known.patient = patient
+        if (known.wanted, known.temporal) != (layer, temporal):
             known.wanted, known.temporal = layer, temporal
             self._evaluate([known])
 

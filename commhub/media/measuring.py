@@ -85,6 +85,7 @@ class Measuring(PacketPath):
             "connections_refused": sockets.refused,
             "lost": self._gone_lost + sum(one.counters.lost for known in self._receivers.values() for one in known.layers),
             "switches": self._gone_switches + sum(outlet.switches for outlet in outlets),
+            "kept_octets": sum(one.kept.octets for known in self._receivers.values() for one in known.layers if one.kept),
             "transports": len(self._peers),
             "receivers": len(self._receivers),
             "routes": len(self._routes_by_number),

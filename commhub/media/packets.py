@@ -189,7 +189,7 @@ class PacketPath(Sending):
         """Another stream took the layer over: what was sending it begins again."""
         feeds: list[Layer | Cut] = [layer, *layer.cuts.values()]
         layer.cuts.clear()
-        for outlet in [outlet for feed in feeds for outlet in (*feed.routes, *feed.taps)]:
+        for outlet in [*layer.joining, *(outlet for feed in feeds for outlet in (*feed.routes, *feed.taps))]:
             outlet.park()
             self._evaluate([outlet])
 
@@ -230,6 +230,8 @@ class PacketPath(Sending):
         if key:
             layer.key_wanted = False
             layer.key_tries = 0
+        if layer.kept is not None:
+            layer.kept.add(packet, key)
         if layer.cuts:
             self._parts(layer, packet, key)
         elif layer.receiver.open:
@@ -238,6 +240,8 @@ class PacketPath(Sending):
     def _activated(self, layer: Layer, at: int) -> None:
         layer.active = True
         layer.since_ns = at
+        if layer.kept is not None:
+            layer.kept.clear()
         self._tell(self._events.first_packet, layer.receiver.number, layer.number)
         self._evaluate(layer.receiver.outlets)
 

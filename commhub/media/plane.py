@@ -232,9 +232,10 @@ class Plane(Protocol):
     def set_paused(self, route: int, paused: bool) -> None:
         """The viewer does not look at it, or there is no bandwidth."""
 
-    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
+    def set_layer(self, route: int, layer: int, temporal: int = 99, patient: bool = False) -> None:
         """Best layer and temporal layer to send. Switches at a key frame of the wanted layer, inside a stream as soon as its
-        dependencies allow, and down when the layer has gone."""
+        dependencies allow, and down when the layer has gone. Who is ``patient`` (a narrow line) waits for that key frame where
+        others are sent, in a burst, what has come of a Source since the last one."""
 
     def counters(self, route: int) -> RouteCounters: ...
     def remove_route(self, route: int) -> None: ...

@@ -9,6 +9,7 @@ from typing import Any
 from commhub.media import feedback
 from commhub.media.cuts import Cut, may_switch
 from commhub.media.downlink import Outlet, Route, TapOutlet
+from commhub.media.joining import Joins
 from commhub.media.peer import Peer
 from commhub.media.plane import PlaneEvents
 from commhub.media.uplink import Layer, Packet
@@ -30,6 +31,7 @@ class Sending(ABC):
 
     def __init__(self, events: PlaneEvents) -> None:
         self._events = events
+        self._joins = Joins(self._routes, self.done)
         self._dirty: list[Peer] = []  # have something to send at the end of the batch
         self._count = dict.fromkeys(COUNTERS, 0)
 
@@ -43,10 +45,16 @@ class Sending(ABC):
     @abstractmethod
     def _failed(self, what: str) -> None: ...
 
+    @abstractmethod
+    def done(self) -> None:
+        """End of a batch: everything it caused leaves."""
+
     def _evaluate(self, outlets: Iterable[Outlet]) -> None:
         """Let them choose again what to send; asks for the key frames they need."""
         for outlet in list(outlets):
-            self._want_key(outlet.evaluate())
+            layer = outlet.evaluate()
+            if layer is None or not isinstance(outlet, Route) or not self._joins.begin(outlet, layer):
+                self._want_key(layer)
 
     # ----------------------------------------------------------------------------------------- layers and their parts
 

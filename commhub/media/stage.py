@@ -196,7 +196,8 @@ class Stage:
     def apply(self, subscription: Subscription) -> None:
         """Layer and pause of a route, from what its viewer needs and what the bandwidth allows."""
         if subscription.route:
-            self._home.plane.set_layer(subscription.route, subscription.layer(), subscription.temporal)
+            narrow = subscription.cap is not None
+            self._home.plane.set_layer(subscription.route, subscription.layer(), subscription.temporal, narrow)
             self._home.plane.set_paused(subscription.route, not subscription.enabled or subscription.starved)
 
     def shape(self, message: messages.Shape) -> None:

@@ -22,6 +22,7 @@ from commhub.wire.red import MAX_BACK, MAX_LENGTH, Block
 if TYPE_CHECKING:
     from commhub.media.downlink import Outlet, Route, TapOutlet
 
+KEPT_OCTETS, KEPT_NS = 4 << 20, 10_000_000_000  # since a key frame, of a Source
 CACHE = 1024  # packets kept per layer, a power of two
 _SLOT = CACHE - 1
 LEAP = 2000  # a jump of sequence numbers beyond this is a new beginning, not a loss
@@ -128,6 +129,29 @@ class Stream:
         return rtcp.Report(self.ssrc, fraction, total, self.window.highest, int(self.jitter), self.sr_middle, delay)
 
 
+class Kept:
+    """The packets of a layer since its last key frame, for who joins it; none while there are too many of them."""
+
+    __slots__ = ("octets", "packets")
+
+    def __init__(self) -> None:
+        self.packets: list[Packet] = []
+        self.octets = 0
+
+    def add(self, packet: Packet, key: bool) -> None:
+        packets = self.packets
+        if key and (not packets or packets[0].timestamp != packet.timestamp):
+            self.packets, self.octets = [packet], len(packet.payload)
+        elif packets:
+            packets.append(packet)
+            self.octets += len(packet.payload)
+            if self.octets > KEPT_OCTETS or packet.at - packets[0].at > KEPT_NS:
+                self.clear()
+
+    def clear(self) -> None:
+        self.packets, self.octets = [], 0
+
+
 class Receiver:
     """An incoming track: its layers, and whether anything of it may leave."""
 
@@ -188,6 +212,8 @@ class Layer:
         self.routes: list[Route] = []  # being sent this layer
         self.taps: list[TapOutlet] = []  # likewise
         self.waiting: list[Outlet] = []  # want this layer from its next key frame on
+        self.joining: list[Route] = []  # are being sent what is kept of it
+        self.kept: Kept | None = None  # of Sources
         self.key_wanted = False
         self.key_asked = 0.0  # monotonic; last request that left
         self.key_tries = 0
@@ -209,6 +235,8 @@ class Layer:
         self._shifts.clear()
         self.missing.clear()
         self.sr = self.clock = self.strata = None
+        if self.kept is not None:
+            self.kept.clear()
 
     def place(self, index: int) -> int:
         """Number of a packet that has just come in the clean stream, -1 for one too late to be told. Notes what is missing."""
@@ -338,7 +366,7 @@ class Layer:
 
     @property
     def used(self) -> bool:
-        return bool(self.routes or self.taps or self.waiting)
+        return bool(self.routes or self.taps or self.waiting or self.joining)
 
     def target(self) -> int:
         """The decode target that is all of it, -1 without a structure."""

@@ -71,6 +71,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("packets_restored", "Packets of publishers that came by retransmission.", "process"),
     _counter("layer_switches", "Changes of the layer that is sent to somebody.", "process"),
     _gauge("transports", "Peer connections now.", "process"),
+    _gauge("kept_bytes", "What came of cameras since their last key frames, kept for who opens them next.", "process"),
     _gauge("receivers", "Incoming tracks in the data plane now.", "process"),
     _gauge("routes", "Outgoing copies of tracks to participants now.", "process"),
     _gauge("taps", "Outgoing copies of tracks to recorders now.", "process"),

@@ -38,6 +38,7 @@ _WORKER: dict[str, tuple[str, ...]] = {
     "resent": ("packets_resent",),
     "restored": ("packets_restored",),
     "switches": ("layer_switches",),
+    "kept_octets": ("kept_bytes",),
     "transports": ("transports",),
     "receivers": ("receivers",),
     "routes": ("routes",),

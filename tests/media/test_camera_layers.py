@@ -54,7 +54,7 @@ async def test_a_viewer_goes_from_layer_to_layer_at_key_frames(stage: Stage) -> 
     assert is_key(subscriber.received[8])
     assert sequences(subscriber.received) == list(range(14))
     assert steps(subscriber.received)[1::2] == [3600] * 6
-    stage.plane.set_layer(9, LOW)
+    stage.plane.set_layer(9, LOW, patient=True)
     sub.timestamp = main.timestamp
     sub.frames(2, key=True)
     await until(lambda: len(subscriber.received) == 18)

@@ -111,7 +111,7 @@ class RecordingPlane:
     def set_paused(self, route: int, paused: bool) -> None:
         self.state.setdefault(route, {})["paused"] = paused
 
-    def set_layer(self, route: int, layer: int, temporal: int = 99) -> None:
+    def set_layer(self, route: int, layer: int, temporal: int = 99, patient: bool = False) -> None:
         self.state.setdefault(route, {}).update(layer=layer, temporal=temporal)
 
     def counters(self, route: int) -> RouteCounters:

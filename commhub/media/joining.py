@@ -1,0 +1,104 @@
+"""Who comes to a running camera sees it at once: what came since its last key frame is kept, and goes to the newcomer in a burst.
+
+A camera sends a key frame every two seconds or so and seldom more when it is asked. The burst's pictures have their times pressed
+together before that of the newest one, so that a decoder shows them as fast as it can and is then where everybody else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from commhub.media.downlink import Route
+from commhub.media.peer import Peer
+from commhub.media.uplink import Layer, Packet
+
+RATE = 5_000_000  # octets a second to one peer: a line that carries video takes so much for a moment
+AT_ONCE = 48 << 10  # octets: most key frames; a browser's socket takes some more than that
+STEP = 0.003  # s
+TURN = 8  # packets of one route, then of the next one of the same peer
+
+
+@dataclass(slots=True)
+class _Joining:
+    route: Route
+    layer: Layer
+    epoch: int
+    kept: deque[Packet]
+    place: int  # what follows the kept ones, in the layer's own numbers
+
+    def ended(self) -> bool:
+        """Something else is wanted of it by now."""
+        return self.route.layer is not self.layer or not self.route.joining or self.layer.epoch != self.epoch
+
+    def following(self) -> Packet | None:
+        """What goes next; None when it is where everybody is."""
+        if self.kept:
+            return self.kept.popleft()
+        while self.place <= self.layer.highest:
+            packet = self.layer.get(self.place)
+            self.place += 1
+            if packet is not None:
+                return packet
+        return None
+
+
+class Joins:
+    """Routes that are being brought to where their layer is. ``send`` sends a packet to routes, ``done`` ends a batch."""
+
+    def __init__(self, send: Callable[[list[Route], Packet], None], done: Callable[[], None]) -> None:
+        self._send, self._done = send, done
+        self._loop = asyncio.get_running_loop()
+        self._peers: dict[Peer, deque[_Joining]] = {}
+        self._credit: dict[Peer, float] = {}  # octets
+        self._stepped = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, route: Route, layer: Layer) -> bool:
+        """Let ``route``, which waits for ``layer``, have what is kept of it. False when there is nothing: it has to wait."""
+        kept = layer.kept
+        if kept is None or not kept.packets or route.patient:
+            return False
+        route.join(kept.packets)
+        joining = _Joining(route, layer, layer.epoch, deque(kept.packets), kept.packets[-1].place + 1)
+        if route.peer not in self._peers:
+            self._peers[route.peer], self._credit[route.peer] = deque(), AT_ONCE
+        self._peers[route.peer].append(joining)
+        if self._timer is None:
+            # After the command that this is part of, and all others that came with it.
+            self._stepped = self._loop.time()
+            self._timer = self._loop.call_later(0, self._step)
+        return True
+
+    def _step(self) -> None:
+        now = self._loop.time()
+        earned, self._stepped = (now - self._stepped) * RATE, now
+        for peer, joins in list(self._peers.items()):
+            self._credit[peer] = min(AT_ONCE, self._credit[peer] + earned)
+            while joins and self._credit[peer] > 0:
+                self._turn(peer, joins)
+            if not joins:
+                del self._peers[peer], self._credit[peer]
+        self._done()
+        self._timer = self._loop.call_later(STEP, self._step) if self._peers else None
+
+    def _turn(self, peer: Peer, joins: deque[_Joining]) -> None:
+        one = joins.popleft()
+        for _ in range(TURN):
+            if one.ended():
+                return
+            packet = one.following()
+            if packet is None:
+                one.route.joined()
+                return
+            self._send([one.route], one.route.squeezed(packet))
+            self._credit[peer] -= len(packet.payload)
+        joins.append(one)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._peers.clear()
