@@ -8,8 +8,8 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from bridges.faults import Fault
 from bridges.timeline import Timeline
 from bridges.transcode import RATE, Feed, Transcoder
 from commhub import log as logs
@@ -33,6 +33,14 @@ def timeline(source: str, name: str, clock_rate: int) -> Timeline:
     return Timeline(clock_rate, ssrc, secrets.randbits(16))
 
 
+class Said(Protocol):
+    """Why a camera is as it is, for people in both languages."""
+
+    code: str
+    text: str
+    text_zh: str
+
+
 class Source:
     """``changed(state)`` hears every change. A camera calls ``turn``, ``announce``, ``add``, ``flush``."""
 
@@ -53,8 +61,8 @@ class Source:
     def say(self) -> None:
         self._changed(self.state)
 
-    def turn(self, state: str, fault: Fault | None = None) -> None:
-        code, text, text_zh = (fault.code, fault.text, fault.text_zh) if fault is not None else ("", "", "")
+    def turn(self, state: str, said: Said | None = None) -> None:
+        code, text, text_zh = (said.code, said.text, said.text_zh) if said is not None else ("", "", "")
         streams = self.streams if state == "live" else []
         turned = SourceState(source=self.source, state=state, code=code, text=text, text_zh=text_zh, streams=streams)
         if turned != self.state:

@@ -1,81 +1,225 @@
-"""The seam between the platform (who is registered, how they are reached) and media (calls, streams, playback, voice)."""
+"""All calls with media in them: which message belongs to which, and what the hub wants of them.
+
+The platform hands on what may be ours (``told``) before it looks itself. A dialog that is open when this process dies is written
+down beside its sockets, and hung up by the next one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import itertools
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from bridges.gb28181.call import Call, Wiring, dismissed
+from bridges.gb28181.channel import Channel
+from bridges.gb28181.offer import ssrc
+from bridges.gb28181.ports import Ports
+from bridges.gb28181.receive import Poll
+from bridges.gb28181.seam import Devices, Media, Us
+from bridges.gb28181.stale import Open, Stale
+from bridges.sip.dialog import Dialogs
 from bridges.sip.message import Request
-from bridges.sip.transaction import Flow
-from bridges.sip.transport import Endpoint, Told
-from commhub.media.messages import Pull, SourceState
-from commhub.media.messages.devices import Replay, Terms, Voice
+from bridges.sip.transaction import Answered, Asked, Failed, Stray
+from bridges.sip.transport import Told
+from bridges.transcode import Transcoder
+from commhub import log as logs
+from commhub.addresses import AllowList
+from commhub.errors import NotFound
+from commhub.media.messages import Message, Pull, SourceState
+from commhub.media.messages.devices import Replay, Voice
+from commhub.media.outlet import Outlets
+from commhub.tasks import Tasks
+
+log = logs.get(__name__)
+
+__all__ = ["Calls", "Devices", "Media", "Place", "Us"]
 
 
 @dataclass(frozen=True, slots=True)
-class Us:
-    """Our code of 20 digits, and the domain that stands in our addresses (its first 10 digits, or what is set)."""
+class Place:
+    """Where media comes to. ``host`` is what devices are told, "" for the address at which each of them sees us; ``bind`` is what
+    sockets are bound to, "" for every address. ``ports`` (first, last): (0, 0) lets the system choose. ``allow`` are addresses
+    that we may connect or send to where a device names one that is not its own."""
 
-    code: str
-    domain: str
+    host: str = ""
+    bind: str = ""
+    ports: tuple[int, int] = (30_000, 30_998)
+    allow: AllowList = field(default_factory=lambda: AllowList([]))
+
+
+class Calls:
+    """``begin`` once the SIP sockets are open; ``close`` at the end. ``tell`` gets what the hub is to hear."""
+
+    def __init__(self, devices: Devices, outlets: Outlets, transcoder: Transcoder, tell: Callable[[Message], None],
+                 run_dir: Path, place: Place | None = None) -> None:  # fmt: skip
+        self.devices, self.outlets, self.transcoder, self.tell = devices, outlets, transcoder, tell
+        self.place = place or Place()
+        self.ports = Ports(*self.place.ports)
+        self.poll = Poll()
+        self.tasks = Tasks("calls")
+        self.wiring = Wiring(devices, opened=self._opened, closed=self._closed)
+        self.single: set[tuple[str, str]] = set()  # channels that turned out to have one stream
+        self._stale = Stale(run_dir / "calls.json")
+        self._dialogs = Dialogs(idle=float("inf"))
+        self._calls: dict[tuple[str, str, str], Call] = {}  # by dialog
+        self._channels: dict[str, Channel] = {}  # by source
+        self._numbers = itertools.count(random.randrange(10_000))
+        self.worked: dict[str, str] = {}  # device → the way its media came last
+
+    def begin(self) -> None:
+        """Hangs up what the process before this one has left open."""
+        for one in self._stale.left():
+            self._hang_up(one)
+
+    async def close(self) -> None:
+        """Hangs everything up. The BYEs are on their way when this returns."""
+        for channel in list(self._channels.values()):
+            channel.close()
+        self._channels.clear()
+        await self.tasks.close()
 
     @property
-    def uri(self) -> str:
-        return f"sip:{self.code}@{self.domain}"
+    def ports_shown(self) -> str:
+        first, last = self.place.ports
+        return f"{first}–{last}" if first else ""
 
+    # ---- numbers
 
-class Devices(Protocol):
-    """What calls ask of the platform. All of it answers at once, from memory."""
+    def ssrc(self, history: bool) -> int:
+        """A fresh one (annex G)."""
+        return ssrc(self.devices.us.code, next(self._numbers), history=history)
 
-    @property
-    def endpoint(self) -> Endpoint: ...
-    @property
-    def us(self) -> Us: ...
-    def route(self, device: str) -> tuple[Flow, str] | None:
-        """The way to a registered device and our own ``host:port`` as it sees us (for Contact, and as the host of media when
-        none is set); None when it is not registered."""
+    # ---- the hub
 
-    def terms(self, device: str) -> Terms | None:
-        """None when it is not admitted."""
-
-    def version(self, device: str) -> str:
-        """Of ``X-GB-ver``: "2.0" is 2016 (and what is not said), "3.0" is 2022."""
-
-    def key_frame(self, device: str, channel: str) -> None:
-        """Sends IFrameCmd. Never waits, nobody hears of its end; the caller limits the rate."""
-
-    def notify(self, device: str, body: dict[str, str]) -> str:
-        """Sends a MANSCDP ``Notify`` with these elements in their order after SN ({"CmdType": "Broadcast", "SourceID": …}) and
-        gives its SN. KeyError when the device is not registered."""
-
-
-class Media(Protocol):
-    """What the platform hands on; ``Calls`` is it. Only ``replay`` and ``voice`` wait for a device."""
-
-    def told(self, event: Told) -> bool:
-        """Every event of INVITE, ACK, BYE, CANCEL, INFO, of MESSAGE inside a dialog, and every Stray and Failed, before the
-        platform looks. True: it was ours, and has been answered."""
-
-    def media_status(self, device: str, channel: str, request: Request) -> None:
-        """MediaStatus 121 outside of any dialog; the platform answers the MESSAGE itself."""
-
-    def broadcast_answer(self, device: str, sn: str, accepted: bool) -> None:
-        """Of ``Devices.notify`` with CmdType Broadcast: the device's Response."""
-
-    def online(self, device: str) -> None:
-        """Registered (again, or from another place)."""
-
-    def offline(self, device: str) -> None:
-        """Unregistered, silent for too long, or restarted (a new Call-ID): its calls are over."""
-
-    def pull(self, pull: Pull) -> None: ...
-    async def replay(self, replay: Replay) -> None:
-        """HubError with a sentence when there is no such playback, or the device refuses."""
-
-    async def voice(self, voice: Voice) -> None:
-        """Returns when one device takes it; HubError when none does."""
+    def pull(self, pull: Pull) -> None:
+        channel = self._channels.get(pull.source)
+        if not pull.workers:
+            if channel is not None:
+                del self._channels[pull.source]
+                channel.close()
+        elif channel is not None:
+            channel.update(pull)
+        else:
+            try:
+                channel = Channel(self, pull)
+            except ValueError as error:
+                log.warning("camera not pulled", source=pull.source, why=str(error))
+                return
+            self._channels[pull.source] = channel
+            channel.begin()
 
     def states(self) -> list[SourceState]:
-        """Of every Source that is pulled, for the snapshot of a link."""
+        return [channel.source.state for channel in self._channels.values()]
 
-    async def close(self) -> None: ...
+    async def replay(self, replay: Replay) -> None:
+        channel = self._channels.get(replay.source)
+        if channel is None:
+            raise NotFound("There is no such playback.", "没有这一回放。")
+        await channel.replay(replay.verb, replay.value)
+
+    async def voice(self, voice: Voice) -> None:
+        raise NotFound("There is no voice yet.", "暂不支持喊话。")
+
+    # ---- the platform
+
+    def online(self, device: str) -> None:
+        for one in self._stale.of(device):
+            self._hang_up(one)
+        for channel in list(self._channels.values()):
+            if channel.device == device:
+                channel.online()
+
+    def offline(self, device: str) -> None:
+        for channel in list(self._channels.values()):
+            if channel.device == device:
+                channel.offline()
+
+    def media_status(self, device: str, channel: str, request: Request) -> None:
+        """Outside of a dialog it says only the channel: of its calls the recording is meant, and if there are several the one
+        that began first."""
+        calls = [call for call in self._calls.values() if call.device == device and call.history]
+        of_channel = [call for call in calls if call.channel == channel] or calls
+        if of_channel:
+            of_channel[0].hung_up("file")
+
+    def broadcast_answer(self, device: str, sn: str, accepted: bool) -> None:
+        pass
+
+    def told(self, event: Told) -> bool:
+        if isinstance(event, Answered | Failed):
+            heard = self.wiring.waiting.get(event.key)
+            if heard is None:
+                return False
+            final = isinstance(event, Failed) or event.response.final
+            if final and event.key[-1] != "INVITE":
+                del self.wiring.waiting[event.key]
+            heard(event)
+            return True
+        if isinstance(event, Stray):
+            return dismissed(self.wiring, event.response, event.flow)
+        if isinstance(event, Asked):
+            return self._asked(event)
+        return False
+
+    def _asked(self, event: Asked) -> bool:
+        request, endpoint = event.request, self.devices.endpoint
+        if not request.receiver.tag or request.method not in ("BYE", "INFO", "MESSAGE", "INVITE", "UPDATE"):
+            return False
+        dialog = self._dialogs.find(request)
+        if dialog is None:
+            if request.method == "MESSAGE":
+                return False
+            endpoint.respond(event.key, request.reply(481))
+            return True
+        file = b"MediaStatus" in request.body
+        if request.method == "MESSAGE" and not file:
+            return False
+        _, refused = self._dialogs.receive(request, time.monotonic())
+        if refused is None and request.method in ("INVITE", "UPDATE"):
+            refused = request.reply(488)
+        answer = refused or request.reply(200)
+        endpoint.respond(event.key, answer)
+        dialog.responded(answer)
+        call = self._calls.get(dialog.key)
+        if call is not None and refused is None:
+            if request.method == "BYE":
+                call.hung_up("bye")
+            elif file:
+                call.hung_up("file")
+        return True
+
+    # ---- dialogs
+
+    def _opened(self, call: Call) -> None:
+        dialog = call.dialog
+        if dialog is None:
+            return
+        try:
+            self._dialogs.add(dialog, time.monotonic())
+        except ValueError:
+            return
+        self._calls[dialog.key] = call
+        self._stale.add(call)
+
+    def _closed(self, call: Call) -> None:
+        dialog = call.dialog
+        if dialog is not None:
+            self._dialogs.remove(dialog)
+            self._calls.pop(dialog.key, None)
+            self._stale.remove(dialog.key)
+
+    def _hang_up(self, one: Open) -> None:
+        """Of an earlier process."""
+        route = self.devices.route(one.device)
+        if route is not None:
+            flow = route[0]
+        elif one.transport == "UDP":
+            flow = self.devices.endpoint.towards(one.host, one.port)
+        else:
+            return  # it will register again
+        self._stale.forget(one)
+        key = self.devices.endpoint.request(one.dialog().bye(), flow)
+        self.wiring.waiting[key] = lambda event: None

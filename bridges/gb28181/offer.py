@@ -222,4 +222,3 @@ def _attribute(text: str, one: Description) -> None:
 def _host(text: str) -> str:
     found = _ADDRESS.fullmatch(text.partition("/")[0].strip())
     return found[2] if found else ""
-

@@ -1,0 +1,232 @@
+"""A camera of a device as a Source: its main and its sub stream, each a play of its own, under one clock; or a recording of it.
+
+A device that gives the same picture for both has one stream, which is then announced without a layer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from bridges.gb28181.ladder import State
+from bridges.gb28181.play import Play
+from bridges.gb28181.report import Verdict, report
+from bridges.gb28181.stream import Picture
+from bridges.source import Sound, Source, opus
+from commhub import log as logs
+from commhub.errors import Conflict, HubError
+from commhub.media.messages import Pull
+
+if TYPE_CHECKING:
+    from bridges.gb28181.calls import Calls
+
+log = logs.get(__name__)
+
+LINGER_SECONDS = 3.0  # a layer that nobody takes any more is kept so long: a wall is being rearranged
+KEY_FRAME_SECONDS = 1.0  # between two requests for a key frame
+_NO_SUCH_STREAM = {"not_acceptable", "channel_unknown", "refused", "busy", "device_error"}
+_URL = re.compile(r"gb28181://([^/?#\s]{1,64})/([^/?#\s]{1,64})(?:\?(.{0,256}))?")
+
+
+def parse_url(url: str) -> tuple[str, str, tuple[int, int] | None]:
+    """``(device, channel, the recording's beginning and end)``. ValueError when the URL is not one of ours."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise ValueError("The address is not gb28181://device/channel.")
+    values = parse_qs(found[3] or "")
+    if "from" not in values and "to" not in values:
+        return found[1], found[2], None
+    try:
+        begin, end = int(values["from"][0]), int(values["to"][0])
+    except (KeyError, ValueError):
+        raise ValueError("The recording's times are not Unix seconds.") from None
+    if not 0 < begin < end < 1 << 40:
+        raise ValueError("The recording ends before it begins.")
+    return found[1], found[2], (begin, end)
+
+
+class Channel:
+    """``begin`` after making it; ``update`` with each word of the hub; ``close`` at the end."""
+
+    def __init__(self, calls: Calls, pull: Pull) -> None:
+        """ValueError for a URL that is not ours."""
+        self.device, self.channel, self.recording = parse_url(pull.url)
+        self._calls, self._pull = calls, pull
+        self.source = Source(pull.source, calls.outlets, calls.tell, self._key_frame_wanted)
+        self._sound = Sound(self.source, calls.transcoder)
+        self._plays: dict[str, Play] = {}
+        self._lingering: dict[str, asyncio.TimerHandle] = {}
+        self._asked_at = 0.0
+        self._reported: tuple[str, str] = ("", "")
+        self._over = False
+
+    @property
+    def plays(self) -> list[Play]:
+        return list(self._plays.values())
+
+    def begin(self) -> None:
+        self.source.say()
+        self.source.attach(self._pull.workers)
+        self._want(self._pull.layers)
+
+    def update(self, pull: Pull) -> None:
+        before, self._pull = self._pull, pull
+        self.source.attach(pull.workers)
+        if parse_url(pull.url) != parse_url(before.url):
+            self._stop_plays()
+            self.device, self.channel, self.recording = parse_url(pull.url)
+            self._over = False
+            self.source.turn("connecting")
+        if not self._over:
+            self._want(pull.layers)
+
+    def close(self) -> None:
+        self._stop_plays()
+        self._sound.close()
+        self.source.attach([])
+        self.source.turn("idle")
+
+    def _stop_plays(self) -> None:
+        for timer in self._lingering.values():
+            timer.cancel()
+        self._lingering.clear()
+        for play in self._plays.values():
+            play.leave()
+        self._plays.clear()
+        self.source.announce([])
+
+    def online(self) -> None:
+        for play in self.plays:
+            play.online()
+
+    def offline(self) -> None:
+        for play in self.plays:
+            play.offline()
+
+    # ---- layers
+
+    def _want(self, layers: tuple[str, ...]) -> None:
+        wanted = {layer for layer in layers if layer in ("main", "sub")} or {"main"}
+        if self.recording is not None or (self.device, self.channel) in self._calls.single:
+            wanted = {""}
+        for layer in sorted(wanted):
+            if (timer := self._lingering.pop(layer, None)) is not None:
+                timer.cancel()
+            if layer not in self._plays:
+                self._plays[layer] = play = self._play(layer)
+                play.want()
+        for layer in set(self._plays) - wanted:
+            if layer not in self._lingering:
+                self._lingering[layer] = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._drop, layer)
+
+    def _play(self, layer: str) -> Play:
+        def changed() -> None:
+            if play.state is State.LIVE:
+                self._live()
+
+        def unfit(codec: str) -> None:
+            if play.state in (State.OPENING, State.LIVE):
+                asyncio.get_running_loop().call_soon(play.fail, Verdict("codec_unsupported", codec))
+
+        picture = Picture(self.source, layer, changed, self._ask_key_frame, unfit)
+        play = Play(self._calls, self, self.device, self.channel, picture, self.source.flush, recording=self.recording,
+                    source=self.source.source)  # fmt: skip
+        return play
+
+    def _drop(self, layer: str) -> None:
+        self._lingering.pop(layer, None)
+        play = self._plays.pop(layer, None)
+        if play is not None:
+            play.leave()
+            self._live()
+
+    def _one_stream(self, keep: Play) -> None:
+        """Both are the same picture: one call is enough, from now on and for ever."""
+        self._calls.single.add((self.device, self.channel))
+        log.info("camera has one stream", source=self.source.source)
+        for layer in [layer for layer, play in self._plays.items() if play is not keep]:
+            self._drop(layer)
+        self._plays = {"": keep}
+        keep.layer = keep.picture.layer = ""
+
+    # ---- from plays
+
+    def shown(self, play: Play) -> None:
+        self._live()
+        self._report(play)
+
+    def failed(self, play: Play, verdict: Verdict, *, live: bool) -> None:
+        others = [one for one in self.plays if one is not play and one.state is State.LIVE]
+        if play.layer == "sub" and others and not live and verdict.code in _NO_SUCH_STREAM:
+            self._one_stream(others[0])
+            self._live()
+            return
+        if others:
+            self._live()
+        elif live:
+            self.source.turn("connecting", verdict)
+        else:
+            self.source.turn("failed", verdict)
+        self._report(play)
+
+    def finished(self, play: Play) -> None:
+        self._over = True
+        self.source.turn("idle", Verdict("ended"))
+        self._report(play)
+
+    def _live(self) -> None:
+        """Which streams there are is known, or has changed."""
+        live = [play for play in self.plays if play.state is State.LIVE and play.picture.sps is not None]
+        if len(live) > 1 and _same(live[0], live[1]):
+            keep = next(play for play in live if play.layer == "main")
+            self._one_stream(keep)
+            live = [keep]
+        if not live:
+            return
+        live.sort(key=lambda play: play.layer)  # main before sub
+        for play in self.plays:
+            picture = play.picture
+            if play is live[0]:
+                picture.sound = self._sound
+            elif picture.sound is not None:
+                picture.mute()
+                picture.sound = None
+        streams = [play.picture.stream() for play in live]
+        if self._sound.running:
+            streams.append(opus(self._sound.handle))
+        self.source.announce(streams)
+        self.source.turn("live", Verdict("b_frames") if any(play.picture.b_frames for play in live) else None)
+
+    def _report(self, play: Play) -> None:
+        self._calls.tell(report(play.story))
+
+    # ---- key frames
+
+    def _key_frame_wanted(self, number: int) -> None:
+        if any(play.picture.handle == number for play in self.plays):
+            self._ask_key_frame()
+
+    def _ask_key_frame(self) -> None:
+        """IFrameCmd is of the channel; recordings have none."""
+        now = time.monotonic()
+        if self.recording is None and now - self._asked_at >= KEY_FRAME_SECONDS:
+            self._asked_at = now
+            self._calls.devices.key_frame(self.device, self.channel)
+
+    # ---- recordings
+
+    async def replay(self, verb: str, value: float) -> None:
+        """HubError when this is no recording, or the device refuses."""
+        raise _no_recording()
+
+
+def _same(one: Play, other: Play) -> bool:
+    a, b = one.picture.sps, other.picture.sps
+    return a is not None and b is not None and (a.width, a.height) == (b.width, b.height)
+
+
+def _no_recording() -> HubError:
+    return Conflict("This is not a recording.", "这不是录像回放。")

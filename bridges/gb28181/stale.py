@@ -1,0 +1,80 @@
+"""Dialogs that are open, on disk: what a process leaves behind when it dies, the next one hangs up. A device would else go on
+sending, and take no second call for the same picture."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bridges.sip.dialog import Dialog, State
+from bridges.sip.fields import Address
+
+if TYPE_CHECKING:
+    from bridges.gb28181.call import Call
+
+Key = tuple[str, str, str]
+_LIMIT = 4 << 20  # octets of the file
+
+
+class Open(msgspec.Struct, frozen=True):
+    """A dialog, as much of it as a BYE needs, and the way to its device."""
+
+    device: str
+    call_id: str
+    local: str
+    remote: str
+    target: str
+    routes: list[str]
+    number: int
+    transport: str
+    host: str
+    port: int
+
+    def dialog(self) -> Dialog:
+        return Dialog(self.call_id, Address.parse(self.local), Address.parse(self.remote), self.target, self.routes,
+                      State.CONFIRMED, local_number=self.number, remote_number=None, owner=True)  # fmt: skip
+
+
+class Stale:
+    """``left`` are those of the process before; ``add`` and ``remove`` keep the file as things are now."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: dict[Key, Open] = {}
+        self._left: list[Open] = []
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            if path.stat().st_size <= _LIMIT:
+                self._left = msgspec.json.decode(path.read_bytes(), type=list[Open])
+
+    def left(self) -> list[Open]:
+        return list(self._left)
+
+    def of(self, device: str) -> list[Open]:
+        return [one for one in self._left if one.device == device]
+
+    def forget(self, one: Open) -> None:
+        self._left.remove(one)
+        self._write()
+
+    def add(self, call: Call) -> None:
+        dialog, flow = call.dialog, call.flow
+        if dialog is None or flow is None:
+            return
+        number = dialog.local_number + 1000  # INFOs may follow
+        self._open[dialog.key] = Open(call.device, dialog.call_id, str(dialog.local), str(dialog.remote), dialog.target,
+                                      dialog.routes, number, flow.transport, flow.host, flow.port)  # fmt: skip
+        self._write()
+
+    def remove(self, key: Key) -> None:
+        if self._open.pop(key, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        data = msgspec.json.encode([*self._left, *self._open.values()])
+        beside = self._path.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk: then the devices time out by themselves
+            beside.write_bytes(data)
+            beside.replace(self._path)
