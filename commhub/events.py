@@ -38,6 +38,7 @@ TYPES: dict[str, str] = {
     "alarm.raised": "alarm.list",
     "alarm.confirmed": "alarm.list",
     "device.state": "device.list",
+    "camera.lock": "camera.list",
     "playback.state": "camera.playback",
     "recording.listed": "recording.list",
 }

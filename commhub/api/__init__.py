@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from commhub.api import consultations, directory, openapi, pages, recordings, session, walls
+from commhub.api import consultations, control, directory, openapi, pages, recordings, session, walls
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
@@ -64,7 +64,7 @@ class Api:
         self._readers = readers
         self._parts, self._health, self._ca, self._static = parts, health, ca, static
         self.gate = Gate(parts.store, parts.auth, proxies)
-        self.streams = Streams(self.gate, parts.auth, parts.events)
+        self.streams = Streams(self.gate, parts.auth, parts.events, {"move": parts.desk.control})
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [
@@ -72,6 +72,7 @@ class Api:
             *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,
+            *control.routes(parts.desk.control).all,
             *walls.routes(self.gate, parts.desk.walls).all,
         ]
 

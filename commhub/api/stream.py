@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from commhub import log as logs
 from commhub.api.gate import COOKIE, Gate, guarded
+from commhub.api.problems import language
 from commhub.auth import Auth
+from commhub.control import Page
 from commhub.errors import Busy
 from commhub.events import Events, Published
 from commhub.model import Actor
@@ -33,15 +36,28 @@ PER_PERSON = 16  # pages open at once
 RESYNC = json.dumps({"type": "resync"})
 
 
+class Hearing(Protocol):
+    """Who hears what pages say, besides what is about events themselves."""
+
+    async def receive(self, page: Page, said: dict[str, Any]) -> None: ...
+    def gone(self, page: Page) -> None: ...
+
+
 class Stream:
     """One open page."""
 
-    def __init__(self, actor: Actor) -> None:
+    _numbers = itertools.count(1)
+
+    def __init__(self, actor: Actor, english: bool = False) -> None:
         self.actor = actor
+        self.page = Page(next(self._numbers), lambda: self.actor, self.tell, english)
         self._waiting: asyncio.Queue[Published | str] = asyncio.Queue(WAITING_LIMIT)
         self._sent = 0  # seq
         self._behind = False
         self._turn = asyncio.Lock()  # live and missed events keep one order
+
+    def tell(self, message: dict[str, Any]) -> None:
+        self.hear(json.dumps(message, ensure_ascii=False))
 
     def hear(self, what: Published | str) -> None:
         if isinstance(what, Published) and not what.concerns(self.actor):
@@ -85,8 +101,10 @@ class Stream:
 
 
 class Streams:
-    def __init__(self, gate: Gate, auth: Auth, events: Events) -> None:
-        self._gate, self._auth, self._events = gate, auth, events
+    """``hearing`` says who hears which type of message."""
+
+    def __init__(self, gate: Gate, auth: Auth, events: Events, hearing: Mapping[str, Hearing] | None = None) -> None:
+        self._gate, self._auth, self._events, self._hearing = gate, auth, events, dict(hearing or {})
         self._open: set[Stream] = set()
         self._sockets: set[web.WebSocketResponse] = set()
         self._people: Counter[str] = Counter()
@@ -123,7 +141,7 @@ class Streams:
             raise Busy("Too many pages are open under this account.", "该账号打开的页面过多。")
         socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MESSAGE_LIMIT, compress=True)
         await socket.prepare(request)
-        stream = Stream(actor)
+        stream = Stream(actor, language(request.headers.get("Accept-Language", "")) == "en")
         self._sockets.add(socket)
         self._enter(stream)
         lock = asyncio.Lock()
@@ -143,6 +161,8 @@ class Streams:
         except ConnectionError:
             pass  # the page is gone
         finally:
+            for hearing in self._hearing.values():
+                hearing.gone(stream.page)
             self._sockets.discard(socket)
             self._leave(stream)
         return socket
@@ -154,9 +174,12 @@ class Streams:
             try:
                 said = json.loads(message.data)
                 seq = said["seq"] if said["type"] == "resume" else None
+                hearing = self._hearing.get(said["type"])
             except (ValueError, KeyError, TypeError, RecursionError):
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 break
+            if hearing is not None:
+                await hearing.receive(stream.page, said)
             if isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 1 << 62:
                 await stream.resume(seq, self._events, send)
             elif seq is not None:

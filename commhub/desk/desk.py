@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from commhub.auth import Auth
 from commhub.conference import Conference
+from commhub.control import Control
 from commhub.desk.walls import Walls
 from commhub.desk.watching import Watching
 from commhub.directory import Directory
@@ -25,10 +26,12 @@ class Desk:
         key: InternalKey,
     ) -> None:
         self.walls = Walls(store, auth, directory, feeds, conference, key)
+        self.control = Control(store, events, directory, feeds.bridge("gb28181"))
         self.watching = Watching(store, feeds, self.walls)
 
     def start(self) -> None:
         self.walls.start()
 
     async def close(self) -> None:
+        await self.control.close()
         await self.walls.close_tasks()

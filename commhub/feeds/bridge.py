@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from commhub.conference import INGRESS
+from commhub.errors import Unavailable
 from commhub.media.messages import BridgeSnapshot, Message, Pull
 
 KINDS = ("rtsp", "gb28181")
@@ -31,6 +32,8 @@ class Bridge:
         self.kind, self._hearing = kind, hearing
         self._tell: Callable[[Message], None] | None = None
         self.strangers: set[str] = set()
+        #: Asks over the link; set by whoever makes it.
+        self.asking: Callable[[Message, float], Awaitable[Message]] | None = None
 
     @property
     def up(self) -> bool:
@@ -40,6 +43,12 @@ class Bridge:
         """Lost while it is away: whoever cares tells it again when it comes."""
         if self._tell is not None:
             self._tell(message)
+
+    async def ask(self, message: Message, within: float = 10.0) -> Message:
+        """The bridge's answer or its refusal; Unavailable while it is away or silent."""
+        if self.asking is None or not self.up:
+            raise Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。")
+        return await self.asking(message, within)
 
     def end_strangers(self) -> None:
         for source in sorted(self.strangers):
