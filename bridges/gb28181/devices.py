@@ -51,7 +51,7 @@ class Device:
     online: bool = False
     since: int = 0
     heard_at: float = 0.0
-    watched: bool = False  # a clock waits for its silence
+    watched_until: float = float("inf")  # when its clock rings
     heart: Heartbeat = field(default_factory=Heartbeat)
     version: str = ""
     agent: str = ""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from bridges.gb28181 import codes, times, versions
 from bridges.gb28181.devices import REASONS, Device, Heartbeat
 from bridges.gb28181.outs import Clocks, Forget, Learn, Offline, Online, Out, Respond, Tell
+from bridges.gb28181.register import Entry
 from bridges.sip.digest import Credentials, Server, Verdict
 from bridges.sip.fields import Uri
 from bridges.sip.message import Request, Response
@@ -55,7 +56,7 @@ class Registrar:
         outs: list[Out],
         counts: Counter[str],
         began: Callable[[Device, bool, float], None],
-        ended: Callable[[Device], None],
+        ended: Callable[[Device, float], None],
     ) -> None:
         self.devices: dict[str, Device] = {}
         self._digest, self._policy, self._utc, self._token = digest, policy, utc, token
@@ -64,6 +65,8 @@ class Registrar:
         self._wrong = Rates(WRONG_PER_SECOND, WRONG_BURST)
         self._all_wrong = Rates(ALL_WRONG_PER_SECOND, ALL_WRONG_BURST)
         self._seen: dict[str, float] = {}
+        self._restored: dict[str, tuple[Entry, Flow, float]] = {}
+        self._hosts: Counter[str] = Counter()  # where registered devices live, and how many
         self._seen_rate = Rates(SEEN_PER_SECOND, SEEN_BURST, 1)
 
     # ---- who may
@@ -74,17 +77,37 @@ class Registrar:
         for code in set(self.devices) - set(admitted):
             gone = self.devices.pop(code)
             if gone.registered:
-                self._end(gone)
+                self._end(gone, now)
         for code, one in admitted.items():
             device = self.devices.get(code)
             if device is None:
                 self.devices[code] = Device(one)
                 self._seen.pop(code, None)
+                self._again(self.devices[code], now)
                 continue
             changed = (device.terms.password, device.terms.algorithm) != (one.password, one.algorithm)
             device.terms = one
             if changed and device.registered:
-                self.gone(device, "changed")
+                self.gone(device, "changed", now)
+
+    def restore(self, entry: Entry, flow: Flow, clock: float, now: float) -> None:
+        """Of the process before this one. ``clock`` are Unix seconds."""
+        self._restored[entry.device] = (entry, flow, clock - now)
+
+    def _again(self, device: Device, now: float) -> None:
+        """It is admitted: if it was registered, it is, until it misses its heartbeats."""
+        entry, flow, ahead = self._restored.pop(device.device, (None, None, 0.0))
+        if entry is None or flow is None or entry.ends - ahead <= now:
+            return
+        device.flow, device.host, device.call_id = flow, flow.host, entry.call_id
+        device.registered, device.registered_at, device.expires = True, now, entry.ends - ahead - now
+        device.version, device.agent, device.name = entry.version, entry.agent, entry.name
+        device.manufacturer, device.model, device.firmware = entry.manufacturer, entry.model, entry.firmware
+        device.heart.seconds = entry.heartbeat
+        self._hosts[flow.host] += 1
+        self._outs.append(Learn(device.device, flow))
+        self._alive(device, now)
+        self._began(device, False, now)
 
     # ---- REGISTER
 
@@ -123,9 +146,7 @@ class Registrar:
             self._counts["malformed"] += 1
             return None, ""
         algorithms = [device.terms.algorithm]
-        verdict = self._digest.verify(
-            credentials, device.terms.password, request.method, flow.host, now, algorithms=algorithms
-        )
+        verdict = self._digest.verify(credentials, device.terms.password, request.method, flow.host, now, algorithms=algorithms)
         if verdict is Verdict.WRONG and not self._digest.gave(credentials.nonce, flow.host, now):
             return None, ""  # perhaps not even sent from there: it counts against nobody
         return verdict, credentials.algorithm
@@ -134,9 +155,7 @@ class Registrar:
         self._counts["stale nonces" if stale else "challenges"] += 1
         algorithm = device.terms.algorithm
         # Devices of 2011 and 2016 know the form without qop; who knows SHA-256 knows qop too.
-        headers = self._digest.challenge(
-            asked.flow.host, now, stale=stale, algorithms=[algorithm], qop=algorithm != "MD5"
-        )
+        headers = self._digest.challenge(asked.flow.host, now, stale=stale, algorithms=[algorithm], qop=algorithm != "MD5")
         self._respond(asked, 401, headers=[("WWW-Authenticate", one) for one in headers])
 
     def _brake(self, device: Device, flow: Flow, now: float) -> float:
@@ -168,7 +187,7 @@ class Registrar:
             contact = ("Contact", f"<sip:{self._policy.redirect}>")
             self._respond(asked, 302, headers=[contact, ("Expires", str(EXPIRES))])
             if device.registered:
-                self.gone(device, "moved")
+                self.gone(device, "moved", now)
             return
         said = request.expires
         expires = EXPIRES if said is None else said and min(max(said, LEAST_EXPIRES), MOST_EXPIRES)
@@ -179,7 +198,7 @@ class Registrar:
         if not expires:
             self._counts["sign-outs"] += 1
             if device.registered:
-                self.gone(device, "signed_out")
+                self.gone(device, "signed_out", now)
             return
         self._enter(device, asked, expires, now)
 
@@ -187,6 +206,9 @@ class Registrar:
         flow, call_id = asked.flow, asked.request.call_id
         fresh = not device.registered
         restarted = not fresh and not self._refreshes(device, flow, call_id, now)
+        if device.registered:
+            self._leaves(device.host)
+        self._hosts[flow.host] += 1
         device.host, device.flow, device.call_id = flow.host, flow, call_id
         device.registered, device.registered_at, device.expires = True, now, expires
         self._counts["registrations"] += 1
@@ -197,7 +219,7 @@ class Registrar:
             device.heart.pause()
         if restarted:
             self._counts["restarts"] += 1
-            self._ended(device)
+            self._ended(device, now)
             self._outs.append(Offline(device.device))
         self._alive(device, now, tell=fresh or restarted)
         if fresh or restarted:
@@ -221,6 +243,10 @@ class Registrar:
         device = self.devices.get(code)
         return device if device is not None and device.registered and device.host == flow.host else None
 
+    def here(self, flow: Flow) -> bool:
+        """Whether a registered device lives at that address."""
+        return flow.host in self._hosts
+
     def heard(self, device: Device, flow: Flow, now: float, *, beat: bool = False) -> None:
         """A message of it was believed. Where it is reached follows its port and, once a connection is gone, the next one; what
         it sends by the other transport (long messages by TCP) does not move it."""
@@ -240,22 +266,28 @@ class Registrar:
             device.online, device.since, device.code = True, self._utc(), ""
         if came or tell:
             self._outs += [Tell(device.state()), Online(device.device)]
-        if not device.watched:
-            device.watched = True
-            self._clocks.at(min(device.silent_at, device.ends_at + EXPIRY_GRACE), lambda at: self._watch(device, at))
+        self._arm(device)
 
-    def _watch(self, device: Device, now: float) -> None:
-        device.watched = False
+    def _arm(self, device: Device) -> None:
+        """One clock that counts for each device: the earliest."""
+        ends = device.ends_at + EXPIRY_GRACE
+        due = min(device.silent_at, ends) if device.online else ends
+        if due < device.watched_until:
+            device.watched_until = due
+            self._clocks.at(due, lambda at: self._watch(device, due, at))
+
+    def _watch(self, device: Device, due: float, now: float) -> None:
+        if device.watched_until != due:
+            return
+        device.watched_until = float("inf")
         if not device.registered or self.devices.get(device.device) is not device:
             return
         if now >= device.ends_at + EXPIRY_GRACE:
-            self.gone(device, "expired")
+            self.gone(device, "expired", now)
             return
         if device.online and now >= device.silent_at:
             self.lose(device, "silent")
-        due = device.silent_at if device.online else device.ends_at + EXPIRY_GRACE
-        device.watched = True
-        self._clocks.at(min(due, device.ends_at + EXPIRY_GRACE), lambda at: self._watch(device, at))
+        self._arm(device)
 
     def lost(self, flow: Flow, peers: Iterable[str]) -> None:
         """A TCP connection is gone, by which these were learned."""
@@ -275,24 +307,30 @@ class Registrar:
         log.warning("device lost", device=device.device, code=code)
         self._outs += [Tell(device.state()), Offline(device.device)]
 
-    def gone(self, device: Device, code: str) -> None:
+    def gone(self, device: Device, code: str, now: float) -> None:
         """Not registered any more."""
-        device.registered = False
         if device.online:
             self.lose(device, code)
         elif device.code != code:
             device.code = code
             device.text, device.text_zh = REASONS[code]
             self._outs.append(Tell(device.state()))
-        self._end(device)
+        self._end(device, now)
 
-    def _end(self, device: Device) -> None:
+    def _end(self, device: Device, now: float) -> None:
         if device.online:  # it is not admitted any more
             self._outs.append(Offline(device.device))
+        if device.registered:
+            self._leaves(device.host)
         device.registered = device.online = False
         device.flow = None
-        self._ended(device)
+        self._ended(device, now)
         self._outs.append(Forget(device.device))
+
+    def _leaves(self, host: str) -> None:
+        self._hosts[host] -= 1
+        if self._hosts[host] <= 0:
+            del self._hosts[host]
 
     # ----
 
