@@ -16,6 +16,8 @@ from commhub.settings import Settings
 
 MEDIA_FILES = 4096  # above all TCP connections of clients that UDP does not reach
 
+BRIDGE_FILES = 16384  # SIP connections of devices, and two or three sockets for each camera that is watched
+
 
 def media(settings: Settings, index: int) -> Coroutine[Any, Any, None]:
     """``commhub media --index n``: packets."""
@@ -30,13 +32,31 @@ def media(settings: Settings, index: int) -> Coroutine[Any, Any, None]:
 
 
 def bridge(settings: Settings, kind: str) -> Coroutine[Any, Any, None]:
-    """``commhub bridge --kind rtsp``: a foreign world."""
+    """``commhub bridge --kind …``: a foreign world."""
+    if kind == "gb28181":
+        return _gb28181(settings)
     from bridges import process
 
     if kind != "rtsp":
         raise Invalid(f"There is no bridge of the kind {kind}.", f"没有 {kind} 类型的桥接。")
     machine.wait_turn(settings.run_dir / f"bridge-{kind}.turn")
     return process.run(settings.run_dir, f"bridge-{kind}", settings.bridges.allow)
+
+
+def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
+    """Cameras behind devices that call in."""
+    from bridges.gb28181 import process
+    from bridges.gb28181.calls import Place
+    from bridges.gb28181.registrar import Policy
+    from bridges.gb28181.server import Options
+    from commhub.addresses import AllowList
+
+    said = settings.gb28181
+    place = Place(host=said.media_address, ports=said.ports, allow=AllowList(settings.bridges.allow))
+    options = Options(said.id, said.domain, said.hosts, said.port, Policy(said.date, said.redirect))
+    machine.allow_files(BRIDGE_FILES)
+    machine.wait_turn(settings.run_dir / "bridge-gb28181.turn")
+    return process.run(settings.run_dir, options, place)
 
 
 def record(settings: Settings) -> Coroutine[Any, Any, None]:

@@ -46,9 +46,10 @@ app = App(
 )
 config = App(name="config", help="配置 / settings.")
 app.command(config)
+app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / devices that are not there.")
 
 # The kinds of bridges there are; each is a process of its own.
-BRIDGES = ("rtsp",)
+BRIDGES = ("rtsp", "gb28181")
 NICE = 5  # of everything but media: packets come first
 CAMERA_PORT = 8554
 
@@ -177,10 +178,11 @@ def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> li
     listening = [word for one in listeners for word in ("--listening", str(one.fileno()))]
     program = (sys.executable, "-m", "commhub")
     workers = [("media", "--index", str(index)) for index in range(settings.media.workers)]
+    bridges = [kind for kind in BRIDGES if kind != "gb28181" or settings.gb28181.enabled]
     return [
         *(Child(f"media-{words[-1]}", (*program, *words), spare=True) for words in workers),
         Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
-        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in BRIDGES),
+        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in bridges),
         Child("record-0", (*program, "record"), NICE),
     ]
 
@@ -326,7 +328,7 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
     print("正在准备示例城市… / preparing the sample city…", flush=True)
     made = _sample(settings, camera_port)
     camera = made["camera"]
-    simulator = [sys.executable, "-m", "bridges.simulator", "--port", str(camera_port), "--user", camera["user"]]
+    simulator = [sys.executable, "-m", "commhub", "simulate", "rtsp", "--port", str(camera_port), "--user", camera["user"]]
     secret = {"CAMERA_PASSWORD": camera["password"]}
 
     def ready() -> bool:

@@ -104,6 +104,7 @@ class Server:
         found = self._register.read()
         ways = {one.device: self.endpoint.towards(one.host, one.port) for one in found}
         self._do(self.platform.restore(found, ways, time.time(), self._now()))
+        self.media.begin()
         self._tasks.spawn(self._keep_register(), "register")
         return port
 
