@@ -200,8 +200,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             for name, part in (
                 ("bridge-rtsp", Users(feeds.bridge("rtsp"), entrances)),
                 ("record-0", Users(recordings, ordered)),
+                ("bridge-gb28181", Users(feeds.bridge("gb28181"))),
             )
+            if name != "bridge-gb28181" or settings.gb28181.enabled
         ]  # fmt: skip
+        for link in links:
+            if link.name == "bridge-gb28181":
+                feeds.bridge("gb28181").asking = link.ask
         for link in links:
             link.start()
             stack.push_async_callback(link.close)
