@@ -68,12 +68,6 @@ class ChildLink:
         self._link: Link | None = None
         self.counters: dict[str, float] = {}  # as the process last said
 
-    async def ask(self, message: Message, within: float = 10.0) -> Message:
-        """The process's answer or its refusal; Unavailable while it is away or silent."""
-        if self._link is None:
-            raise Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。")
-        return await self._link.ask(message, within)
-
     def start(self) -> None:
         self._tasks.spawn(self._run(), "dial")
 
