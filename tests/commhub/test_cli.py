@@ -277,16 +277,26 @@ async def sample(settings, camera_port):
     return {"sign_ins": [one], "camera": {"name": "东口", "user": "cam", "password": "s3cret"}}
 """
 
+FAKE_SIMULATOR = """
+import time
+from cyclopts import App
+
+simulate = App(name="simulate")
+
+@simulate.command
+def rtsp(*, port: int, user: str):
+    time.sleep(60)
+"""
+
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """A folder in which `python -m commhub` is ours, except for the parts of a hub and the simulator."""
     (tmp_path / "fake.py").write_text(FAKE_APP)
-    (tmp_path / "bridges").mkdir()
-    (tmp_path / "bridges" / "__init__.py").touch()
-    (tmp_path / "bridges" / "simulator.py").write_text("import time; time.sleep(60)")
+    (tmp_path / "simulated.py").write_text(FAKE_SIMULATOR)
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys, fake, commhub\n"
+        "import sys, fake, simulated, commhub\n"
+        "sys.modules['commhub.simulate'] = commhub.simulate = simulated\n"
         "sys.modules['commhub.app'] = commhub.app = fake\n"
         "sys.modules['commhub.children'] = commhub.children = fake\n"
     )

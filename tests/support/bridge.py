@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bridges import process
-from bridges.simulator import Camera, Options
+from bridges.simulated.rtsp import Camera, Options
 from bridges.timeline import signed32, unwrap
 from commhub.media.link import Link, dial
 from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState

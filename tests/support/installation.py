@@ -134,7 +134,7 @@ class Installation:
 
     async def start_camera(self) -> None:
         self._camera = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bridges.simulator", "--port", str(self.camera_port),
+            sys.executable, "-m", "commhub", "simulate", "rtsp", "--port", str(self.camera_port),
             "--user", self.camera["user"], env={**os.environ, "CAMERA_PASSWORD": self.camera["password"]},
             cwd=REPOSITORY, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
