@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from commhub.api import consultations, control, directory, openapi, pages, recordings, session, walls
+from commhub.api import cards, consultations, control, directory, openapi, pages, recordings, session, walls
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
@@ -72,6 +72,7 @@ class Api:
             *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,
+            *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,
             *walls.routes(self.gate, parts.desk.walls).all,
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from commhub.auth import Auth
 from commhub.conference import Conference
 from commhub.control import Control
+from commhub.desk.card import Cards
 from commhub.desk.walls import Walls
 from commhub.desk.watching import Watching
 from commhub.directory import Directory
@@ -27,6 +28,7 @@ class Desk:
     ) -> None:
         self.walls = Walls(store, auth, directory, feeds, conference, key)
         self.control = Control(store, events, directory, feeds.bridge("gb28181"))
+        self.cards = Cards(store, directory, feeds)
         self.watching = Watching(store, feeds, self.walls)
 
     def start(self) -> None:

@@ -35,6 +35,8 @@ EXPECTED = {
     "DELETE /consultations/{id}/cameras/{camera_id}": "dispatcher admin",
     "POST /consultations/{id}/recording": "dispatcher admin",
     "GET /consultations/{id}/stats": "dispatcher admin",
+    "GET /cameras/{id}/diagnosis": "dispatcher admin",
+    "POST /cameras/{id}/retry": "dispatcher admin",
     "POST /cameras/{id}/lock": "dispatcher admin",
     "DELETE /cameras/{id}/lock": "dispatcher admin",
     "GET /cameras/{id}/presets": "dispatcher admin",
