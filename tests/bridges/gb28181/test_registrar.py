@@ -10,7 +10,7 @@ from bridges.gb28181 import outs
 from bridges.gb28181.registrar import Policy
 from bridges.sip.transaction import Flow
 from commhub.media.messages import DeviceSeen, DeviceState, Terms
-from tests.support.gb28181 import DEVICE, DOMAIN, FLOW, PLATFORM, Camera, Table
+from tests.support.gb_platform import DEVICE, DOMAIN, FLOW, PLATFORM, Camera, Table
 
 OTHER = "34020000001110000002"
 
