@@ -1,5 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { AlarmCards } from '../cameras/AlarmCards'
 import { Consultations } from '../consultations/Consultations'
 import { RingCards } from '../consultations/RingCards'
 import { HubError } from '../hub/http'
@@ -12,9 +13,10 @@ import { KeyHelpHost } from './keyhelp'
 import { navigate, usePath } from './router'
 import { Shell } from './Shell'
 
-// The room brings the media library with it, review its player: neither is needed to sign in.
+// The room and the cameras bring the media library with them, review its player: none of them is needed to sign in.
 const Room = lazy(() => import('../room/Room'))
 const RecordingList = lazy(() => import('../review/RecordingList'))
+const Cameras = lazy(() => import('../cameras/Cameras'))
 const Review = lazy(() => import('../review/Review'))
 
 const queries = new QueryClient({
@@ -49,6 +51,7 @@ export function App() {
         {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
       </Suspense>
       {session && <RingCards />}
+      {session && <AlarmCards />}
       <KeyHelpHost />
       <Toasts />
     </QueryClientProvider>
@@ -62,6 +65,12 @@ function Page({ path }: { path: string }): ReactNode {
   if (section === 'room' && id) return <Room key={id} id={id} />
   if (section === 'review')
     return <Shell>{id ? <Review key={id} id={decodeURIComponent(id)} /> : <RecordingList />}</Shell>
+  if (section === 'cameras')
+    return (
+      <Shell>
+        <Cameras />
+      </Shell>
+    )
   if (section === 'consultations') return <Shell>{<Consultations />}</Shell>
   return path === '/' || path === '/signin' ? null : (
     <Shell>
@@ -73,7 +82,7 @@ function Page({ path }: { path: string }): ReactNode {
 /** Where somebody wanted to go before he had to sign in; never another site. */
 function nextPath(): string {
   const wanted = new URLSearchParams(location.search).get('next') ?? ''
-  return /^\/(room|review|consultations)(\/|$)/.test(wanted) ? wanted : '/consultations'
+  return /^\/(room|review|consultations|cameras|admin)(\/|$)/.test(wanted) ? wanted : '/consultations'
 }
 
 /** Asks who we are until there is an answer. True while there is none. */

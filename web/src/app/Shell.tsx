@@ -31,6 +31,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const t = useT()
   const path = usePath()
   const mayReview = useCan('recording.list')
+  const maySee = useCan('camera.open')
   const tab = (href: string, label: string) => (
     <Link href={href} aria-current={path.startsWith(href) ? 'page' : undefined}>
       {label}
@@ -45,6 +46,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Brand />
         <nav aria-label={t('app.nav')}>
           {tab('/consultations', t('app.consultations'))}
+          {maySee && tab('/cameras', t('app.cameras'))}
           {mayReview && tab('/review', t('app.review'))}
         </nav>
         <span className="grow" />

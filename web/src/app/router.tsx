@@ -16,14 +16,18 @@ export function navigate(path: string, replace = false): void {
   changed()
 }
 
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
 export function usePath(): string {
-  return useSyncExternalStore(
-    listener => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-    () => location.pathname,
-  )
+  return useSyncExternalStore(subscribe, () => location.pathname)
+}
+
+/** What stands behind the path: `?open=…`. */
+export function useAddress(): string {
+  return useSyncExternalStore(subscribe, () => location.search)
 }
 
 /** A link within the page; with a modifier key or the middle button the browser does its usual. */

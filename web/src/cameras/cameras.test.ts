@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import type { Camera, CameraQuery, DeviceRecording, TreeNode } from '../hub/cameraTypes'
+import type { Alarm, CameraDiagnosis, DeviceRecording } from '../hub/cameraTypes'
 import { TestPlatform } from '../hub/testing'
+import { gravest, kept, readAlarm, withAlarm } from './alarms.model'
 import { dayOf, headAt, momentAt, nextSpeed, pieces, playable, share, turned } from './day.model'
+import { asText } from './diagnosis.model'
 import { again, Mover } from './mover.model'
-import { hits, initialsOf, syllables } from './pinyin.model'
 import { advance, due, prefetch, type Run, screen, step as stepRound } from './rounds.model'
-import { bitrate, openingSeconds, thousands, tileState } from './tile.model'
-import { CameraTree, noFilter, parentOf, type Row, step, windowOf } from './tree.model'
+import { camera } from './testing'
+import { bitrate, openingSeconds, spotSize, thousands, tileState } from './tile.model'
 import {
   close,
   emptyWall,
@@ -23,230 +24,7 @@ import {
   turn,
   type Wall,
 } from './wall.model'
-
-const camera = (id: string, name = id, more: Partial<Camera> = {}): Camera => ({
-  id,
-  name,
-  place: null,
-  org: { id: 'o', name: '市水务局', short: '水务' },
-  label: 'internal',
-  state: 'idle',
-  reason: null,
-  protocol: 'gb28181',
-  online: true,
-  ptz: true,
-  sub: true,
-  node_id: null,
-  path: ['市水务局', '临江大堤'],
-  position: null,
-  alarm: false,
-  may: ['open', 'move'],
-  ...more,
-})
-
-const marked = (text: string, q: string) => hits(text, q).map(hit => text.slice(hit.from, hit.to))
-
-describe('what a search hit', () => {
-  it('marks initials, spelt syllables, plain words and digits', () => {
-    expect(marked('临江大堤 K12', 'ljdd')).toEqual(['临江大堤'])
-    expect(marked('临江大堤 K12', 'linjiang')).toEqual(['临江'])
-    expect(marked('青石桥下穿 西口', '石桥')).toEqual(['石桥'])
-    expect(marked('临江大堤 K12', 'k12')).toEqual(['K12'])
-    expect(marked('临江大堤 K12', 'ljdd k1')).toEqual(['临江大堤', 'K1'])
-    expect(marked('长江大道', 'cjdd')).toEqual(['长江大道'])
-    expect(marked('长江大道', 'zjdd')).toEqual(['长江大道'])
-  })
-
-  it('marks nothing when it cannot say where', () => {
-    expect(marked('临江大堤', 'xyz')).toEqual([])
-    expect(marked('临江大堤', '')).toEqual([])
-    expect(marked('临江大堤', '江江')).toEqual([])
-  })
-
-  it('knows with which letters a character begins', () => {
-    expect([...'临江安吧重一K'].map(initialsOf)).toEqual(['l', 'j', 'a', 'b', 'zc', 'y', 'k'])
-  })
-
-  it('reads syllables, the longest first, and gives up on what is none', () => {
-    expect(syllables('linjiangdadi')).toEqual(['lin', 'jiang', 'da', 'di'])
-    expect(syllables('zhuangshi')).toEqual(['zhuang', 'shi'])
-    expect(syllables('ljdd')).toBeUndefined()
-    const before = Date.now()
-    expect(syllables(`${'a'.repeat(60)}x`)).toBeUndefined()
-    expect(Date.now() - before).toBeLessThan(1000)
-  })
-})
-
-class Catalogue {
-  asked: CameraQuery[] = []
-  parents: string[] = []
-  fail = false
-  constructor(
-    private readonly tree: Record<string, TreeNode[]>,
-    private readonly cameras: Record<string, Camera[]>,
-  ) {}
-  nodes = async (parent: string) => {
-    this.parents.push(parent)
-    if (this.fail) throw new Error('no')
-    return { items: this.tree[parent] ?? [], next: null }
-  }
-  find = async (query: CameraQuery) => {
-    this.asked.push(query)
-    const all = query.node
-      ? (this.cameras[query.node] ?? [])
-      : Object.values(this.cameras)
-          .flat()
-          .filter(one => one.name.includes(query.q ?? ''))
-    const from = Number(query.cursor ?? 0)
-    const items = all.slice(from, from + (query.limit ?? 50))
-    const next = from + items.length < all.length ? String(from + items.length) : null
-    return { items, next, total: all.length }
-  }
-}
-
-const node = (id: string, name: string, more: Partial<TreeNode> = {}): TreeNode => ({
-  id,
-  kind: 'region',
-  name,
-  parent_id: null,
-  online: 1,
-  total: 2,
-  leaf: false,
-  ...more,
-})
-
-const settle = () => new Promise(done => setTimeout(done, 0))
-const names = (rows: readonly Row[]) =>
-  rows.map(row => {
-    const text =
-      row.kind === 'node'
-        ? row.node.name
-        : row.kind === 'camera'
-          ? row.camera.name
-          : row.kind === 'group'
-            ? row.name
-            : ''
-    return `${' '.repeat(row.depth)}${row.kind} ${text}`.trimEnd()
-  })
-
-describe('the tree', () => {
-  const many = Array.from({ length: 450 }, (_, i) => camera(`m${i}`))
-  const make = () =>
-    new Catalogue(
-      {
-        '': [node('w', '市水务局'), node('x', '雪亮工程', { leaf: true, total: 450 })],
-        w: [node('d', '临江大堤', { leaf: true })],
-      },
-      { d: [camera('k8', '临江大堤 K08'), camera('k12', '临江大堤 K12')], x: many },
-    )
-
-  it('loads a node when it is opened, and what is below it only then', async () => {
-    const source = make()
-    const tree = new CameraTree(source)
-    tree.start()
-    await settle()
-    expect(names(tree.snapshot().rows)).toEqual(['node 市水务局', 'node 雪亮工程'])
-    expect(source.asked).toEqual([])
-    expect(tree.snapshot().total).toBe(452)
-    tree.toggle('w')
-    await settle()
-    tree.toggle('d')
-    await settle()
-    expect(names(tree.snapshot().rows)).toEqual([
-      'node 市水务局',
-      ' node 临江大堤',
-      '  camera 临江大堤 K08',
-      '  camera 临江大堤 K12',
-      'node 雪亮工程',
-    ])
-    expect(source.parents).toEqual(['', 'w'])
-    tree.toggle('w')
-    expect(names(tree.snapshot().rows)).toEqual(['node 市水务局', 'node 雪亮工程'])
-    expect(tree.known('k12')?.name).toBe('临江大堤 K12')
-  })
-
-  it('brings many cameras a page at a time, each page once', async () => {
-    const source = make()
-    const tree = new CameraTree(source)
-    tree.start()
-    await settle()
-    tree.toggle('x')
-    await settle()
-    expect(tree.snapshot().rows.length).toBe(2 + 200 + 1)
-    tree.more('x')
-    tree.more('x')
-    await settle()
-    expect(tree.snapshot().rows.length).toBe(2 + 400 + 1)
-    tree.more('x')
-    await settle()
-    expect(tree.snapshot().rows.length).toBe(2 + 450)
-    expect(source.asked.length).toBe(3)
-  })
-
-  it('shows what was found under the names above it, and counts it', async () => {
-    const tree = new CameraTree(make())
-    tree.start()
-    tree.setFilter({ ...noFilter, q: 'K' })
-    await settle()
-    expect(names(tree.snapshot().rows)).toEqual([
-      'group 市水务局',
-      ' group 临江大堤',
-      '  camera 临江大堤 K08',
-      '  camera 临江大堤 K12',
-    ])
-    expect(tree.snapshot().found).toBe(2)
-    tree.setFilter(noFilter)
-    expect(tree.snapshot().found).toBeUndefined()
-  })
-
-  it('lets a late answer to an old question go', async () => {
-    const source = make()
-    const slow: (() => void)[] = []
-    const tree = new CameraTree({
-      nodes: source.nodes,
-      find: async query => {
-        if (query.q === 'K08') await new Promise<void>(done => slow.push(done))
-        return source.find(query)
-      },
-    })
-    tree.setFilter({ ...noFilter, q: 'K08' })
-    tree.setFilter({ ...noFilter, q: 'K12' })
-    await settle()
-    for (const go of slow) go()
-    await settle()
-    expect(names(tree.snapshot().rows)).toEqual(['group 市水务局', ' group 临江大堤', '  camera 临江大堤 K12'])
-  })
-
-  it('says what failed where it failed, and tries again', async () => {
-    const source = make()
-    source.fail = true
-    const tree = new CameraTree(source)
-    tree.start()
-    await settle()
-    expect(names(tree.snapshot().rows)).toEqual(['problem'])
-    source.fail = false
-    tree.again('')
-    await settle()
-    expect(tree.snapshot().rows.length).toBe(2)
-  })
-
-  it('moves the mark over rows one can use', () => {
-    const rows = [
-      { kind: 'group', key: '1', depth: 0, name: 'a', count: 0 },
-      { kind: 'camera', key: '2', depth: 1, camera: camera('1') },
-      { kind: 'more', key: '3', depth: 1, of: '' },
-    ] satisfies Row[]
-    expect(step(rows, -1, 1)).toBe(1)
-    expect(step(rows, 1, 1)).toBe(1)
-    expect(parentOf(rows, 1)).toBe(1)
-  })
-
-  it('draws the rows in sight and a few more of fifty thousand', () => {
-    expect(windowOf(50_000, 32, 0, 640)).toEqual({ from: 0, to: 28 })
-    expect(windowOf(50_000, 32, 32_000, 640)).toEqual({ from: 992, to: 1028 })
-    expect(windowOf(3, 32, 0, 640)).toEqual({ from: 0, to: 3 })
-  })
-})
+import { zoomOf } from './zoom.model'
 
 const filled = (cameras: string[], size: Wall['size'] = 4): Wall =>
   cameras.reduce((wall, id) => open(wall, id), resize(emptyWall, size))
@@ -428,5 +206,102 @@ describe('a round', () => {
     expect(due({ ...run, paused: true }, 0)).toBeUndefined()
     expect(due({ ...run, tiles: 9 }, 0)).toBeUndefined()
     expect(advance({ ...run, paused: true }, 99_999).at).toBe(0)
+  })
+})
+
+const box = (x0: number, y0: number, x1: number, y1: number) => ({ from: { x: x0, y: y0 }, to: { x: x1, y: y1 } })
+
+describe('a frame on the picture', () => {
+  it('is told in pixels of the picture, without the bars beside it', () => {
+    // A 16:9 picture in a square element of 320: 320×180, bars of 70 above and below.
+    const zoom = zoomOf(box(80, 100, 240, 190), 320, 320, 1920, 1080)
+    expect(zoom?.verb).toBe('zoom_to')
+    expect(zoom?.values).toEqual({ length: '320', width: '180', x: '160', y: '75', length_x: '160', length_y: '90' })
+  })
+  it('zooms out when it is drawn backwards, and is nothing when it is a click or beside the picture', () => {
+    expect(zoomOf(box(240, 190, 80, 100), 320, 320, 1920, 1080)?.verb).toBe('zoom_from')
+    expect(zoomOf(box(100, 100, 104, 104), 320, 320, 1920, 1080)).toBeUndefined()
+    expect(zoomOf(box(10, 5, 300, 60), 320, 320, 1920, 1080)).toBeUndefined()
+    expect(zoomOf(box(0, 0, 99, 99), 320, 320, 0, 0)).toBeUndefined()
+  })
+  it('lies on a tile as large as fits, with its strip under the picture', () => {
+    for (const side of [1, 2, 3, 4, 5]) {
+      const size = spotSize(1240, 860, side)
+      expect(size.width * side + 8 * (side - 1)).toBeLessThanOrEqual(1240)
+      expect(size.height * side + 8 * (side - 1)).toBeLessThanOrEqual(860)
+    }
+    expect(spotSize(0, 0, 4)).toEqual({ width: 0, height: 0 })
+  })
+})
+
+const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
+  id,
+  camera: { id: 'c', name: '临江大堤 K12', org_name: '市水务局' },
+  device: { id: 'd', name: '录像机' },
+  level: 2,
+  kind: 'water',
+  text: '水位越警戒',
+  at: '2026-07-13T15:34:00Z',
+  state: 'new',
+  confirmed_by: null,
+  position: null,
+  ...more,
+})
+
+describe('alarms', () => {
+  it('come to the front once, change in place, and go when they are confirmed', () => {
+    let all = withAlarm([], alarm('a'))
+    all = withAlarm(all, alarm('b'))
+    all = withAlarm(all, alarm('a', { text: '又一次' }))
+    expect(all.map(one => [one.id, one.text])).toEqual([
+      ['b', '水位越警戒'],
+      ['a', '又一次'],
+    ])
+    expect(withAlarm(all, alarm('b', { state: 'confirmed' })).map(one => one.id)).toEqual(['a'])
+    for (let i = 0; i < 100; i += 1) all = withAlarm(all, alarm(`x${i}`))
+    expect(all.length).toBe(kept)
+  })
+  it('mark a camera with its gravest open one', () => {
+    const found = gravest([
+      alarm('a', { level: 3 }),
+      alarm('b', { level: 1 }),
+      alarm('c', { level: 1, state: 'confirmed' }),
+      alarm('d', { level: 4, camera: null }),
+    ])
+    expect([...found.values()].map(one => one.id)).toEqual(['b'])
+  })
+  it('are read from events, nonsense is none', () => {
+    expect(readAlarm({ alarm: alarm('a') })?.id).toBe('a')
+    for (const data of [null, 7, {}, { alarm: null }, { alarm: { id: 7 } }, { alarm: { ...alarm('a'), level: 9 } }])
+      expect(readAlarm(data)).toBeUndefined()
+  })
+})
+
+describe('the diagnosis', () => {
+  it('is copied as text somebody else can read', () => {
+    const found: CameraDiagnosis = {
+      camera_id: 'c',
+      at: '2026-07-13T15:40:51Z',
+      code: 'no_media',
+      text: '没有收到视频数据。',
+      advice: '防火墙没有放行端口。',
+      steps: [
+        { name: '设备已注册', state: 'done', text: '来自 10.0.0.1', seconds: 0 },
+        { name: '没有收到视频数据', state: 'failed', text: '0 包', seconds: 15.31 },
+        { name: '解析画面', state: 'skipped', text: '没有数据', seconds: 0 },
+      ],
+      attempts: [{ way: 'UDP', port: 30218, seconds: 5, packets: 0, code: 'no_media', sender: '', ssrc: 100000132 }],
+      neighbours: [],
+      last_success: null,
+      owner: { org_name: '云湖区' },
+    }
+    const text = asText(camera('c', 'K3 泵站 02'), found)
+    for (const part of [
+      'K3 泵站 02',
+      '✗ 没有收到视频数据 15.31 s',
+      '– 解析画面 —',
+      'UDP :30218 0 packets 5.0 s no_media SSRC 100000132',
+    ])
+      expect(text).toContain(part)
   })
 })

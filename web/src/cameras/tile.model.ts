@@ -7,6 +7,9 @@ export type TileState = 'empty' | 'loading' | 'live' | 'frozen' | 'failed' | 'of
 /** ms without a frame until a tile says so. */
 export const frozenAfter = 5000
 
+/** Why the hub left a camera out of the wall. */
+const closed = new Set(['forbidden', 'not_found'])
+
 export interface Known {
   camera: Camera | undefined
   /** The hub said that there is none, or none for this person. */
@@ -22,7 +25,7 @@ export interface Known {
 
 export function tileState(known: Known): TileState {
   const { camera, item } = known
-  if (known.missing) return 'locked'
+  if (known.missing || closed.has(item?.reason?.code ?? '')) return 'locked'
   if (camera && !camera.may.includes('open')) return 'locked'
   // A picture is the best witness of whether there is one.
   if (known.drawn && known.frozenSince === undefined) return 'live'
@@ -46,4 +49,15 @@ export function bitrate(bits: number): string {
 
 export function thousands(count: number): string {
   return String(Math.floor(count)).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** px under every picture for its name: nothing lies over a camera's picture. */
+export const strip = 28
+
+/** The largest tile, picture 16:9 and its strip, of which `side` × `side` fit. */
+export function spotSize(width: number, height: number, side: number, gap = 8): { width: number; height: number } {
+  const byWidth = (width - gap * (side - 1)) / side
+  const byHeight = ((height - gap * (side - 1)) / side - strip) * (16 / 9)
+  const best = Math.floor(Math.max(0, Math.min(byWidth, byHeight)))
+  return { width: best, height: Math.floor((best * 9) / 16) + (best ? strip : 0) }
 }

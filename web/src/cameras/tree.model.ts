@@ -59,6 +59,8 @@ export interface TreeView {
   found: number | undefined
   /** Cameras in the whole tree; undefined until it is known. */
   total: number | undefined
+  /** A search is under way: what is shown is the answer to another question. */
+  stale: boolean
 }
 
 type Source = Pick<CameraApi, 'find' | 'nodes'>
@@ -72,7 +74,7 @@ export class CameraTree {
   /** A new one for every question: a late answer to an old one reaches nobody. */
   private result = fresh()
   private all: number | undefined
-  private view: TreeView = { rows: [], filter: noFilter, found: undefined, total: undefined }
+  private view: TreeView = { rows: [], filter: noFilter, found: undefined, total: undefined, stale: false }
 
   constructor(private readonly source: Source) {}
 
@@ -227,7 +229,13 @@ export class CameraTree {
     const searching = isSearch(this.filter)
     const rows = searching ? this.foundRows() : this.treeRows()
     const found = searching && this.result.loaded ? this.result.total : undefined
-    this.view = { rows, filter: this.filter, found, total: this.all }
+    this.view = {
+      rows,
+      filter: this.filter,
+      found,
+      total: this.all,
+      stale: searching && this.result.loading && !this.result.next,
+    }
     for (const listener of this.listeners) listener()
   }
 

@@ -1,13 +1,19 @@
 let context: AudioContext | undefined
 
-/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. */
-export function startRinging(): () => void {
+/** The page's one sound device; none where the browser has none. */
+function device(): AudioContext | undefined {
   try {
     context ??= new AudioContext()
   } catch {
-    return () => undefined
+    return undefined
   }
-  const sound = context
+  return context
+}
+
+/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. */
+export function startRinging(): () => void {
+  const sound = device()
+  if (!sound) return () => undefined
   const strike = () => {
     // Before the first press on the page the browser keeps it silent; the card shows all the same.
     if (sound.state === 'suspended') void sound.resume()
@@ -18,6 +24,15 @@ export function startRinging(): () => void {
   strike()
   const timer = setInterval(strike, 2400)
   return () => clearInterval(timer)
+}
+
+/** Short falling tones, as many as the alarm is grave: four for the gravest. */
+export function alarmTone(level: number): void {
+  const sound = device()
+  if (!sound) return
+  if (sound.state === 'suspended') void sound.resume()
+  if (sound.state !== 'running') return
+  for (let i = 0; i <= 4 - level; i += 1) tone(sound, i % 2 ? 622 : 831, sound.currentTime + i * 0.22)
 }
 
 function tone(sound: AudioContext, hertz: number, at: number): void {

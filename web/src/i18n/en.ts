@@ -1,4 +1,5 @@
 import { app } from './en/app'
+import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
 import { keys } from './en/keys'
 import { review } from './en/review'
@@ -10,5 +11,6 @@ export const en: Words = {
   ...consultations,
   ...room,
   ...review,
+  ...cameras,
   ...keys,
 }

@@ -1,4 +1,5 @@
 import { app } from './zh/app'
+import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
 import { keys } from './zh/keys'
 import { review } from './zh/review'
@@ -10,6 +11,7 @@ export const zh = {
   ...consultations,
   ...room,
   ...review,
+  ...cameras,
   ...keys,
 }
 

@@ -1,6 +1,6 @@
 /** The one registry of keys: from it come the handlers, the hints on buttons and the table of help. */
 
-export type Scope = 'everywhere' | 'consultations' | 'ring' | 'room' | 'player'
+export type Scope = 'everywhere' | 'consultations' | 'ring' | 'room' | 'player' | 'cameras'
 
 export interface Binding {
   action: string
@@ -14,6 +14,10 @@ export interface Binding {
 }
 
 const bind = (scope: Scope, action: string, ...strokes: string[]): Binding => ({ action, scope, strokes })
+const hold = (scope: Scope, action: string, ...strokes: string[]): Binding => ({
+  ...bind(scope, action, ...strokes),
+  hold: true,
+})
 const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 export const bindings = [
@@ -22,7 +26,7 @@ export const bindings = [
   bind('consultations', 'search', 'Slash'),
   bind('room', 'mic', 'KeyM'),
   bind('room', 'camera', 'KeyV'),
-  { ...bind('room', 'talk', 'Space'), hold: true },
+  hold('room', 'talk', 'Space'),
   bind('room', 'screen', 'KeyS'),
   bind('room', 'bringCamera', 'KeyC'),
   bind('room', 'view', 'KeyG'),
@@ -34,6 +38,20 @@ export const bindings = [
   bind('room', 'tileUp', 'Alt+ArrowUp'),
   bind('room', 'tileDown', 'Alt+ArrowDown'),
   { ...bind('room', 'leave', 'F4'), always: true },
+  bind('cameras', 'cameraSearch', 'Slash'),
+  bind('cameras', 'wallLeft', 'Alt+ArrowLeft'),
+  bind('cameras', 'wallRight', 'Alt+ArrowRight'),
+  bind('cameras', 'wallUp', 'Alt+ArrowUp'),
+  bind('cameras', 'wallDown', 'Alt+ArrowDown'),
+  bind('cameras', 'wallClose', 'Delete'),
+  hold('cameras', 'moveLeft', 'ArrowLeft'),
+  hold('cameras', 'moveRight', 'ArrowRight'),
+  hold('cameras', 'moveUp', 'ArrowUp'),
+  hold('cameras', 'moveDown', 'ArrowDown'),
+  hold('cameras', 'zoomIn', 'Equal', 'Shift+Equal', 'NumpadAdd'),
+  hold('cameras', 'zoomOut', 'Minus', 'NumpadSubtract'),
+  bind('cameras', 'cameraHome', 'Home'),
+  ...digits.map(n => bind('cameras', `preset${n}`, `Alt+Digit${n}`)),
   bind('player', 'play', 'Space', 'KeyK'),
   bind('player', 'back5', 'ArrowLeft'),
   bind('player', 'forward5', 'ArrowRight'),
@@ -83,7 +101,7 @@ export function findBinding(
   focus: Focus,
   single = true,
 ): Binding | undefined {
-  const bare = /^(Key|Digit|Space|Slash|Comma|Period|Bracket)/.test(stroke)
+  const bare = /^(Key|Digit|Space|Slash|Comma|Period|Bracket|Equal|Minus)/.test(stroke)
   const all: readonly Binding[] = bindings
   for (const scope of scopes.toReversed()) {
     const found = all.find(binding => binding.scope === scope && binding.strokes.includes(stroke))
@@ -108,6 +126,8 @@ const names: Record<string, string> = {
   ArrowUp: '↑',
   ArrowDown: '↓',
   Space: 'Space',
+  Equal: '+',
+  Minus: '−',
   'Shift+Slash': '?',
 }
 

@@ -69,6 +69,9 @@ function listen(): void {
   window.addEventListener('keydown', down)
   window.addEventListener('keyup', event => letGo(event.code))
   window.addEventListener('blur', () => letGo())
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) letGo()
+  })
 }
 
 /** While the component is there, the keys of `scope` call `handlers`. */
@@ -97,6 +100,9 @@ const rows: Record<string, [Key, ...string[]]> = {
   frameBack: ['keys.frame', 'frameBack', 'frameForward'],
   eventBack: ['keys.events', 'eventBack', 'eventForward'],
   slower: ['keys.speed', 'slower', 'faster'],
+  wallLeft: ['keys.wallMove', 'wallLeft', 'wallRight', 'wallUp', 'wallDown'],
+  moveLeft: ['keys.move', 'moveLeft', 'moveRight', 'moveUp', 'moveDown'],
+  zoomIn: ['keys.zoom', 'zoomIn', 'zoomOut'],
   nextHit: ['keys.hits', 'nextHit', 'previousHit'],
   start: ['keys.ends', 'start', 'end'],
   playerSearch: ['keys.search', 'playerSearch'],
@@ -116,6 +122,7 @@ function rowsOf(scope: Scope): { key: Key; caps: string[] }[] {
     return [{ key: `keys.${binding.action}` as Key, caps: binding.strokes.map(keyCap) }]
   })
   if (scope === 'room') made.push({ key: 'keys.tileMain', caps: ['Enter'] }, { key: 'keys.esc', caps: ['Esc'] })
+  if (scope === 'cameras') made.push({ key: 'keys.presets', caps: ['Alt 1–9'] })
   if (scope === 'player') made.push({ key: 'keys.solo', caps: ['1–9'] }, { key: 'keys.muteTrack', caps: ['Shift 1–9'] })
   return made
 }

@@ -36,5 +36,13 @@ export const keys: typeof words = {
     fullScreen: 'Full screen',
     solo: 'Hear only person 1–9',
     muteTrack: 'Mute person 1–9',
+    cameras: 'Cameras',
+    cameraSearch: 'Search',
+    wallMove: 'Move between tiles',
+    wallClose: 'Close the tile',
+    move: 'Turn the camera',
+    zoom: 'Zoom',
+    cameraHome: 'Home position',
+    presets: 'Call preset 1–9',
   },
 }

@@ -35,5 +35,13 @@ export const keys = {
     fullScreen: '全屏',
     solo: '只听第 1–9 人',
     muteTrack: '静音第 1–9 人',
+    cameras: '摄像机',
+    cameraSearch: '搜索',
+    wallMove: '在画面格间移动',
+    wallClose: '关闭画面格',
+    move: '转动云台',
+    zoom: '变倍',
+    cameraHome: '回看守位',
+    presets: '调用预置位 1–9',
   },
 }
