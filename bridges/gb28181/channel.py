@@ -13,11 +13,12 @@ from urllib.parse import parse_qs
 
 from bridges.gb28181.ladder import State
 from bridges.gb28181.play import Play
+from bridges.gb28181.replay import Replayer
 from bridges.gb28181.report import Verdict, report
 from bridges.gb28181.stream import Picture
 from bridges.source import Sound, Source, opus
 from commhub import log as logs
-from commhub.errors import Conflict, HubError
+from commhub.errors import Conflict
 from commhub.media.messages import Pull
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logs.get(__name__)
 
 LINGER_SECONDS = 3.0  # a layer that nobody takes any more is kept so long: a wall is being rearranged
+LOCAL_SECONDS = 8 * 3600  # Beijing time
 KEY_FRAME_SECONDS = 1.0  # between two requests for a key frame
 _NO_SUCH_STREAM = {"not_acceptable", "channel_unknown", "refused", "busy", "device_error"}
 _URL = re.compile(r"gb28181://([^/?#\s]{1,64})/([^/?#\s]{1,64})(?:\?(.{0,256}))?")
@@ -62,6 +64,7 @@ class Channel:
         self._asked_at = 0.0
         self._reported: tuple[str, str] = ("", "")
         self._over = False
+        self._replayer: Replayer | None = None
 
     @property
     def plays(self) -> list[Play]:
@@ -90,6 +93,9 @@ class Channel:
         self.source.turn("idle")
 
     def _stop_plays(self) -> None:
+        if self._replayer is not None:
+            self._replayer.close()
+            self._replayer = None
         for timer in self._lingering.values():
             timer.cancel()
         self._lingering.clear()
@@ -132,9 +138,19 @@ class Channel:
                 asyncio.get_running_loop().call_soon(play.fail, Verdict("codec_unsupported", codec))
 
         picture = Picture(self.source, layer, changed, self._ask_key_frame, unfit)
-        play = Play(self._calls, self, self.device, self.channel, picture, self.source.flush, recording=self.recording,
+        play = Play(self._calls, self, self.device, self.channel, picture, self.source.flush, recording=self._asked_times(),
                     source=self.source.source)  # fmt: skip
+        if play.recording is not None:
+            self._replayer = Replayer(play, *play.recording, self._calls.tasks)
         return play
+
+    def _asked_times(self) -> tuple[int, int] | None:
+        """Of the recording, as this device reads them: the standard counts from 1970, some take it as their local time."""
+        if self.recording is None:
+            return None
+        terms = self._calls.devices.terms(self.device)
+        ahead = LOCAL_SECONDS if terms is not None and terms.local_times else 0
+        return self.recording[0] + ahead, self.recording[1] + ahead
 
     def _drop(self, layer: str) -> None:
         self._lingering.pop(layer, None)
@@ -164,13 +180,24 @@ class Channel:
             self._one_stream(others[0])
             self._live()
             return
-        if others:
+        if live and self._replayer is not None and play is self._replayer.play:
+            self._interrupted(self._replayer, verdict)
+        elif others:
             self._live()
         elif live:
             self.source.turn("connecting", verdict)
         else:
             self.source.turn("failed", verdict)
         self._report(play)
+
+    def _interrupted(self, replayer: Replayer, verdict: Verdict) -> None:
+        """A recording goes on where it stopped; one that was nearly over is over, for not every device says so."""
+        if replayer.nearly_over:
+            replayer.play.leave()
+            self.finished(replayer.play)
+        else:
+            self.source.turn("connecting", verdict)
+            replayer.rebase(replayer.position)
 
     def finished(self, play: Play) -> None:
         self._over = True
@@ -220,13 +247,14 @@ class Channel:
 
     async def replay(self, verb: str, value: float) -> None:
         """HubError when this is no recording, or the device refuses."""
-        raise _no_recording()
+        if self._replayer is None:
+            raise Conflict("This is not a recording.", "这不是录像回放。")
+        if self._over:
+            self._over = False
+            self.source.turn("connecting")
+        await self._replayer.act(verb, value)
 
 
 def _same(one: Play, other: Play) -> bool:
     a, b = one.picture.sps, other.picture.sps
     return a is not None and b is not None and (a.width, a.height) == (b.width, b.height)
-
-
-def _no_recording() -> HubError:
-    return Conflict("This is not a recording.", "这不是录像回放。")

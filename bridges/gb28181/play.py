@@ -258,7 +258,7 @@ class Play:
     def _connection_lost(self) -> None:
         """The TCP connection for media has ended, or could not be made."""
         if self.state is State.LIVE:
-            self._fail(Verdict("ended") if self.recording is not None else Verdict("hung_up"))
+            self._fail(Verdict("hung_up"))
         elif self.state is State.OPENING:
             self._fail(Verdict("not_connected", "", self._calls.ports_shown))
 

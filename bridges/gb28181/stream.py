@@ -3,10 +3,11 @@ browsers take it (RFC 6184). Pictures are not decoded and not changed. No I/O, n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from bridges.source import Sound, Source, handle, timeline
-from bridges.timeline import Sequence, unwrap
+from bridges.timeline import SECOND, Sequence, unwrap
 from commhub.media.messages import Codec, SourceStream
 from commhub.wire import adts, h264
 from commhub.wire.h264 import AUD, FILLER, PPS, SLICE, SPS
@@ -46,6 +47,7 @@ class Picture:
         self._heard = ""  # the codec of sound that is being turned into Opus
         self._paced: tuple[int, int] | None = None
         self._began: int | None = None
+        self._measured: tuple[int, int] | None = None  # a picture's time, and when it came
         self._b_slices = 0
 
     def open(self, sound: str | None = None) -> None:
@@ -54,7 +56,7 @@ class Picture:
         self.demuxer = Demuxer(sound)
         self._sequence.restart()
         self._timeline.restart()
-        self._paced = self._began = self.position = None
+        self._paced = self._measured = self._began = self.position = None
         self._b_slices = 0
 
     def close(self) -> None:
@@ -129,7 +131,7 @@ class Picture:
         if changed or bidirectional != self.b_frames:
             self.b_frames = bidirectional
             self._changed()
-        time = self._timeline.time(self._pace(unit.pts) & 0xFFFF_FFFF, now, reorders=self.b_frames)
+        time = self._timeline.time(self._pace(unit.pts, now) & 0xFFFF_FFFF, now, reorders=self.b_frames)
         if unit.key:
             sets = [self._sets[key] for key in sorted(self._sets)]
         payloads = h264.aggregate([*sets, *nals])
@@ -189,19 +191,38 @@ class Picture:
                 pass
         return self._b_slices >= _B_PROOF
 
-    def _pace(self, pts: int) -> int:
-        """Times of a recording that plays at another speed, in time as it passes here."""
+    def _pace(self, pts: int, now: int) -> int:
+        """Times of a recording that plays at another speed, as they pass here. A device that has already written them so is
+        known by how fast they advance."""
         if self._paced is None:
             self._paced = (pts, pts)
         before, out = self._paced
-        out += round((pts - before) / self.speed) if self.speed != 1.0 else pts - before
+        if self.speed == 1.0:
+            out += pts - before
+        else:
+            if self._measured is None:
+                self._measured = (pts, now)
+            since, began = self._measured
+            divisor = self.speed
+            if now - began > SECOND:
+                rate = max((pts - since) * SECOND / RATE / (now - began), 0.01)
+                divisor = self.speed if abs(math.log(rate / self.speed)) < abs(math.log(rate)) else 1.0
+            out += round((pts - before) / divisor)
         self._paced = (pts, out)
         return out
+
+    def accelerate(self, speed: float) -> None:
+        self.speed, self._measured = speed, None
+        self.resume()
+
+    def resume(self) -> None:
+        """After a pause: the next picture is shown now, not when it would have been."""
+        self._timeline.restart()
 
     def seek(self) -> None:
         """The device continues somewhere else: what comes next is shown from its next key frame on, without a pause."""
         self.running = False
-        self._paced = None
+        self._paced = self._measured = self._began = self.position = None
         self._timeline.restart()
 
     # ---- sound

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
+from bridges.sip.message import Request
 from tests.support import until
 from tests.support.bridge import continuous, marked
 from tests.support.gb_device import CHANNEL, DEVICE, US, Device, Platform, Script, both
@@ -45,7 +46,7 @@ async def test_a_camera_plays(tmp_path: Path) -> None:
         assert platform.calls.ports.used == 0
 
 
-async def _acked(device: Device) -> object:
+async def _acked(device: Device) -> Request:
     await until(lambda: bool(device.acks))
     return device.acks[0]
 
