@@ -29,6 +29,7 @@ from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.conference import Host
 from commhub.desk import VIEW, Desk
+from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
@@ -162,7 +163,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         rooms = Rooms(base.store, events, conference, feeds, internal)
         door = Door(base.store, base.auth, rooms)
         conference.host = door
-        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal)
+        devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
+        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms)
         door.others[VIEW] = desk.walls.admit
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
@@ -184,9 +186,12 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await conference.start()
         door.start()
         desk.start()
+        await devices.open()
+        devices.start()
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
         stack.push_async_callback(desk.close)
+        stack.push_async_callback(devices.close)
         stack.push_async_callback(recordings.close)
         stack.push_async_callback(ordered.close)
         stack.push_async_callback(entrances.close)
@@ -200,7 +205,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             for name, part in (
                 ("bridge-rtsp", Users(feeds.bridge("rtsp"), entrances)),
                 ("record-0", Users(recordings, ordered)),
-                ("bridge-gb28181", Users(feeds.bridge("gb28181"))),
+                ("bridge-gb28181", Users(devices, feeds.bridge("gb28181"))),
             )
             if name != "bridge-gb28181" or settings.gb28181.enabled
         ]  # fmt: skip
@@ -226,6 +231,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             review,
             Diagnosis(rooms, feeds, workers),
             desk,
+            devices,
         )
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

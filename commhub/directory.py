@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from commhub import audit
 from commhub.auth import Auth, fold
 from commhub.errors import Invalid, NotFound
-from commhub.model import HUB, Actor, Label, Role, new_id
+from commhub.model import HUB, Label, Role, new_id
 from commhub.store import Store, Transaction, tables
 from commhub.vault import Vault
 from commhub.views import City, Org, Organisation, Page, Person
@@ -294,21 +294,6 @@ class Directory:
             for row in rows[:limit]
         ]
         return Page(items=items, next=items[-1].id if len(rows) > limit else None)
-
-    async def cameras(
-        self, reader: Actor, q: str, *, after: str | None = None, limit: int = 50
-    ) -> tuple[list[CameraRecord], str | None]:
-        """Those the reader may see, and the cursor of the next page."""
-        c = tables.cameras.c
-        visible = [
-            sa.and_(c.org_id.in_(sorted(orgs)), c.label.in_([str(label) for label in labels]))
-            for orgs, labels in reader.scopes("camera.list")
-        ]
-        query = camera_query().where(sa.or_(sa.false(), *visible), _matches(c.search, q), c.id > (after or ""))
-        async with self._store.reading() as reading:
-            rows = await reading.all(query.order_by(c.id).limit(limit + 1))
-        found = [camera_record(row) for row in rows[:limit]]
-        return found, found[-1].id if len(rows) > limit else None
 
     async def camera(self, camera: str) -> CameraRecord:
         """NotFound when there is none."""

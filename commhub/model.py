@@ -108,6 +108,9 @@ class Tree:
     def __init__(self, parents: Mapping[str, str | None]) -> None:
         self._parents = dict(parents)
 
+    def __len__(self) -> int:
+        return len(self._parents)
+
     def above(self, org: str) -> Iterator[str]:
         """The organisation itself, then its parents up to the root."""
         seen: set[str] = set()

@@ -63,7 +63,21 @@ class Reason(View):
     text: str
 
 
+class Position(View):
+    """WGS-84, degrees."""
+
+    longitude: float
+    latitude: float
+
+
+CameraMay = Literal["open", "move", "control", "playback", "download", "snapshot", "voice"]
+
+
 class Camera(View):
+    """``state`` is of its stream; ``online`` what its device says. ``node_id`` is where it hangs in the tree, ``path`` the names
+    from the root down to there. ``sub``: it has a second, smaller stream. ``alarm``: one of it is not confirmed. ``may``: what the
+    reader may do with it, as far as it can be done."""
+
     id: str
     name: str
     place: str | None
@@ -71,6 +85,16 @@ class Camera(View):
     label: Label
     state: CameraState
     reason: Reason | None
+    protocol: Literal["rtsp", "gb28181"]
+    online: bool
+    ptz: bool
+    sub: bool
+    node_id: str | None
+    path: list[str]
+    position: Position | None
+    alarm: bool
+    favourite: bool
+    may: list[CameraMay]
 
 
 # ---- who is signed in

@@ -10,13 +10,27 @@ from typing import Any
 
 from aiohttp import web
 
-from commhub.api import cards, consultations, control, directory, openapi, pages, recordings, session, walls
+from commhub.api import (
+    alarms,
+    cameras,
+    cards,
+    consultations,
+    control,
+    devices,
+    directory,
+    openapi,
+    pages,
+    recordings,
+    session,
+    walls,
+)
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
 from commhub.api.stream import Streams
 from commhub.auth import Auth
 from commhub.desk import Desk
+from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import Directory
 from commhub.errors import HubError, NotFound
@@ -45,6 +59,7 @@ class Parts:
     review: Review
     diagnosis: Diagnosis
     desk: Desk
+    devices: Devices
 
 
 class Api:
@@ -69,7 +84,10 @@ class Api:
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [
             *session.routes(parts.auth, parts.directory, attempts).all,
-            *directory.routes(parts.store, parts.directory, parts.feeds, self.streams).all,
+            *directory.routes(parts.store, parts.directory, self.streams).all,
+            *cameras.routes(parts.devices, parts.feeds, parts.desk).all,
+            *devices.routes(parts.store, parts.devices).all,
+            *alarms.routes(parts.devices).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,

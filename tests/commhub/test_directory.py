@@ -109,34 +109,6 @@ async def test_pages_of_people(tmp_path: Path) -> None:
         assert len(everybody) == len(hub.city.person)
 
 
-@pytest.mark.parametrize(
-    ("account", "sees", "misses"),
-    [
-        ("dispatcher", {"青石桥下穿 东口", "青石桥北匝道", "云湖水闸 上游"}, set()),
-        ("water", {"青石桥泵站 前池"}, {"青石桥下穿 东口"}),
-        ("binjiang", {"青石桥下穿 东口", "青石桥下穿 西口"}, {"青石桥北匝道"}),
-        ("emergency", set(), {"青石桥下穿 东口"}),
-        ("reviewer", set(), {"青石桥下穿 东口"}),  # looks at recordings, not at cameras
-    ],
-)
-async def test_cameras_a_reader_sees(tmp_path: Path, account: str, sees: set[str], misses: set[str]) -> None:
-    async with running(tmp_path) as hub:
-        found, _ = await hub.parts.directory.cameras(await hub.person(account), "")
-        assert sees <= {one.name for one in found}
-        assert not misses & {one.name for one in found}
-
-
-async def test_cameras_are_found_by_pinyin_of_name_and_place(tmp_path: Path) -> None:
-    async with running(tmp_path) as hub:
-        zhou = await hub.person("dispatcher")
-        for q, count in (("qsq", 4), ("青石桥 泵站", 1), ("yunhushuizha", 1), ("nothing", 0)):
-            found, _ = await hub.parts.directory.cameras(zhou, q)
-            assert len(found) == count, q
-        first, after = await hub.parts.directory.cameras(zhou, "qsq", limit=3)
-        rest, end = await hub.parts.directory.cameras(zhou, "qsq", after=after, limit=3)
-        assert (len(first), len(rest), end) == (3, 1, None)
-
-
 async def test_a_camera_password_is_sealed(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         camera = hub.city.camera[0].model_copy(update={"password": "s3cret-of-camera"})

@@ -21,6 +21,7 @@ from commhub.api import Api, Parts
 from commhub.auth import Auth, Rules
 from commhub.conference import CameraSeat, Presence, Ticket
 from commhub.desk import VIEW, Desk
+from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CityData, Directory, read_city
 from commhub.errors import NotFound
@@ -336,9 +337,10 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
     diagnosis = Diagnosis(rooms, feeds, engine)
-    desk = Desk(store, auth, events, directory, feeds, conference, KEY)
+    devices = Devices(store, events, Vault(folder / "secrets"))
+    desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms)
     door.others[VIEW] = desk.walls.admit
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk)
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices)
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
@@ -346,10 +348,13 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     await rooms.start()
     feeds.start()
     recordings.start_tasks()
+    await devices.open()
+    devices.start()
     try:
         yield hub
     finally:
         await recordings.close()
+        await devices.close()
         await feeds.close()
         auth.close()
         await store.close()
