@@ -203,7 +203,7 @@ def gb28181(
     try:
         made = []
         for number in range(devices):
-            own = str(int(code_) + number).zfill(20) if code_.isdigit() else code_
+            own = str(int(code_) + number).zfill(len(code_)) if code_.isdigit() else code_
             entries = cameras(code_[:6], channels, parent=own, first=1 + number * channels, movable=movable, alarms=alarms)
             shown = name if devices == 1 else f"{name} {number + 1}"
             made.append((line.account(own, _password()), entries, line.nature(shown)))

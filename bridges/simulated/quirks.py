@@ -15,7 +15,6 @@ QUIRKS: dict[str, str] = {
     "double-close": "the root element is closed twice",
     "sn-zero": "answers have the SN 0",
     "digit-domain": "the request URI is sip:domain@domain",
-    "no-length": "no Content-Length over UDP is right: it is too small",
     "strange-contact": "Contact has an address that is not reachable",
     # catalogue
     "one-item": "one item in each message",
@@ -28,7 +27,6 @@ QUIRKS: dict[str, str] = {
     "no-catalogue": "never answers a catalogue query",
     # signing in
     "silent": "signs in and then sends no sign of life",
-    "moving-port": "every sign of life comes from another port",
     "strict-200": "sends no more signs of life once one was not answered",
     # playing
     "no-200": "never answers an INVITE",
