@@ -205,7 +205,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             for name, part in (
                 ("bridge-rtsp", Users(feeds.bridge("rtsp"), entrances)),
                 ("record-0", Users(recordings, ordered)),
-                ("bridge-gb28181", Users(devices, feeds.bridge("gb28181"))),
+                ("bridge-gb28181", Users(devices, feeds.bridge("gb28181"), desk.voices)),
             )
             if name != "bridge-gb28181" or settings.gb28181.enabled
         ]  # fmt: skip

@@ -20,8 +20,11 @@ from commhub.api import (
     directory,
     openapi,
     pages,
+    playbacks,
     recordings,
+    rounds,
     session,
+    voices,
     walls,
 )
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
@@ -92,6 +95,9 @@ class Api:
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,
+            *playbacks.routes(parts.desk.playbacks).all,
+            *voices.routes(parts.desk.voices).all,
+            *rounds.routes(parts.desk.rounds).all,
             *walls.routes(self.gate, parts.desk.walls).all,
         ]
 

@@ -144,6 +144,9 @@ class Feeds:
         feed = self._feeds.get(source)
         return set(feed.rooms) if feed is not None else set()
 
+    def worker_of(self, room: str) -> str:
+        return self._engine.worker_of(room)
+
     def pulled(self, source: str) -> str:
         """A worker to which it is pulled now; '' when to none."""
         feed = self._feeds.get(source)
@@ -223,7 +226,8 @@ class Feeds:
 
     def _wanted(self, feed: _Feed, now: float) -> Pull:
         takes = {one: feed.taken.layers(one, self._expected(feed, one), now) for one in self._workers(feed)}
-        workers = [worker for worker, layers in takes.items() if layers]
+        # A recording goes on while nobody looks: opened anew it would begin from the beginning.
+        workers = [worker for worker, layers in takes.items() if layers or feed.shown]
         address = feed.address
         return Pull(
             source=feed.source,

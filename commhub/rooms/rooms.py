@@ -265,7 +265,11 @@ class Rooms:
                 await self._exclude(transaction, consultation, member)
                 await audit.record(transaction, actor, "consultation.remove", consultation, object=there.name)
         if there.kind == "camera":
-            await self.remove_camera(consultation, actor, picture.member_of(identity))
+            camera = picture.member_of(identity)
+            if identity == seat_of(camera):
+                await self.remove_camera(consultation, actor, camera)
+            else:  # a recording that is played; whoever plays it sees that it is gone
+                await self._conference.remove_camera(consultation, identity)
             return
         for one in {one.identity: one for one in self._conference.present(record.id, unseen=True)}.values():
             if one.identity == identity or (
@@ -293,18 +297,10 @@ class Rooms:
 
     async def add_camera(self, consultation: str, actor: Actor, camera: str) -> ConsultationView:
         async with self._store.transaction() as transaction:
-            record = rules.live(await self.visible(transaction, consultation, actor))
-            if not rules.may_bring_cameras(record, actor):
-                raise Forbidden("You may not bring cameras in here.", "没有在该会商中调入摄像机的权限。")
             found = await _camera(transaction, camera)
             if found is None or not actor.may("camera.list", org=found.org_id, label=found.label):
                 raise NotFound("There is no such camera.", "没有这个摄像机。")
-            if not actor.may("camera.open", org=found.org_id, label=found.label):
-                raise Forbidden("You may not open this camera.", "没有打开该摄像机的权限。")
-            if Label(found.label).height > record.label.height:
-                raise Forbidden(
-                    "The camera's grade is above that of the consultation.", "摄像机密级高于会商密级。", code="label_too_low"
-                )
+            record = await self.bringing(transaction, consultation, actor, found.org_id, found.label)
             if camera in {one.id for one in record.cameras}:
                 return self.view(record, actor)
             if len(record.cameras) >= CAMERAS_LIMIT:
@@ -318,6 +314,20 @@ class Rooms:
             )
         await self._seat(record, camera)
         return self.view(record, actor)
+
+    async def bringing(self, transaction: Reading, consultation: str, actor: Actor, org: str, label: Label | str) -> Consultation:
+        """A live consultation into which the actor may bring a camera of this organisation and label. NotFound, Forbidden,
+        Conflict."""
+        record = rules.live(await self.visible(transaction, consultation, actor))
+        if not rules.may_bring_cameras(record, actor):
+            raise Forbidden("You may not bring cameras in here.", "没有在该会商中调入摄像机的权限。")
+        if not actor.may("camera.open", org=org, label=label):
+            raise Forbidden("You may not open this camera.", "没有打开该摄像机的权限。")
+        if Label(label).height > record.label.height:
+            raise Forbidden(
+                "The camera's grade is above that of the consultation.", "摄像机密级高于会商密级。", code="label_too_low"
+            )
+        return record
 
     async def remove_camera(self, consultation: str, actor: Actor, camera: str) -> None:
         async with self._store.transaction() as transaction:

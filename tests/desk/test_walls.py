@@ -181,7 +181,7 @@ async def test_a_restarted_hub_finds_walls_where_they_are(hub: Hub) -> None:
         for camera in (one, two):
             hub.parts.feeds.detach(camera, room)  # the new hub's feeds know nothing
         parts = hub.parts
-        again = Desk(parts.store, parts.auth, parts.events, parts.directory, parts.feeds, hub.conference, KEY)
+        again = Desk(parts.store, parts.auth, parts.events, parts.directory, parts.feeds, hub.conference, KEY, parts.rooms)
         await again.walls.look()
         assert parts.feeds.rooms(one) == parts.feeds.rooms(two) == {room}
         assert "view_nobody:T" not in hub.conference.rooms
