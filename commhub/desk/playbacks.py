@@ -123,7 +123,7 @@ class Playbacks:
         room = self._walls.of(actor, terminal).room if terminal else consultation
         async with self._store.transaction() as transaction:
             if consultation:
-                await self._rooms.bringing(transaction, consultation, actor, record.org.id, record.label)
+                await self._rooms.bringing(transaction, consultation, actor, camera)
             period = f"{start.astimezone():%Y-%m-%d %H:%M:%S} – {end.astimezone():%Y-%m-%d %H:%M:%S}"
             await audit.record(transaction, actor, "camera.playback", record.id, object=f"{record.name} {period}")
         made = _Playback(new_id(), record, room, actor.id)

@@ -297,10 +297,7 @@ class Rooms:
 
     async def add_camera(self, consultation: str, actor: Actor, camera: str) -> ConsultationView:
         async with self._store.transaction() as transaction:
-            found = await _camera(transaction, camera)
-            if found is None or not actor.may("camera.list", org=found.org_id, label=found.label):
-                raise NotFound("There is no such camera.", "没有这个摄像机。")
-            record = await self.bringing(transaction, consultation, actor, found.org_id, found.label)
+            record, name = await self.bringing(transaction, consultation, actor, camera)
             if camera in {one.id for one in record.cameras}:
                 return self.view(record, actor)
             if len(record.cameras) >= CAMERAS_LIMIT:
@@ -308,26 +305,26 @@ class Rooms:
             added = {"consultation_id": consultation, "camera_id": camera, "added_at": utc_ns()}
             await transaction.insert(tables.consultation_cameras, added)
             await self._bump(transaction, consultation)
-            await audit.record(transaction, actor, "camera.open", consultation, object=found.name)
-            record = await self.announce(
-                transaction, "consultation.camera_added", consultation, actor, _short(camera, found.name)
-            )
+            await audit.record(transaction, actor, "camera.open", consultation, object=name)
+            record = await self.announce(transaction, "consultation.camera_added", consultation, actor, _short(camera, name))
         await self._seat(record, camera)
         return self.view(record, actor)
 
-    async def bringing(self, transaction: Reading, consultation: str, actor: Actor, org: str, label: Label | str) -> Consultation:
-        """A live consultation into which the actor may bring a camera of this organisation and label. NotFound, Forbidden,
-        Conflict."""
+    async def bringing(self, transaction: Reading, consultation: str, actor: Actor, camera: str) -> tuple[Consultation, str]:
+        """A live consultation into which the actor may bring this camera, and the camera's name. NotFound, Forbidden, Conflict."""
         record = rules.live(await self.visible(transaction, consultation, actor))
         if not rules.may_bring_cameras(record, actor):
             raise Forbidden("You may not bring cameras in here.", "没有在该会商中调入摄像机的权限。")
-        if not actor.may("camera.open", org=org, label=label):
+        found = await _camera(transaction, camera)
+        if found is None or not actor.may("camera.list", org=found.org_id, label=found.label):
+            raise NotFound("There is no such camera.", "没有这个摄像机。")
+        if not actor.may("camera.open", org=found.org_id, label=found.label):
             raise Forbidden("You may not open this camera.", "没有打开该摄像机的权限。")
-        if Label(label).height > record.label.height:
+        if Label(found.label).height > record.label.height:
             raise Forbidden(
                 "The camera's grade is above that of the consultation.", "摄像机密级高于会商密级。", code="label_too_low"
             )
-        return record
+        return record, found.name
 
     async def remove_camera(self, consultation: str, actor: Actor, camera: str) -> None:
         async with self._store.transaction() as transaction:
