@@ -17,6 +17,7 @@ import { Shell } from './Shell'
 const Room = lazy(() => import('../room/Room'))
 const RecordingList = lazy(() => import('../review/RecordingList'))
 const Cameras = lazy(() => import('../cameras/Cameras'))
+const Devices = lazy(() => import('../devices/Devices'))
 const Review = lazy(() => import('../review/Review'))
 
 const queries = new QueryClient({
@@ -69,6 +70,12 @@ function Page({ path }: { path: string }): ReactNode {
     return (
       <Shell>
         <Cameras />
+      </Shell>
+    )
+  if (section === 'admin' && id === 'devices')
+    return (
+      <Shell>
+        <Devices />
       </Shell>
     )
   if (section === 'consultations') return <Shell>{<Consultations />}</Shell>

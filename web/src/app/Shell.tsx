@@ -31,6 +31,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const t = useT()
   const path = usePath()
   const mayReview = useCan('recording.list')
+  const mayAdmit = useCan('device.admit')
   const maySee = useCan('camera.open')
   const tab = (href: string, label: string) => (
     <Link href={href} aria-current={path.startsWith(href) ? 'page' : undefined}>
@@ -48,6 +49,7 @@ export function Shell({ children }: { children: ReactNode }) {
           {tab('/consultations', t('app.consultations'))}
           {maySee && tab('/cameras', t('app.cameras'))}
           {mayReview && tab('/review', t('app.review'))}
+          {mayAdmit && tab('/admin/devices', t('hardware.nav'))}
         </nav>
         <span className="grow" />
         <LinkState />

@@ -113,7 +113,7 @@ export default function Cameras() {
 }
 
 function mayZoom(camera: CameraDetail | undefined): boolean {
-  return Boolean(camera?.ptz && camera.protocol === 'gb28181' && camera.may.includes('control'))
+  return Boolean(camera?.ptz && camera.protocol === 'gb28181' && camera.may.includes('move'))
 }
 
 /** Everything the parts of the page work on. */

@@ -4,11 +4,11 @@ import type { ReactNode } from 'react'
 import { sentence, useCommand } from '../app/command'
 import { hub } from '../app/hub'
 import type { Camera, CameraDiagnosis, StepState } from '../hub/cameraTypes'
-import { useT } from '../i18n'
+import { type Translate, useT } from '../i18n'
 import { Button, ProblemLine, Skeleton } from '../ui/controls'
 import { Dialog, say } from '../ui/overlay'
 import { clockTime, dateTime, shortTime } from '../ui/time.model'
-import { asText, stepTime } from './diagnosis.model'
+import { asText, stepName, stepTime, wayName } from './diagnosis.model'
 
 interface Props {
   camera: Camera
@@ -100,14 +100,7 @@ function Findings({ found }: { found: CameraDiagnosis }) {
       <div className="fault-body">
         <ol className="steps" aria-label={t('fault.steps')}>
           {found.steps.map(step => (
-            <li key={step.name} className={`step ${step.state}`} data-testid="fault-step" data-state={step.state}>
-              <StepMark state={step.state} />
-              <span className="two grow">
-                <strong>{step.name}</strong>
-                <small>{step.text}</small>
-              </span>
-              <span className="note">{stepTime(step)}</span>
-            </li>
+            <StepRow key={step.name} step={step} />
           ))}
         </ol>
         <aside className="fault-side">
@@ -119,6 +112,22 @@ function Findings({ found }: { found: CameraDiagnosis }) {
         </aside>
       </div>
     </>
+  )
+}
+
+function StepRow({ step }: { step: CameraDiagnosis['steps'][number] }) {
+  const t = useT()
+  const name = stepName(step.name)
+  const title = name && t(step.state === 'failed' ? `fault.failedStep.${name}` : `fault.step.${name}`)
+  return (
+    <li className={`step ${step.state}`} data-testid="fault-step" data-state={step.state} data-name={step.name}>
+      <StepMark state={step.state} />
+      <span className="two grow">
+        <strong>{title ?? step.text}</strong>
+        {title && step.text !== title && step.text !== '—' && <small>{step.text}</small>}
+      </span>
+      <span className="note">{stepTime(step)}</span>
+    </li>
   )
 }
 
@@ -148,6 +157,11 @@ function Group({ title, children }: { title: string; children: ReactNode }) {
   )
 }
 
+function wayText(way: string, t: Translate): string {
+  const name = wayName(way)
+  return name ? t(`fault.way.${name}`) : way
+}
+
 function Tried({ found }: { found: CameraDiagnosis }) {
   const t = useT()
   if (!found.attempts.length) return null
@@ -157,7 +171,7 @@ function Tried({ found }: { found: CameraDiagnosis }) {
         {found.attempts.map((attempt, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the same way may be tried twice
           <li key={i} data-testid="fault-attempt">
-            <span>{attempt.way}</span>
+            <span>{wayText(attempt.way, t)}</span>
             <span>{t('fault.packets', { count: attempt.packets })}</span>
             <span>{attempt.seconds.toFixed(1)} s</span>
           </li>

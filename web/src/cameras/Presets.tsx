@@ -18,24 +18,23 @@ export function usePresets(camera: CameraDetail) {
   const query = useQuery({
     queryKey: ['presets', camera.id],
     queryFn: () => hub.cameras.presets(camera.id),
-    enabled: camera.online && camera.may.includes('control'),
+    enabled: camera.online && camera.ptz && camera.may.includes('move'),
     staleTime: 60_000,
   })
   const call = async (number: number) => {
     if (await run(() => hub.cameras.control(camera.id, 'preset_call', { number: String(number) }))) setLast(number)
   }
-  const may = camera.may.includes('control')
-  const keys: Handlers = may ? Object.fromEntries(digits.map(n => [`preset${n}`, () => void call(n)])) : {}
-  return { items: query.data?.items ?? [], loading: query.isPending && query.isFetching, last, call, keys, may }
+  const keys: Handlers = Object.fromEntries(digits.map(n => [`preset${n}`, () => void call(n)]))
+  return { items: query.data?.items ?? [], loading: query.isPending && query.isFetching, last, call, keys }
 }
 
 export type PresetList = ReturnType<typeof usePresets>
 
 export function Presets({ camera, list }: { camera: CameraDetail; list: PresetList }) {
   const t = useT()
-  const { items, last, call, may, loading } = list
+  const { items, last, call, loading } = list
+  const maySave = camera.may.includes('control')
   const [saving, setSaving] = useState(false)
-  if (!may) return null
   return (
     <div className="presets" role="group" aria-label={t('ptz.presets')}>
       {items.slice(0, 32).map(preset => (
@@ -52,15 +51,17 @@ export function Presets({ camera, list }: { camera: CameraDetail; list: PresetLi
         </button>
       ))}
       {items.length === 0 && <span className="note">{t(loading ? 'common.loading' : 'ptz.noPresets')}</span>}
-      <Button
-        size="small"
-        square
-        look="ghost"
-        icon={<BookmarkPlus size={16} />}
-        aria-label={t('ptz.savePreset')}
-        title={t('ptz.savePreset')}
-        onClick={() => setSaving(true)}
-      />
+      {maySave && (
+        <Button
+          size="small"
+          square
+          look="ghost"
+          icon={<BookmarkPlus size={16} />}
+          aria-label={t('ptz.savePreset')}
+          title={t('ptz.savePreset')}
+          onClick={() => setSaving(true)}
+        />
+      )}
       {saving && <SavePreset camera={camera} taken={items.map(one => one.number)} onClose={() => setSaving(false)} />}
     </div>
   )

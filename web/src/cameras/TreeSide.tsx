@@ -265,7 +265,7 @@ function CameraRow({ camera, q, marked, shown, indent, onMark, onAct, onFavour }
         className={`star${camera.favourite ? ' on' : ''}`}
         tabIndex={-1}
         aria-label={t(camera.favourite ? 'cameras.unfavour' : 'cameras.favour', { name: camera.name })}
-        aria-pressed={camera.favourite ?? false}
+        aria-pressed={camera.favourite}
         onClick={event => {
           event.stopPropagation()
           onFavour(camera)

@@ -243,6 +243,7 @@ const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({
   text: '水位越警戒',
   at: '2026-07-13T15:34:00Z',
   state: 'new',
+  repeats: 0,
   confirmed_by: null,
   position: null,
   ...more,

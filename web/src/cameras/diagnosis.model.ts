@@ -1,8 +1,35 @@
 import type { Camera, CameraDiagnosis } from '../hub/cameraTypes'
 
+/** Steps that have words of their own; of others the hub's sentence stands alone. */
+export const stepNames = [
+  'registered',
+  'invited',
+  'answered',
+  'received',
+  'ssrc',
+  'picture',
+  'address',
+  'connected',
+  'signed_in',
+  'described',
+] as const
+export type StepName = (typeof stepNames)[number]
+
+export function stepName(name: string): StepName | undefined {
+  return stepNames.find(one => one === name)
+}
+
+export const ways = { udp: 'udp', 'tcp-passive': 'tcp_passive', 'tcp-active': 'tcp_active' } as const
+
+export function wayName(way: string): (typeof ways)[keyof typeof ways] | undefined {
+  return way in ways ? ways[way as keyof typeof ways] : undefined
+}
+
 /** `0.31 s`; nothing was done: a dash. */
 export function stepTime(step: CameraDiagnosis['steps'][number]): string {
-  return step.state === 'skipped' || step.state === 'waiting' ? '—' : `${step.seconds.toFixed(2)} s`
+  // RTSP tells no times: what took none would be a lie.
+  if (step.state === 'skipped' || step.state === 'waiting') return '—'
+  return step.seconds || step.name === 'registered' ? `${step.seconds.toFixed(2)} s` : ''
 }
 
 const signs = { done: '✓', failed: '✗', waiting: '…', skipped: '–' } as const

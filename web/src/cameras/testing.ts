@@ -17,6 +17,7 @@ export const camera = (id: string, name = id, more: Partial<Camera> = {}): Camer
   path: ['市水务局', '临江大堤'],
   position: null,
   alarm: false,
+  favourite: false,
   may: ['open', 'move'],
   ...more,
 })

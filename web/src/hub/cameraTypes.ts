@@ -28,7 +28,7 @@ export interface Camera {
   position: Position | null
   /** An alarm of it is open. */
   alarm: boolean
-  favourite?: boolean
+  favourite: boolean
   may: CameraMay[]
 }
 
@@ -168,6 +168,8 @@ export interface Alarm {
   text: string
   at: Time
   state: 'new' | 'confirmed'
+  /** The same again shortly after. */
+  repeats: number
   confirmed_by: { name: string } | null
   position: Position | null
 }
@@ -184,6 +186,7 @@ export interface Device {
   code: string
   name: string
   org: OrgRef | null
+  label: Label
   state: 'quarantine' | 'admitted' | 'refused'
   online: boolean
   address: string
@@ -196,7 +199,9 @@ export interface Device {
   channels_online: number
   heartbeat_seconds: number | null
   seen_at: Time | null
-  reason: Reason | string | null
+  reason: Reason | null
+  way: '' | 'udp' | 'tcp-passive' | 'tcp-active'
+  worked: string
   catalogue: Catalogue
 }
 

@@ -1,6 +1,7 @@
 import { app } from './en/app'
 import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
+import { deviceAdmin } from './en/devices'
 import { keys } from './en/keys'
 import { review } from './en/review'
 import { room } from './en/room'
@@ -12,5 +13,6 @@ export const en: Words = {
   ...room,
   ...review,
   ...cameras,
+  ...deviceAdmin,
   ...keys,
 }

@@ -1,6 +1,7 @@
 import { app } from './zh/app'
 import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
+import { deviceAdmin } from './zh/devices'
 import { keys } from './zh/keys'
 import { review } from './zh/review'
 import { room } from './zh/room'
@@ -12,6 +13,7 @@ export const zh = {
   ...room,
   ...review,
   ...cameras,
+  ...deviceAdmin,
   ...keys,
 }
 
