@@ -116,6 +116,8 @@ def _open(stack: list[Element], words: list[str], name: str, rest: str) -> None:
     lower = name.lower()
     if lower in _NEVER_INSIDE_ITSELF and any(one.name.lower() == lower for one in stack):
         _close(stack, words, lower)  # its end is missing
+    elif len(stack) > 2 and words[-1].strip():
+        stack.pop().text = unescape(words.pop()).strip()  # so is this one's: nothing has both words and elements in it
     empty = rest.endswith("/")
     attributes = {}
     if "=" in rest:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bridges import rtsp_auth, rtsp_message, rtsp_sdp
+from bridges.access import Assembler
 from bridges.depacket import Video
+from bridges.gb28181 import catalogue, codes, commands, manscdp, notices, ptz
+from bridges.gb28181.asking import Found
 from bridges.sip import digest as sip_digest
 from bridges.sip import message as sip_message
 from bridges.sip import stream as sip_stream
@@ -42,7 +45,7 @@ from commhub.wire import (
 from recorder import reorder
 from recorder.depacketise import depacketiser
 from signaling import messages, tokens
-from tests.support import corpora, sink_feed, sip_messages, streams
+from tests.support import corpora, gb_quirks, sink_feed, sip_messages, streams
 from tests.support.fuzz import LONGEST, SLOWEST
 from tests.support.livekit import KEYS
 
@@ -193,6 +196,33 @@ def _read_sip_stream(data: bytes) -> None:
         framer.receive(data[at : at + 1400])
 
 
+def _read_manscdp(data: bytes) -> None:
+    """Everything that the platform asks a document for."""
+    found = manscdp.parse(data)
+    assert len(manscdp.flat(found.element)) <= 64
+    _ = found.ok, found.total
+    notices.alarm(found, "34020000001110000001", gcj02=True)
+    notices.found_positions(found, "34020000001110000001", gcj02=True)
+    for what in ("records", "presets", "cruises", "cruise", "home", "status"):
+        commands.items(what, Found([found], found.items()))
+    assert manscdp.parse(manscdp.write("Notify", found.command, found.sn, found.device)).sn == found.sn
+
+
+def _read_catalogue() -> Callable[[bytes], object]:
+    """A run with a memory: it never claims more than it has got."""
+    run, now = catalogue.Run(1, 1, 0.0), 0.0
+
+    def parse(data: bytes) -> None:
+        nonlocal run, now
+        now += 0.1
+        if run.received > 2000:
+            run = catalogue.Run(1, 1, now)
+        for part in [*run.take(manscdp.parse(data), now), *run.tick(now)]:
+            assert all(codes.is_code(one.channel) for one in part.channels)
+
+    return parse
+
+
 def _read_credentials(data: bytes) -> None:
     server = sip_digest.Server(b"key", "r")
     credentials = sip_digest.Credentials.parse(data.decode("utf-8", "surrogateescape"))
@@ -254,6 +284,9 @@ TARGETS = [
     Target("RTSP's challenge", lambda one: rtsp_auth.choose([one.decode("latin-1")]), lambda: corpora.CHALLENGES, text=True),
     Target("SIP", _read_sip, lambda: sip_messages.CORPUS, text=True, largest=sip_message.DATAGRAM_LIMIT),
     Target("SIP on TCP", _read_sip_stream, lambda: [b"".join(sip_messages.CORPUS[:6]), *sip_messages.CORPUS], text=True),
+    Target("MANSCDP", _read_manscdp, gb_quirks.corpus, text=True, largest=manscdp.SIZE_LIMIT),
+    Target("catalogue of a device", _read_catalogue(), gb_quirks.pages, text=True, largest=manscdp.SIZE_LIMIT),
+    Target("PTZ command", lambda one: ptz.parse(one.decode("latin-1")), lambda: [b"A50F0100000000B5", b"a50f01191f1f808c"]),
     Target("SIP's credentials", _read_credentials, lambda: sip_messages.PROOFS, text=True, largest=sip_message.HEADER_LIMIT),
     Target("address", _read_url, lambda: corpora.ADDRESSES, text=True),
     Target("journal", lambda one: (journal.scan(one), journal.decode(one)), lambda: [journal.encode({"type": "a", "at": 1}) * 3]),
