@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Protocol
 
 import av
 
@@ -27,6 +28,13 @@ _GAP = 0.1  # s of silence in the device's time from which ours jumps as well
 _AU_LIMIT = 64
 
 Delivered = Callable[[list[tuple[bytes, int]]], None]
+
+
+class Turning(Protocol):
+    """The work of the thread on one camera's sound."""
+
+    def feed(self, payload: bytes, timestamp: int) -> list[tuple[bytes, int]]: ...
+    def translate(self, timestamp: int) -> int | None: ...
 
 
 class Encoder:
@@ -135,19 +143,22 @@ class Transcoder:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._work: queue.Queue[tuple[Feed, Encoder, bytes, int] | None] = queue.Queue(BACKLOG)
+        self._work: queue.Queue[tuple[Feed, Turning, bytes, int] | None] = queue.Queue(BACKLOG)
         self._thread: threading.Thread | None = None
         self.dropped = 0
 
     def open(self, codec: str, clock_rate: int, channels: int, fmtp: dict[str, str], delivered: Delivered) -> Feed:
         """ValueError as :class:`Encoder`."""
-        encoder = Encoder(codec, clock_rate, channels, fmtp)
+        return self.through(Encoder(codec, clock_rate, channels, fmtp), delivered)
+
+    def through(self, encoder: Turning, delivered: Delivered) -> Feed:
+        """The same with another work than turning sound into Opus."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="sound", daemon=True)
             self._thread.start()
         return Feed(self, encoder, delivered)
 
-    def put(self, feed: Feed, encoder: Encoder, payload: bytes, timestamp: int) -> None:
+    def put(self, feed: Feed, encoder: Turning, payload: bytes, timestamp: int) -> None:
         try:
             self._work.put_nowait((feed, encoder, payload, timestamp))
         except queue.Full:
@@ -178,7 +189,7 @@ class Transcoder:
 class Feed:
     """One camera's sound on its way through the thread."""
 
-    def __init__(self, transcoder: Transcoder, encoder: Encoder, delivered: Delivered) -> None:
+    def __init__(self, transcoder: Transcoder, encoder: Turning, delivered: Delivered) -> None:
         self._transcoder, self._encoder, self._delivered = transcoder, encoder, delivered
         self.closed = False
 

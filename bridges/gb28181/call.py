@@ -33,14 +33,26 @@ class Listener(Protocol):
         """By the device: bye, or file (a recording is over)."""
 
 
+class Held(Protocol):
+    """A call with a dialog, whoever has begun it."""
+
+    device: str
+    channel: str
+    history: bool
+    dialog: Dialog | None
+    flow: Flow | None
+
+    def hung_up(self, why: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Wiring:
     """What calls share: where answers are waited for, and which dialogs there are."""
 
     devices: Devices
     waiting: dict[Key, Callable[[Answered | Failed], None]] = field(default_factory=dict)
-    opened: Callable[[Call], None] = lambda call: None
-    closed: Callable[[Call], None] = lambda call: None
+    opened: Callable[[Held], None] = lambda call: None
+    closed: Callable[[Held], None] = lambda call: None
 
 
 class Call:

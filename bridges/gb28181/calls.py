@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import itertools
 import random
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bridges.gb28181.call import Call, Wiring, dismissed
+from bridges.gb28181.call import Held, Wiring, dismissed
 from bridges.gb28181.channel import Channel
 from bridges.gb28181.offer import ssrc
 from bridges.gb28181.ports import Ports
 from bridges.gb28181.receive import Poll
+from bridges.gb28181.report import private
 from bridges.gb28181.seam import Devices, Media, Us
 from bridges.gb28181.stale import Open, Stale
-from bridges.sip.dialog import Dialogs
+from bridges.gb28181.voice import Voices
+from bridges.sip.dialog import Dialogs, State
 from bridges.sip.message import Request
 from bridges.sip.transaction import Answered, Asked, Failed, Stray
 from bridges.sip.transport import Told
 from bridges.transcode import Transcoder
 from commhub import log as logs
-from commhub.addresses import AllowList
+from commhub.addresses import AllowList, is_own, is_special, plain
 from commhub.errors import NotFound
 from commhub.media.messages import Message, Pull, SourceState
 from commhub.media.messages.devices import Replay, Voice
@@ -62,9 +65,11 @@ class Calls:
         self.tasks = Tasks("calls")
         self.wiring = Wiring(devices, opened=self._opened, closed=self._closed)
         self.single: set[tuple[str, str]] = set()  # channels that turned out to have one stream
+        self.run_dir = run_dir
+        self._voices = Voices(self)
         self._stale = Stale(run_dir / "calls.json")
         self._dialogs = Dialogs(idle=float("inf"))
-        self._calls: dict[tuple[str, str, str], Call] = {}  # by dialog
+        self._calls: dict[tuple[str, str, str], Held] = {}  # by dialog
         self._channels: dict[str, Channel] = {}  # by source
         self._numbers = itertools.count(random.randrange(10_000))
         self.worked: dict[str, str] = {}  # device → the way its media came last
@@ -79,6 +84,7 @@ class Calls:
         for channel in list(self._channels.values()):
             channel.close()
         self._channels.clear()
+        self._voices.close()
         await self.tasks.close()
 
     @property
@@ -121,7 +127,7 @@ class Calls:
         await channel.replay(replay.verb, replay.value)
 
     async def voice(self, voice: Voice) -> None:
-        raise NotFound("There is no voice yet.", "暂不支持喊话。")
+        await self._voices.act(voice)
 
     # ---- the platform
 
@@ -133,6 +139,7 @@ class Calls:
                 channel.online()
 
     def offline(self, device: str) -> None:
+        self._voices.offline(device)
         for channel in list(self._channels.values()):
             if channel.device == device:
                 channel.offline()
@@ -146,7 +153,7 @@ class Calls:
             of_channel[0].hung_up("file")
 
     def broadcast_answer(self, device: str, sn: str, accepted: bool) -> None:
-        pass
+        self._voices.answered(device, sn, accepted)
 
     def told(self, event: Told) -> bool:
         if isinstance(event, Answered | Failed):
@@ -166,6 +173,8 @@ class Calls:
 
     def _asked(self, event: Asked) -> bool:
         request, endpoint = event.request, self.devices.endpoint
+        if request.method == "INVITE" and not request.receiver.tag:
+            return self._invited(event)
         if not request.receiver.tag or request.method not in ("BYE", "INFO", "MESSAGE", "INVITE", "UPDATE"):
             return False
         dialog = self._dialogs.find(request)
@@ -191,9 +200,38 @@ class Calls:
                 call.hung_up("file")
         return True
 
+    def _invited(self, event: Asked) -> bool:
+        """Devices call only who has asked them to."""
+        if not self._voices.invited(event):
+            self.devices.endpoint.respond(event.key, event.request.reply(403, tag=secrets.token_hex(4)))
+        return True
+
     # ---- dialogs
 
-    def _opened(self, call: Call) -> None:
+    def hang_up(self, call: Held) -> None:
+        """BYE, in a dialog that the other side has begun."""
+        dialog = call.dialog
+        self._closed(call)
+        route = self.devices.route(call.device)
+        flow = route[0] if route is not None else call.flow
+        if dialog is not None and dialog.state is not State.ENDED and flow is not None:
+            self.wiring.waiting[self.devices.endpoint.request(dialog.bye(), flow)] = lambda event: None
+
+    def reach(self, host: str, port: int, signalling: str) -> tuple[str, int] | None:
+        """Where to send or connect to on a device's word: its own address, one that is allowed, or its own where it names an
+        inner one; never ourselves."""
+        if not host or host == signalling:
+            return signalling, port
+        try:
+            address = plain(host)
+        except ValueError:
+            return None
+        own = is_own(address)
+        if self.place.allow.permits(address, port, own=own):
+            return str(address), port
+        return (signalling, port) if private(host, signalling) and not own and not is_special(address) else None
+
+    def _opened(self, call: Held) -> None:
         dialog = call.dialog
         if dialog is None:
             return
@@ -204,7 +242,7 @@ class Calls:
         self._calls[dialog.key] = call
         self._stale.add(call)
 
-    def _closed(self, call: Call) -> None:
+    def _closed(self, call: Held) -> None:
         dialog = call.dialog
         if dialog is not None:
             self._dialogs.remove(dialog)

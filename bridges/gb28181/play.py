@@ -21,7 +21,7 @@ from bridges.gb28181.receive import Receiver
 from bridges.gb28181.report import Story, Try, Verdict, private, refused
 from bridges.gb28181.stream import Picture
 from commhub import log as logs
-from commhub.addresses import is_own, is_special, plain
+from commhub.addresses import plain
 from commhub.media.messages import WayLearned
 
 if TYPE_CHECKING:
@@ -206,27 +206,13 @@ class Play:
             self._calls.devices.key_frame(self.device, self.channel)
         self._step(Event.ANSWERED)
         if receiver.way == ACTIVE:
-            place = self._admit(answer)
+            place = self._calls.reach(answer.host, answer.port, self.story.signalling)
             if place is None:
                 self._fail(Verdict("denied_address", f"{answer.host}:{answer.port}"))
                 return
             receiver.answered(*place)
         if self.picture.running:
             self._step(Event.PICTURE)  # it was faster than its answer
-
-    def _admit(self, answer: Description) -> tuple[str, int] | None:
-        """Where to connect to: the address in the answer if it is the device's own or allowed, the device's own where the one in
-        the answer is an inner one that nobody allowed. Never to ourselves on a device's word."""
-        signalling = self.story.signalling
-        allow = self._calls.place.allow
-        if not answer.host or answer.host == signalling:
-            return signalling, answer.port
-        try:
-            if allow.permits(answer.host, answer.port, own=is_own(plain(answer.host))):
-                return answer.host, answer.port
-        except ValueError:
-            return None
-        return (signalling, answer.port) if private(answer.host, signalling) and not _special(answer.host) else None
 
     def refused(self, call: Call, status: int, reason: str) -> None:
         if call is self.call:
@@ -395,13 +381,6 @@ def _plain(host: str) -> str:
     with contextlib.suppress(ValueError):
         return str(plain(host))
     return host
-
-
-def _special(host: str) -> bool:
-    try:
-        return is_special(plain(host)) or is_own(plain(host))
-    except ValueError:
-        return True
 
 
 def _year(version: str) -> str:

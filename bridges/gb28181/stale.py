@@ -13,7 +13,7 @@ from bridges.sip.dialog import Dialog, State
 from bridges.sip.fields import Address
 
 if TYPE_CHECKING:
-    from bridges.gb28181.call import Call
+    from bridges.gb28181.call import Held
 
 Key = tuple[str, str, str]
 _LIMIT = 4 << 20  # octets of the file
@@ -59,7 +59,7 @@ class Stale:
         self._left.remove(one)
         self._write()
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Held) -> None:
         dialog, flow = call.dialog, call.flow
         if dialog is None or flow is None:
             return
