@@ -311,7 +311,7 @@ class Rooms:
         return self.view(record, actor)
 
     async def bringing(self, transaction: Reading, consultation: str, actor: Actor, camera: str) -> tuple[Consultation, str]:
-        """A live consultation into which the actor may bring this camera, and the camera's name. NotFound, Forbidden, Conflict."""
+        """A live consultation into which the actor may bring this camera, and its name. NotFound, Forbidden, Conflict."""
         record = rules.live(await self.visible(transaction, consultation, actor))
         if not rules.may_bring_cameras(record, actor):
             raise Forbidden("You may not bring cameras in here.", "没有在该会商中调入摄像机的权限。")
