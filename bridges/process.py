@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from bridges.pull import Puller, Resolve, resolve
+from bridges.pull import Puller
+from bridges.rtsp_stream import Resolve, resolve
 from bridges.transcode import Transcoder
+from bridges.transcode_video import Transcodes
 from commhub import log as logs
 from commhub.addresses import AllowList
 from commhub.errors import Conflict
@@ -29,6 +31,7 @@ class Bridge:
         self._resolve = resolve
         self._outlets = Outlets(run_dir, name)
         self._transcoder = Transcoder()
+        self._transcodes = Transcodes()
         self._pullers: dict[str, Puller] = {}
         self._hubs: dict[Link, int] = {}  # link → epoch
         self._epoch = 0
@@ -70,7 +73,7 @@ class Bridge:
         elif puller is not None:
             await puller.update(pull)
         else:
-            puller = Puller(pull, self._allow, self._outlets, self._transcoder, self._changed, self._resolve)
+            puller = Puller(pull, self._allow, self._outlets, self._transcoder, self._transcodes, self._changed, self._resolve)
             self._pullers[pull.source] = puller
             puller.start()
 
@@ -85,6 +88,7 @@ class Bridge:
         self._pullers.clear()
         await self._outlets.close()
         self._transcoder.close()
+        await self._transcodes.close()
 
 
 async def run(run_dir: Path, name: str = "bridge-rtsp", allow: Iterable[str] = ()) -> None:

@@ -1,45 +1,28 @@
-"""One camera, kept open: connected, received, made fit and handed to the workers; after every failure tried again."""
+"""One camera that somebody wants: its streams, those that are taken, as layers of one Source, with sound from one of them."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
-import socket
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from bridges import rtsp
-from bridges.depacket import Video
-from bridges.faults import SLOW, Fault, Redirected, sentences
-from bridges.source import Sound, Source, handle, opus, timeline
-from bridges.timeline import SECOND, Sequence, unwrap
+from bridges.rtsp_stream import Resolve, Stream, Target, resolve
+from bridges.source import Sound, Source, opus
+from bridges.timeline import Sequence, unwrap
 from bridges.transcode import Transcoder
+from bridges.transcode_video import Transcodes
 from commhub import log as logs
-from commhub.addresses import AllowList, Place, is_own, parse_url, plain
-from commhub.media.messages import Codec, Pull, SourceClock, SourceState, SourceStream
+from commhub.addresses import AllowList
+from commhub.media.messages import Pull, SourceClock, SourceState
 from commhub.media.outlet import Outlets
 
 log = logs.get(__name__)
 
-DELAYS = (0.5, 1.0, 2.0, 4.0, 5.0)  # s between attempts; the last one goes on
-SOON, RESTARTING = 1.0, 60.0  # s: a camera that was live this long ago is most likely restarting, and is tried this often
-REDIRECTS = 3
-RTSP_PORT = 554
-_MALFORMED = 200  # unreadable packets in a row
-_NO_PICTURE = 15 * SECOND  # longer than any camera is without a key frame
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """Addresses of a name, in the system's order. OSError when there is none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [entry[4][0] for entry in found if isinstance(entry[4][0], str)]
+MAIN, SUB = "main", "sub"
 
 
 class Puller:
-    """A camera that somebody wants. ``changed(state)`` hears every change of :class:`SourceState`."""
+    """``changed(state)`` hears every change of :class:`SourceState`. The camera is live when one of its streams is."""
 
     def __init__(
         self,
@@ -47,24 +30,25 @@ class Puller:
         allow: AllowList,
         outlets: Outlets,
         transcoder: Transcoder,
+        transcodes: Transcodes,
         changed: Callable[[SourceState], None],
         resolve: Resolve = resolve,
     ) -> None:
         self.source = pull.source
         self.pull = pull
         self._source = Source(pull.source, outlets, changed, self.key_frame_wanted)
-        self._allow, self._resolve = allow, resolve
-        self._session: rtsp.Session | None = None
-        self._place: Place | None = None
-        self._live_at: float | None = None  # monotonic: the last time a picture came
-        self._attempts = 0
-        self._other_way = False  # the transport that was asked for brings nothing
-        self._heard_clocks: dict[str, tuple[int, int]] = {}  # by kind: our RTP time and the device's UTC ns, this session
-        self._handle = handle()
-        self._video = Video(timeline(pull.source, "", 90_000))
+        self._allow, self._transcodes, self._resolve = allow, transcodes, resolve
+        self._streams: dict[str, Stream] = {}  # by layer
+        self._running: set[str] = set()
+        self._changing = asyncio.Lock()
+        self._fitting: asyncio.Future[None]
+        self._ended = False
+        self._announced: set[str] = set()  # layers that were live since they run
         self._sound = Sound(self._source, transcoder)
         self._sound_order = Sequence()
-        self._task: asyncio.Task[None] | None = None
+        self._listening: Stream | None = None  # whose sound it is
+        #: By stream and kind: the device's UTC ns, and our RTP time then; of the sessions that are.
+        self._clocks: dict[tuple[str, str], tuple[int, int]] = {}
 
     # ---------------------------------------------------------------- from the hub
 
@@ -75,193 +59,142 @@ class Puller:
     def start(self) -> None:
         self._source.say()
         self._source.attach(self.pull.workers)
-        self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
+        self._make()
+        self._fitting = asyncio.ensure_future(self._fit())
 
     async def update(self, pull: Pull) -> None:
-        """The hub's newest word. The conversation with the camera goes on unless its address or credentials changed."""
-        same = (pull.url, pull.user, pull.password, pull.transport)
-        before, self.pull = self.pull, pull
+        """The hub's newest word. Conversations with the camera go on unless its addresses or credentials changed."""
+        self.pull = pull
         self._source.attach(pull.workers)
-        if same != (before.url, before.user, before.password, before.transport) and self._task is not None:
-            await self._end_task()
-            self._attempts, self._live_at, self._other_way = 0, None, False
-            self._video.forget()
-            self._source.turn("connecting")
-            self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"pull {self.source}")
+        async with self._changing:
+            targets = self._targets()
+            if {layer: stream.target for layer, stream in self._streams.items()} != targets:
+                await self._stop(set(self._streams))
+                if set(targets) != set(self._streams):
+                    self._streams.clear()
+                self._make()
+                self._source.turn("connecting")
+        await self._fit()
 
     async def stop(self) -> None:
         """Says goodbye to the camera and to the workers."""
-        await self._end_task()
+        self._ended = True
+        async with self._changing:
+            await self._stop(set(self._streams))
+        await self._fitting
         self._source.attach([])
         self._source.turn("idle")
 
-    async def _end_task(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+    def _targets(self) -> dict[str, Target]:
+        pull = self.pull
 
-    # ---------------------------------------------------------------- again and again
+        def target(url: str) -> Target:
+            return Target(url, pull.user, pull.password, pull.transport)
 
-    async def _keep(self) -> None:
-        while True:
-            try:
-                await self._attempt()
-            except Fault as fault:
-                await asyncio.sleep(self._failed(fault))
-            except Exception:
-                # A camera must never end the bridge, whatever it sends.
-                log.exception("camera failed", source=self.source)
-                await asyncio.sleep(self._failed(Fault("protocol", "An internal error was logged.")))
+        if not pull.sub_url or pull.sub_url == pull.url:
+            return {"": target(pull.url)}
+        return {MAIN: target(pull.url), SUB: target(pull.sub_url)}
 
-    def _failed(self, fault: Fault) -> float:
-        """Tell why, and say how long to wait."""
-        was_live = self.state.state == "live"
-        now = time.monotonic()
-        if was_live:
-            self._attempts = 0
-            self._live_at = now
-        where = self._place.shown if self._place is not None else ""
-        if (fault.code != self.state.code or was_live) and logs.limited(("camera", self.source, fault.code), 60) is not None:
-            log.warning("camera lost" if was_live else "camera not reached", source=self.source, code=fault.code, host=where)
-        if fault.code == "no_media" and not was_live:
-            self._other_way = not self._other_way
-        if was_live and fault.code in ("closed", "no_media"):
-            self._source.turn("connecting", fault)
-        elif self.state.state != "connecting" or fault.code != "closed" or not self.state.code:
-            self._source.turn("failed", fault)
-        self._attempts += 1
-        if fault.code in SLOW:
-            return SLOW[fault.code]
-        delay = DELAYS[min(self._attempts, len(DELAYS)) - 1]
-        if self._live_at is not None and now - self._live_at < RESTARTING:
-            delay = min(delay, SOON)
-        return delay * random.uniform(0.9, 1.0)  # so that a street of cameras does not come back in step
+    def _make(self) -> None:
+        for layer, target in self._targets().items():
+            stream = self._streams.get(layer)
+            if stream is None:
+                self._streams[layer] = Stream(self, self._source, layer, target, self._allow, self._transcodes, self._resolve)
+            elif stream.target != target:
+                stream.pictures.forget()
+                stream.target = target
 
-    async def _attempt(self) -> None:
-        url, user, password = self.pull.url, self.pull.user, self.pull.password
-        for _ in range(REDIRECTS + 1):
-            try:
-                await self._converse(url, user, password)
-            except Redirected as redirected:
-                before, url = self._place, redirected.url
-                try:
-                    self._place = parse_url(url, "rtsp", RTSP_PORT)
-                except ValueError as error:
-                    raise Fault("protocol", str(error)) from None
-                if before is None or (self._place.host, self._place.port) != (before.host, before.port):
-                    user = password = ""  # they were meant for another host
-        raise Fault("protocol", "It sends us from one address to the next.")
+    # ---------------------------------------------------------------- which streams
 
-    async def _converse(self, url: str, user: str, password: str) -> None:
-        try:
-            self._place = place = parse_url(url, "rtsp", RTSP_PORT)
-        except ValueError:
-            raise Fault("bad_address") from None
-        address = await self._admit(place)
-        udp = (self.pull.transport == "udp") != self._other_way
-        camera = rtsp.Camera(url, address, place.port, user, password, "udp" if udp else "tcp")
-        session = rtsp.Session(camera, self._packet, self._clock, self._source.flush)
-        try:
-            await session.open()
-            self._begin(session)
-            await session.play()
-            await session.watch()
-        finally:
-            self._session = None
-            session.close()
-            self._sound.close()
+    def _wanted(self) -> set[str]:
+        """What is taken; the other stream as well while none of it can be had: a picture is worth more than its size."""
+        if "" in self._streams:
+            return {""}
+        wanted = {layer for layer in self.pull.layers if layer in self._streams} or {MAIN}
+        if all(self._streams[layer].state == "failed" for layer in wanted):
+            return set(self._streams)
+        return wanted
 
-    async def _admit(self, place: Place) -> str:
-        """The address to connect to: resolved once, checked, used."""
-        try:
-            async with asyncio.timeout(rtsp.CONNECT_TIMEOUT):
-                found = await self._resolve(place.host, place.port)
-        except (OSError, UnicodeError):
-            raise Fault("name_not_found") from None
-        except TimeoutError:
-            raise Fault("name_not_found") from None
-        for address in found:
-            try:
-                own = is_own(plain(address))
-            except ValueError:
-                continue
-            if self._allow.permits(address, place.port, own=own):
-                return address
-        raise Fault("not_allowed" if found else "name_not_found")
+    def _run(self, layers: set[str]) -> None:
+        for layer in sorted(layers - self._running):
+            self._running.add(layer)
+            self._streams[layer].start()
 
-    # ---------------------------------------------------------------- what the camera sends
+    async def _stop(self, layers: set[str]) -> None:
+        for layer in layers & self._running:
+            self._running.discard(layer)
+            self._announced.discard(layer)
+            await self._streams[layer].stop()
 
-    def _begin(self, session: rtsp.Session) -> None:
-        self._video.restart()
-        self._sound_order.restart()
-        self._heard_clocks.clear()
-        for track in session.tracks:
-            if track.kind == "video":
-                self._video.learn(track.media.parameter_sets)
-            elif not self._sound.running:
-                media = track.media
-                try:
-                    self._sound.open(media.codec, media.clock_rate, media.channels, media.fmtp)
-                except ValueError as error:
-                    log.info("sound not used", source=self.source, why=str(error))
-        self._opened = time.time_ns()
-        self._session = session
+    async def _fit(self) -> None:
+        """Run what is wanted. A stream that nobody takes any more goes on until another one shows something."""
+        async with self._changing:
+            wanted = self._wanted()
+            self._run(wanted)
+            if unwanted := self._unwanted(wanted):
+                await self._stop(unwanted)
+                self._tell()
 
-    def _packet(self, track: rtsp.Track, packet: bytes, now: int) -> None:
-        session = self._session
-        if session is None:
-            return
-        if track.kind != "video":
-            self._listen(packet, now)
-            return
-        video = self._video
-        try:
-            sent = video.receive(packet, now)
-        except ValueError:
-            if video.h265:
-                session.fail(Fault("codec_unsupported", "H.265"))
-            elif video.malformed > _MALFORMED:
-                session.fail(Fault("protocol", "Its video packets cannot be read."))
-            return
-        if not sent:
-            if not video.running:
-                self._not_running(session, now)
-            return
-        if self.state.state != "live" or self._shape() != self._announced or video.b_frames != (self.state.code == "b_frames"):
-            self._live()
-        for each in sent:
-            self._source.add(self._handle, each, now)
+    def _unwanted(self, wanted: set[str]) -> set[str]:
+        return self._running - wanted if any(self._streams[layer].state == "live" for layer in wanted) else set()
 
-    def _not_running(self, session: rtsp.Session, now: int) -> None:
-        if self._video.h265:
-            session.fail(Fault("codec_unsupported", "H.265"))
-        elif now - self._opened > _NO_PICTURE:
-            session.fail(Fault("no_media" if self._video.complete else "no_parameters"))
+    # ---------------------------------------------------------------- what its streams say
 
-    _announced: tuple[object, ...] = ()
-    _opened = 0
+    def changed(self, stream: Stream) -> None:
+        if stream.state == "live" and stream.layer in self._running:
+            self._announced.add(stream.layer)
+        if not self._ended:
+            wanted = self._wanted()
+            self._run(wanted)
+            if self._unwanted(wanted) and self._fitting.done():
+                self._fitting = asyncio.ensure_future(self._fit())
+        self._tell()
 
-    def _shape(self) -> tuple[object, ...]:
-        return (self._video.sps, self._sound.running)
-
-    def _live(self) -> None:
-        sps = self._video.sps
-        assert sps is not None
-        fmtp = f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={sps.profile_level_id}"
-        codec = Codec(mime="video/H264", clock_rate=90_000, fmtp=fmtp)
-        streams = [SourceStream(handle=self._handle, kind="video", codec=codec, width=sps.width, height=sps.height)]
-        if self._sound.running:
+    def _tell(self) -> None:
+        running = [stream for layer, stream in self._streams.items() if layer in self._running]  # main first
+        streams = [stream.pictures.stream() for stream in running if stream.layer in self._announced and stream.pictures.known]
+        if self._sound.running and streams:
             streams.append(opus(self._sound.handle))
-        self._announced = self._shape()
-        self._source.announce(streams)
-        if self.state.state != "live":
-            log.info("camera live", source=self.source, width=sps.width, height=sps.height,
-                     profile=sps.profile_level_id, sound=self._sound.running)  # fmt: skip
-        self._source.turn("live", Fault("b_frames") if self._video.b_frames else None)
+        if streams:
+            self._source.announce(streams)
+        live = [stream for stream in running if stream.state == "live"]
+        faults = [stream.fault for stream in running if stream.fault is not None]
+        if live:
+            self._source.turn("live", faults[0] if faults else None)
+        elif running:
+            first = next((stream for stream in running if stream.layer in self.pull.layers), running[0])
+            self._source.turn(first.state, first.fault)
 
-    def _listen(self, packet: bytes, now: int) -> None:
+    def opened(self, stream: Stream, session: rtsp.Session) -> None:
+        for key in [key for key in self._clocks if key[0] == stream.layer]:
+            del self._clocks[key]
+        if self._listening is None:
+            self._listen(stream, session)
+
+    def _listen(self, stream: Stream, session: rtsp.Session) -> None:
+        media = next((track.media for track in session.tracks if track.kind == "audio"), None)
+        if media is None:
+            return
+        try:
+            self._sound.open(media.codec, media.clock_rate, media.channels, media.fmtp)
+        except ValueError as error:
+            log.info("sound not used", source=self.source, why=str(error))
+            return
+        self._listening = stream
+        self._sound_order.restart()
+
+    def closed(self, stream: Stream) -> None:
+        if stream is not self._listening:
+            return
+        self._sound.close()
+        self._listening = None
+        for other in self._streams.values():
+            if other.session is not None and self._listening is None:
+                self._listen(other, other.session)
+
+    def heard(self, stream: Stream, packet: bytes, now: int) -> None:
+        if stream is not self._listening:
+            return
         try:
             got = unwrap(packet)
         except ValueError:
@@ -269,31 +202,26 @@ class Puller:
         if got.payload and self._sound_order.follow(got.sequence) is not None:
             self._sound.put(got.payload, got.timestamp, now)
 
-    def _clock(self, track: rtsp.Track, rtp_time: int, ntp: int) -> None:
-        """A device's clock counts once it is known of all its streams: else picture and sound would be told different times."""
-        if track.kind == "video":
-            ours = self._video.timeline.translate(rtp_time)
+    def clock(self, stream: Stream, kind: str, rtp_time: int, ntp: int) -> None:
+        """A device's clock counts once it is known of all its streams: else they would be told different times."""
+        if kind == "video":
+            ours = stream.pictures.timeline.translate(rtp_time)
         else:
-            ours = self._sound.translate(rtp_time)
+            ours = self._sound.translate(rtp_time) if stream is self._listening else None
         if ours is None:
             return
-        self._heard_clocks[track.kind] = (ours, ntp)
-        if self._sound.running and len(self._heard_clocks) < 2:
+        self._clocks[stream.layer, kind] = (ours, ntp)
+        expected = {(layer, "video") for layer in self._running if self._streams[layer].session is not None}
+        if self._listening is not None:
+            expected.add((self._listening.layer, "audio"))
+        if not expected <= set(self._clocks):
             return
-        for kind, (rtp_time_out, device) in self._heard_clocks.items():
-            number = self._handle if kind == "video" else self._sound.handle
-            self._source.clock(SourceClock(handle=number, rtp_time=rtp_time_out, ntp=device))
+        for layer, each in expected:
+            number = self._streams[layer].pictures.handle if each == "video" else self._sound.handle
+            at, device = self._clocks[layer, each]
+            self._source.clock(SourceClock(handle=number, rtp_time=at, ntp=device))
 
     def key_frame_wanted(self, number: int) -> None:
-        """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""
-        session = self._session
-        if session is not None and number == self._handle:
-            now = time.monotonic()
-            if now - self._asked_at > 0.5:
-                self._asked_at = now
-                session.want_key_frame(session.tracks[0])
-
-    _asked_at = 0.0
-
-
-__all__ = ["Puller", "resolve", "sentences"]
+        for stream in self._streams.values():
+            if stream.pictures.handle == number:
+                stream.want_key_frame()

@@ -446,12 +446,15 @@ class Session(asyncio.Protocol):
 
 
 def choose(description: rtsp_sdp.Description) -> tuple[rtsp_sdp.Media, rtsp_sdp.Media | None]:
-    """The first H.264 video, and the first sound that can be used. Fault ``no_video`` or ``codec_unsupported``."""
+    """The first H.264 video, else H.265, and the first sound that can be used. Fault ``no_video`` or ``codec_unsupported``."""
     offered = [media for media in description.media if not media.backchannel and media.payload_type >= 0]
     videos = [media for media in offered if media.kind == "video"]
     if not videos:
         raise Fault("no_video")
-    usable = [media for media in videos if media.codec == "H264" and media.fmtp.get("packetization-mode", "1") != "2"]
+    plain = [media for media in videos if media.codec == "H264" and media.fmtp.get("packetization-mode", "1") != "2"]
+    # With sprop-max-don-diff units come interleaved (RFC 7798 section 4.4.2); no camera does that.
+    hevc = [media for media in videos if media.codec in ("H265", "HEVC") and media.fmtp.get("sprop-max-don-diff", "0") == "0"]
+    usable = plain or hevc
     if not usable:
         raise Fault("codec_unsupported", _CODEC_NAMES.get(videos[0].codec, ""))
     usable[0].clock_rate = 90_000

@@ -29,9 +29,10 @@ class Media:
 
     @property
     def parameter_sets(self) -> list[bytes]:
-        """NAL units of ``sprop-parameter-sets``; unreadable ones are left out."""
+        """NAL units of ``sprop-parameter-sets``, of H.265 ``sprop-vps`` and its kin; unreadable ones are left out."""
         units = []
-        for part in self.fmtp.get("sprop-parameter-sets", "").split(","):
+        parts = [self.fmtp.get(name, "") for name in ("sprop-vps", "sprop-sps", "sprop-pps", "sprop-parameter-sets")]
+        for part in ",".join(filter(None, parts)).split(","):
             try:
                 unit = base64.b64decode(part + "=" * (-len(part) % 4), validate=True)
             except (binascii.Error, ValueError):

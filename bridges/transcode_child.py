@@ -25,6 +25,7 @@ KEY = 1
 FRAME_LIMIT = 8 << 20  # octets of an access unit
 MEMORY = 2 << 30  # octets of addresses; libraries take most of them, 4K pictures the rest
 MOST = (1920, 1080)  # pictures are made smaller than that: a viewer's tile is, and an encoder costs by the pixel
+JUMP = 90_000  # 90 kHz
 GROUP = 60  # pictures between key frames that nobody has asked for
 DECODERS = {"H264": "h264", "H265": "hevc"}
 NICE = 5
@@ -63,7 +64,11 @@ class Converter:
         size = fit(frame.width, frame.height)
         if self._encoder is None or size != self._size:
             self._encoder, self._size = encoder(*size), size
-        pts = max(frame.pts if frame.pts is not None else self._last + 1, self._last + 1)
+        pts = frame.pts if frame.pts is not None else self._last + 1
+        if pts <= self._last - JUMP:  # the device's clock began anew
+            self._encoder = encoder(*size)
+        else:
+            pts = max(pts, self._last + 1)
         self._last = pts
         if (frame.width, frame.height) != size or frame.format.name != "yuv420p":
             frame = frame.reformat(*size, format="yuv420p")

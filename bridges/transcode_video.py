@@ -65,6 +65,8 @@ class Transcode:
         self._owner, self._name, self._codec, self._taken, self._failed = owner, name, codec, taken, failed
         self._process: Process | None = None
         self._under_way: deque[tuple[int, float]] = deque()  # PTS, when it was pushed
+        self._held: list[tuple[bytes, int]] = []  # since a key frame, while there is no child yet
+        self._held_octets = 0
         self._wants_key = False
         self._behind = True  # until a key frame
         self._deaths, self._died = 0, 0.0
@@ -79,16 +81,34 @@ class Transcode:
         late = now - self._under_way[0][1] if self._under_way else 0.0
         if process is not None and late > STUCK:
             self._kill(process)
-        full = stdin is None or stdin.transport.is_closing() or stdin.transport.get_write_buffer_size() > WAITING
-        if full or late > LATE or len(data) > FRAME_LIMIT:
-            self._behind = True
+        waiting = self._held_octets if stdin is None else stdin.transport.get_write_buffer_size()
+        if late > LATE or waiting > WAITING or len(data) > FRAME_LIMIT:
+            self.lose()
         elif key:
             self._behind = False
-        if self._behind or stdin is None:
+        if self._behind:
             self.dropped += 1
-            return
+        elif stdin is None:
+            if key:
+                self._forget()
+            self._held.append((data, pts))
+            self._held_octets += len(data)
+        else:
+            self._write(stdin, data, pts, now)
+
+    def lose(self) -> None:
+        """Something is missing: nothing is converted up to the next key frame."""
+        self._behind = True
+        self._forget()
+
+    def _forget(self) -> None:
+        self.dropped += len(self._held)
+        self._held, self._held_octets = [], 0
+
+    def _write(self, stdin: asyncio.StreamWriter, data: bytes, pts: int, now: float) -> None:
         self._under_way.append((pts, now))
-        stdin.write(IN.pack(len(data), KEY if self._wants_key else 0, pts) + data)
+        if not stdin.transport.is_closing():
+            stdin.write(IN.pack(len(data), KEY if self._wants_key else 0, pts) + data)
         self._wants_key = False
 
     def want_key_frame(self) -> None:
@@ -119,10 +139,15 @@ class Transcode:
     async def _run(self) -> None:
         program = (sys.executable, "-m", "bridges.transcode_child", self._codec)
         process = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=1 << 20)
-        self._process, self._behind = process, True
-        self._under_way.clear()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        held, now = self._held, time.monotonic()
+        self._held, self._held_octets = [], 0
+        self._behind = self._behind or not held
+        for data, pts in held:
+            self._write(process.stdin, data, pts, now)
         try:
-            assert process.stdout is not None
             while True:
                 size, flags, pts, width, height = OUT.unpack(await process.stdout.readexactly(OUT.size))
                 if size > FRAME_LIMIT:
@@ -135,6 +160,8 @@ class Transcode:
             return
         finally:
             self._process = None
+            self._under_way.clear()
+            self.lose()
             self._kill(process)
             await asyncio.shield(process.wait())
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from pathlib import Path
 
 import pytest
 
-from bridges import process, pull, rtsp
+from bridges import process, rtsp, rtsp_video
 from bridges.rtsp_message import Request
 from bridges.timeline import signed32, unwrap
+from bridges.transcode_video import Transcodes
 from commhub.errors import HubError
 from commhub.media.messages import Pull, SourceState
-from tests.support import until
+from commhub.wire import h264, h265
+from tests.support import free_port, until
 from tests.support.bridge import Hub, bridge, camera, continuous, marked
-from tests.support.h264 import decode, pictures
+from tests.support.h264 import decode, pictures, stream
 from tests.support.media_worker import MediaWorker
 from tests.support.rtsp_server import Conversation, RtspServer, sdp
 
@@ -230,18 +233,127 @@ async def shown(tmp_path: Path, server: RtspServer, state: str, code: str, secon
         return await hub.turns(state, code, seconds=seconds)
 
 
-async def test_h265_where_h264_was_said(tmp_path: Path) -> None:
-    def h265(conversation: Conversation) -> bytes:
-        starts = (b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1", b"\x62\x01\x93", b"\x62\x01\x13", b"\x62\x01\x53")
-        return b"".join(conversation.interleaved(start + bytes(100)) for start in starts)
+@pytest.mark.parametrize("said", ["H264/90000", "H265/90000"])
+async def test_h265_is_converted_also_where_h264_was_said(tmp_path: Path, said: str) -> None:
+    film = stream("libx265", 320, 180, 25, {"preset": "ultrafast", "x265-params": "log-level=none:keyint=5:bframes=0"})
+    turn = itertools.cycle(film)
 
-    async with RtspServer(playing(h265)) as server:  # type: ignore[arg-type]
-        state = await shown(tmp_path, server, "failed", "codec_unsupported")
-        assert "H.265" in state.text_zh
+    def one(conversation: Conversation) -> bytes:
+        payloads = h265.packets(h264.split_annex_b(next(turn)[0]), 1400)
+        last = len(payloads) - 1
+        data = b"".join(conversation.interleaved(payload, number == last) for number, payload in enumerate(payloads))
+        conversation.time += 3600
+        return data
+
+    async with RtspServer(playing(one), description=sdp(said, sprop=False)) as server:  # type: ignore[arg-type]
+        async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0")
+            live = await hub.turns("live")
+            assert [(one.codec.mime, one.width, one.height) for one in live.streams] == [("video/H264", 320, 180)]
+            await until(lambda: marked(worker.of("cam")) >= 30)
+            assert continuous(worker.of("cam"))
+            assert len(decode(worker.of("cam"))) >= 30
+
+
+async def test_b_frames_are_converted_from_the_first_picture_on(tmp_path: Path) -> None:
+    film = stream("libx264", 320, 180, 50, {"preset": "veryfast", "bf": "2", "g": "50"})
+
+    def frames(conversation: Conversation, at: list[int]) -> bytes:
+        data, number, _ = film[at[0] % len(film)]
+        conversation.time = 90_000 + (at[0] // len(film) * len(film) + number) * 3600
+        at[0] += 1
+        return b"".join(
+            conversation.interleaved(payload, last)
+            for payload, last in marked_last(h264.aggregate(h264.split_annex_b(data), 1400))
+        )
+
+    at = [0]
+    async with RtspServer(playing(lambda conversation: frames(conversation, at))) as server:  # type: ignore[arg-type]
+        async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0")
+            await until(lambda: marked(worker.of("cam")) >= 30)
+            await hub.turns("live")
+            assert at[0] < 50 or len(decode(worker.of("cam"))) >= 30  # the second key frame had not to be waited for
+            got = [unwrap(packet) for packet in worker.of("cam")]
+            pairs = list(itertools.pairwise(got))
+            assert all((later.sequence - one.sequence) & 0xFFFF == 1 for one, later in pairs)
+            assert sum(signed32(later.timestamp - one.timestamp) < 0 for one, later in pairs) <= 1  # that by which it was seen
+            assert "b_frames" not in {state.code for state in hub.states}
+
+
+def marked_last(payloads: list[bytes]) -> list[tuple[bytes, bool]]:
+    return [(payload, number == len(payloads)) for number, payload in enumerate(payloads, 1)]
+
+
+async def test_where_no_more_can_be_converted_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "Transcodes", lambda: Transcodes(0))
+    async with RtspServer(description=sdp("H265/90000", sprop=False)) as server:
+        state = await shown(tmp_path, server, "failed", "transcodes_full")
+        assert "转码" in state.text_zh
+
+
+# ---- two streams of one camera
+
+
+def layers(worker: MediaWorker) -> list[str]:
+    return sorted(one.layer for one in worker.streams("cam") if one.kind == "video")
+
+
+def of_layer(worker: MediaWorker, layer: str) -> list[bytes]:
+    handles = {one.handle for push in worker.pushes for one in push.streams if one.layer == layer and one.kind == "video"}
+    return [heard.packet for heard in worker.packets if heard.handle in handles]
+
+
+async def test_main_and_sub_stream_are_pulled_as_they_are_taken(tmp_path: Path) -> None:
+    async with camera(audio=True) as main, camera(width=160, height=96, audio=True) as sub, MediaWorker(tmp_path) as worker:
+        allow = (f"127.0.0.1:{main.port}", f"127.0.0.1:{sub.port}")
+        async with bridge(tmp_path, *allow), Hub(tmp_path) as hub:
+            urls = f"rtsp://127.0.0.1:{main.port}/live", f"rtsp://127.0.0.1:{sub.port}/live"
+
+            def take(*taken: str) -> None:
+                hub.pull(urls[0], "media-0", sub_url=urls[1], layers=taken)
+
+            take("sub")
+            await hub.turns("live")
+            await until(lambda: len(of_layer(worker, "sub")) >= 10 and len(worker.of("cam", "audio")) >= 10)
+            assert (layers(worker), main.connections) == (["sub"], 0)
+            take("sub", "main")
+            await until(lambda: layers(worker) == ["main", "sub"] and len(of_layer(worker, "main")) >= 10)
+            sizes = {one.layer: (one.width, one.height) for one in worker.streams("cam") if one.kind == "video"}
+            assert sizes == {"main": (320, 180), "sub": (160, 96)}
+            newest = [unwrap(of_layer(worker, layer)[-1]).timestamp for layer in ("main", "sub")]
+            assert abs(signed32(newest[0] - newest[1])) < 45_000  # one clock
+            take("main")
+            await until(lambda: layers(worker) == ["main"])
+            await until(lambda: not sub._clients)
+            sounds = len(worker.of("cam", "audio"))
+            await until(lambda: len(worker.of("cam", "audio")) > sounds + 20)  # it goes on from the other stream
+            assert continuous(worker.of("cam", "audio"))
+            assert continuous(of_layer(worker, "main"))
+            assert (main.connections, sub.connections) == (1, 1)
+            take("sub")  # the picture stays until the other one is there
+            await until(lambda: layers(worker) == ["sub"])
+            await until(lambda: not main._clients)
+            assert continuous(of_layer(worker, "sub"))
+            assert {state.state for state in hub.states[1:]} == {"live"}
+
+
+async def test_a_stream_that_cannot_be_had_is_stood_in_for_by_the_other_one(tmp_path: Path) -> None:
+    port = free_port()
+    async with camera() as main, MediaWorker(tmp_path) as worker:
+        async with bridge(tmp_path, f"127.0.0.1:{main.port}", f"127.0.0.1:{port}"), Hub(tmp_path) as hub:
+            urls = f"rtsp://127.0.0.1:{main.port}/live", f"rtsp://127.0.0.1:{port}/live"
+            hub.pull(urls[0], "media-0", sub_url=urls[1], layers=("sub",))
+            await hub.turns("live", "refused")
+            assert layers(worker) == ["main"]
+            async with camera(port, width=160, height=96):
+                await hub.turns("live")
+                await until(lambda: layers(worker) == ["sub"])
+                await until(lambda: not main._clients)
 
 
 async def test_no_parameter_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "_NO_PICTURE", 300_000_000)
+    monkeypatch.setattr(rtsp_video, "_NO_PICTURE", 300_000_000)
     bare = playing(lambda conversation: b"".join(conversation.picture(picture) for picture in pictures()))
     async with RtspServer(bare, description=sdp(sprop=False)) as server:  # type: ignore[arg-type]
         state = await shown(tmp_path, server, "failed", "no_parameters")

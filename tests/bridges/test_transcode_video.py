@@ -118,13 +118,14 @@ async def test_a_child_that_dies_is_replaced(transcodes: Transcodes) -> None:
     child.kill()
     await until(lambda: heard.faults == ["transcode_failed"])
     units = stream("libx264", 320, 180, 10, FAST | {"g": "100", "bf": "0"})
-    transcode.push(*units[0])
-    assert transcode.dropped == 1  # nobody is there to take it
+    push(transcode, units[5:])  # not a key frame
+    assert transcode.dropped == 5
+    push(transcode, units[:5])  # it waits for the next child
+    assert transcode.dropped == 5
     await until(lambda: transcode._process not in (None, child), 5)
-    push(transcode, units[1:])  # not a key frame
-    assert transcode.dropped == 10
-    push(transcode, units)
+    push(transcode, units[5:])
     await until(lambda: len(heard.pictures) >= 9, 10)
+    assert transcode.dropped == 5
     assert transcodes.deaths == 1
 
 
