@@ -70,11 +70,13 @@ class Assembler:
         return out
 
     def _take(self, payload: Bytes) -> None:
-        if len(payload) < 3:
+        if len(payload) < 2:
             raise ValueError("The payload is too short.")
         kind = self._kind(payload)
         h264_fragment, h265_fragment = self.codec == "H264" and kind == h264.FU_A, self.codec == "H265" and kind == h265.FRAGMENT
         if h264_fragment or h265_fragment:
+            if len(payload) < 3:
+                raise ValueError("The fragment is empty.")
             flags = payload[1] if h264_fragment else payload[2]
             if flags & 0x80:
                 if h264_fragment:

@@ -41,6 +41,14 @@ def test_parameter_sets_stand_before_every_key_frame() -> None:
     assert assembler.push(h264.aggregate([other, IDR])[0], 2, True)[0].data == joined(PPS, other, IDR)
 
 
+def test_a_delimiter_is_a_unit_as_well() -> None:
+    """GStreamer sends it as a packet of two octets."""
+    assembler = Assembler("H264")
+    assembler.learn([SPS, PPS])
+    assert assembler.push(b"\x09\x10", 1, False) == []
+    assert assembler.push(IDR, 1, True)[0].data == joined(SPS, PPS, b"\x09\x10", IDR)
+
+
 def test_what_is_damaged_is_left_out_and_told() -> None:
     assembler = Assembler("H264")
     assembler.learn([SPS, PPS])
