@@ -13,6 +13,7 @@ import { clockTime } from '../ui/time.model'
 import { DragZoom } from './DragZoom'
 import { dragged } from './TreeSide'
 import { frozenAfter, openingSeconds, type TileState, tileState } from './tile.model'
+import '../ui/tile.css'
 
 export interface TileOf {
   camera: string
@@ -71,7 +72,7 @@ export function CameraTile(props: Props) {
   }
   return (
     <div
-      className={`spot ${state}${selected ? ' selected' : ''}${over ? ' over' : ''}`}
+      className={`spot is-${state}${selected ? ' selected' : ''}${over ? ' over' : ''}`}
       style={style}
       tabIndex={selected ? 0 : -1}
       role="option"

@@ -203,7 +203,9 @@ function TreeRow({ row, q, marked, shown, onMark, onAct, onFavour }: RowProps) {
         <>
           <ChevronDown size={15} />
           <Folder size={16} />
-          <span className="cut grow">{row.name}</span>
+          <span className="cut grow">
+            <Hits text={row.name} q={q} />
+          </span>
         </>
       )}
       {(row.kind === 'more' || row.kind === 'loading') && (

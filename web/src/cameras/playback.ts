@@ -92,13 +92,17 @@ export function usePlayer(connection: ViewConnection | undefined): Player {
   }
 }
 
+function mayReplay(camera: CameraDetail): boolean {
+  return camera.protocol === 'gb28181' && camera.may.includes('playback')
+}
+
 /** What the device has recorded on a day. Devices take seconds to answer and are asked once. */
 export function useRecordings(camera: CameraDetail | undefined, day: Day) {
   const query = useQuery({
     queryKey: ['device-recordings', camera?.id, day.start],
     queryFn: () =>
       hub.cameras.recordings(camera?.id ?? '', new Date(day.start).toISOString(), new Date(day.end).toISOString()),
-    enabled: camera?.may.includes('playback') && camera.protocol === 'gb28181',
+    enabled: camera !== undefined && mayReplay(camera),
     staleTime: 60_000,
     retry: false,
   })
