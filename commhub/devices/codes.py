@@ -11,7 +11,7 @@ NODE_KINDS = ("device", "region", "system", "group", "virtual")
 
 def kind_of(code: str) -> str:
     """camera, device, region, system, group, virtual, or other: what cannot stand above cameras."""
-    if code.isdigit() and len(code) in (2, 4, 6, 8):
+    if code.isascii() and code.isdigit() and len(code) in (2, 4, 6, 8):
         return "region"
     if DEVICE.fullmatch(code) is None:
         return "other"

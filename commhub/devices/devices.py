@@ -72,9 +72,10 @@ class Devices:
         vault: Vault,
         *,
         ask: Ask = _nobody,
+        gather: float = GATHER,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._events, self._clock = store, events, clock
+        self._store, self._events, self._gather, self._clock = store, events, gather, clock
         self.ask = ask
         self.registry = Registry(store, vault)
         self.trees = Trees(store)
@@ -94,6 +95,7 @@ class Devices:
         self._admitting = asyncio.Event()
         self._news: dict[str, float] = {}  # when a device's running catalogue was told last
         self._gone_since: float | None = None
+        self._writing = 0
 
     async def open(self) -> None:
         await self.registry.open()
@@ -108,6 +110,20 @@ class Devices:
 
     async def close(self) -> None:
         await self._tasks.close()
+
+    @property
+    def waiting(self) -> int:
+        """Facts that are not written yet."""
+        return (
+            self.intake.backlog
+            + len(self._states)
+            + len(self._seen)
+            + len(self._ways)
+            + len(self._positions)
+            + self._alarms.qsize()
+            + self._writing
+            + self.intake.waiting.is_set()
+        )
 
     # ---- the link
 
@@ -185,13 +201,16 @@ class Devices:
         while True:
             await self.intake.waiting.wait()
             if self.intake.backlog < AT_ONCE:
-                await asyncio.sleep(GATHER)
+                await asyncio.sleep(self._gather)
+            self._writing += 1
             try:
                 progress = await self.intake.next()
                 if progress is not None:
                     await self._tell_progress(progress)
             except SQLAlchemyError:
                 log.exception("catalogue not written")
+            finally:
+                self._writing -= 1
 
     async def _tell_progress(self, progress: Progress) -> None:
         now = self._clock()
@@ -208,13 +227,16 @@ class Devices:
     async def _write_facts(self) -> None:
         while True:
             await self._facts.wait()
-            await asyncio.sleep(GATHER)
+            await asyncio.sleep(self._gather)
             self._facts.clear()
             while self._states or self._seen or self._ways or self._positions:
+                self._writing += 1
                 try:
                     await self._write_some()
                 except SQLAlchemyError:
                     log.exception("facts of devices not written")
+                finally:
+                    self._writing -= 1
 
     async def _write_some(self) -> None:
         states = [self._states.pop(code) for code in list(self._states)[:STATES_AT_ONCE]]
@@ -272,10 +294,13 @@ class Devices:
     async def _raise(self) -> None:
         while True:
             message = await self._alarms.get()
+            self._writing += 1
             try:
                 await self.alarms.raised(message)
             except SQLAlchemyError:
                 log.exception("alarm not written", device=message.device)
+            finally:
+                self._writing -= 1
 
     async def _watch(self) -> None:
         """Devices whose bridge is gone for long are not there, as far as anybody knows."""

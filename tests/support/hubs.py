@@ -24,7 +24,7 @@ from commhub.desk import VIEW, Desk
 from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CityData, Directory, read_city
-from commhub.errors import NotFound
+from commhub.errors import NotFound, Unavailable
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.log import Secret
@@ -114,6 +114,11 @@ class FakeConference:
     def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
         (self.recorders[room].add if active else self.recorders[room].discard)(by)
         self.lights[room] = bool(self.recorders[room])
+
+
+async def no_picture(worker: str, room: str, identity: str) -> bytes:
+    """Of a test that takes none."""
+    raise Unavailable("There is no picture.", "没有画面。", code="no_picture")
 
 
 class FakeEngine:
@@ -337,8 +342,8 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
     diagnosis = Diagnosis(rooms, feeds, engine)
-    devices = Devices(store, events, Vault(folder / "secrets"))
-    desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms)
+    devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
+    desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
     door.others[VIEW] = desk.walls.admit
     parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices)
     hub = Hub(parts, door, conference, engine, folder)
