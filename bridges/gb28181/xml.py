@@ -17,7 +17,7 @@ SECTIONS_LIMIT = 64
 
 # Possessive: a name or its attributes are never given back, so what is open at the end is looked at once.
 _TAG = re.compile(
-    r"<(/?)([A-Za-z_][\w.:-]*+)([^<>]*+)>|<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?[^>]*+>|(<!(?:DOCTYPE|ENTITY))",
+    r"<(/?)([A-Za-z_][\w.:-]*+)([^<>]*+)>|<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?[^<>]*+>|(<!(?:DOCTYPE|ENTITY))",
     re.IGNORECASE | re.DOTALL,
 )
 _OPENINGS = re.compile(r"<!(?:--|\[CDATA\[)", re.I)

@@ -1,0 +1,95 @@
+# ruff: noqa: E501 - the wire has its own line lengths
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from bridges.gb28181 import charset, manscdp, xml
+
+BOMB = '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol1 "&lol;&lol;&lol;">]><Notify>&lol1;</Notify>'
+EXTERNAL = '<!DOCTYPE Notify [<!ENTITY x SYSTEM "file:///etc/passwd">]><Notify><CmdType>&x;</CmdType></Notify>'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (BOMB, "An XML document has a DTD, which is refused."),
+        (EXTERNAL, "An XML document has a DTD, which is refused."),
+        (EXTERNAL.replace("DOCTYPE", "doctype"), "An XML document has a DTD, which is refused."),
+        ('<Notify><!ENTITY x "y"></Notify>', "An XML document has a DTD, which is refused."),
+        ("<a>" * 17 + "</a>" * 17, "An XML document is nested deeper than 16 elements."),
+        ("<a><b/></a>"[:3] + "<b/>" * 20_000, "An XML document has more than 20000 elements."),
+        ("<a>" + "x" * (256 << 10), "An XML document is longer than 256 Ki characters."),
+        ("", "There is no XML element."),
+        ("words", "There is no XML element."),
+        ("</a>", "There is no XML element."),
+        ("<a><!-- b</a>", "An XML document has a comment or CDATA section that does not end."),
+        ("<a><![CDATA[ b</a>", "An XML document has a comment or CDATA section that does not end."),
+        ("<a>" + "<!--x-->" * 65, "An XML document has more than 64 comments and CDATA sections."),
+    ],
+)
+def test_refused(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        xml.parse(text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"x" * ((256 << 10) + 1), "A MANSCDP document is longer than 256 KiB."),
+        (b"<html></html>", "A MANSCDP document is none of Query, Control, Notify and Response."),
+        (b"<Notify></Notify>", "A MANSCDP document has no readable CmdType."),
+        (b"<Notify><CmdType>a b</CmdType></Notify>", "A MANSCDP document has no readable CmdType."),
+    ],
+)
+def test_no_manscdp(body: bytes, sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        manscdp.parse(body)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<" * 250_000, "<a" * 120_000, "<a " * 80_000, "</a>" * 60_000, "<a b='" * 40_000, "&#" * 120_000, "<?" * 120_000, "<!" * 120_000,
+     "<a>" + " " * 250_000, "<a " + " " * 250_000],
+)  # fmt: skip
+def test_the_time_is_linear(text: str) -> None:
+    began = time.thread_time()
+    try:
+        xml.parse(text)
+    except ValueError:
+        pass
+    assert time.thread_time() - began < 1.0
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    name = "东门 <A&B> \"x\" 'y'"
+    body = manscdp.write("Control", "DeviceControl", 7, "1", [("Name", name), ("Info", [("P", "5")])], version="3.0")
+    assert body.startswith(
+        b'<?xml version="1.0" encoding="GB18030"?>\r\n<Control>\r\n<CmdType>DeviceControl</CmdType>\r\n<SN>7</SN>'
+    )
+    found = manscdp.parse(body)
+    assert (found.root, found.sn, found.get("Name")) == ("control", 7, name)
+    info = found.element.find("info")
+    assert info is not None
+    assert info.get("p") == "5"
+    assert b'encoding="GB2312"' in manscdp.write("Query", "Catalog", 1, "1", version="2.0")
+
+
+def test_characters_that_xml_does_not_have_are_left_out() -> None:
+    assert b"<N>ab</N>" in manscdp.write("Query", "X", 1, "1", [("N", "a\x00\x0bb")])
+    assert charset.decode(b"a\x00\x0b\x7fb\r\n") == "ab\r\n"
+
+
+def test_flat_is_bounded_and_deep() -> None:
+    element = xml.parse(
+        "<a><b>1</b><c><d>2</d></c><e>" + "x" * 2000 + "</e>" + "".join(f"<f{n}>x</f{n}>" for n in range(100)) + "</a>"
+    )
+    found = manscdp.flat(element, ("B",))
+    assert "b" not in found
+    assert found["c.d"] == "2"
+    assert len(found["e"]) == 1024
+    assert len(found) == 64
