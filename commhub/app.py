@@ -28,8 +28,8 @@ from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.conference import Host
-from commhub.desk import VIEW, Desk
-from commhub.devices import Devices
+from commhub.desk import VIEW, Desk, from_the_stream
+from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
@@ -40,6 +40,7 @@ from commhub.links import ChildLink, Users
 from commhub.log import Secret
 from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
+from commhub.model import HUB
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
@@ -113,8 +114,25 @@ def sample_city(package: Path = PACKAGE) -> Path:
     return inside if inside.is_dir() else package.parent / "configs" / "sample-city"
 
 
+@dataclass(frozen=True, slots=True)
+class SampleDevice:
+    """A device that the sample city has when GB/T 28181 is on. ``kind`` is what simulates it, ``org`` a key of the city."""
+
+    kind: str
+    code: str
+    name: str
+    org: str
+
+
+SAMPLE_DEVICES = (
+    SampleDevice("gb28181", "99010200001180000001", "青石桥下穿录像机", "binjiang"),
+    SampleDevice("platform", "99010300002000000001", "滨江区雪亮工程平台", "police"),
+)
+
+
 async def sample(settings: Settings, camera_port: int) -> dict[str, Any]:
-    """The sample city with fresh sign-ins, its simulated camera at ``camera_port``: ``{"sign_ins": […], "camera": {…}}``."""
+    """The sample city with fresh sign-ins, its simulated camera at ``camera_port`` and its devices:
+    ``{"sign_ins": […], "camera": {…}, "devices": [{kind, code, name, password}]}``."""
     city = read_city(sample_city())
     played = {"url": f"rtsp://127.0.0.1:{camera_port}/camera", "password": new_password()}
     cameras = [camera.model_copy(update=played) if _simulated(camera) else camera for camera in city.camera]
@@ -125,10 +143,28 @@ async def sample(settings: Settings, camera_port: int) -> dict[str, Any]:
         async with base.store.reading() as reading:
             key = tables.cameras.c.key
             identity = await reading.value(sa.select(tables.cameras.c.id).where(key == simulated.key))
+        devices = await _sample_devices(base) if settings.gb28181.enabled else []
     return {
         "sign_ins": [_shown(one) for one in sign_ins],
+        "devices": devices,
         "camera": {"id": identity, "name": simulated.name, "user": simulated.user, "password": simulated.password},
     }
+
+
+async def _sample_devices(base: Records) -> list[dict[str, str]]:
+    """Admitted, each with a new password."""
+    registry, found = Registry(base.store, base.vault), []
+    await registry.open()
+    for one in SAMPLE_DEVICES:
+        async with base.store.reading() as reading:
+            organisations = tables.organisations.c
+            org = await reading.value(sa.select(organisations.id).where(organisations.key == one.org))
+        if known := registry.by_code.get(one.code):
+            password = await registry.admit(HUB, known.id, org, one.name)
+        else:
+            _, password = await registry.create(HUB, one.code, one.name, org)
+        found.append({"kind": one.kind, "code": one.code, "name": one.name, "password": password})
+    return found
 
 
 def _simulated(camera: CameraEntry) -> bool:
@@ -164,7 +200,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         door = Door(base.store, base.auth, rooms)
         conference.host = door
         devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
-        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms)
+        shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
+        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking)
         door.others[VIEW] = desk.walls.admit
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)

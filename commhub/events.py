@@ -39,6 +39,7 @@ TYPES: dict[str, str] = {
     "alarm.confirmed": "alarm.list",
     "device.state": "device.list",
     "camera.lock": "camera.list",
+    "camera.snapshot": "camera.snapshot",
     "camera.voice": "camera.voice",
     "playback.state": "camera.playback",
     "recording.listed": "recording.list",

@@ -24,6 +24,7 @@ from commhub.api import (
     recordings,
     rounds,
     session,
+    snapshots,
     voices,
     walls,
 )
@@ -97,6 +98,7 @@ class Api:
             *control.routes(parts.desk.control).all,
             *playbacks.routes(parts.desk.playbacks).all,
             *voices.routes(parts.desk.voices).all,
+            *snapshots.routes(parts.desk.snapshots).all,
             *rounds.routes(parts.desk.rounds).all,
             *walls.routes(self.gate, parts.desk.walls).all,
         ]

@@ -1,7 +1,8 @@
 """What people do with cameras outside of consultations: a terminal's wall (``walls``), who watches what (``watching``)."""
 
 from commhub.desk.desk import Desk
+from commhub.desk.snapshots import from_the_stream
 from commhub.desk.walls import LIMIT, VIEW, Walls
 from commhub.desk.watching import Watching
 
-__all__ = ["LIMIT", "VIEW", "Desk", "Walls", "Watching"]
+__all__ = ["LIMIT", "VIEW", "Desk", "Walls", "Watching", "from_the_stream"]

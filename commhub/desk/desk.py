@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from commhub.auth import Auth
 from commhub.conference import Conference
 from commhub.control import Control
 from commhub.desk.card import Cards
 from commhub.desk.playbacks import Playbacks
 from commhub.desk.rounds import Rounds
+from commhub.desk.snapshots import Snapshots, Taking
 from commhub.desk.voices import Voices
 from commhub.desk.walls import Walls
 from commhub.desk.watching import Watching
@@ -16,9 +20,14 @@ from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.rooms import InternalKey, Rooms
 from commhub.store import Store
+from commhub.tasks import Tasks
+
+SETTLE = 15.0  # seconds after the start, until rooms of before have been found
 
 
 class Desk:
+    """``folder`` keeps snapshots, ``taking`` takes them."""
+
     def __init__(
         self,
         store: Store,
@@ -29,6 +38,8 @@ class Desk:
         conference: Conference,
         key: InternalKey,
         rooms: Rooms,
+        folder: Path,
+        taking: Taking,
     ) -> None:
         self.walls = Walls(store, auth, directory, feeds, conference, key)
         devices = feeds.bridge("gb28181")
@@ -36,15 +47,23 @@ class Desk:
         self.cards = Cards(store, directory, feeds)
         self.playbacks = Playbacks(store, self.control, devices, feeds, conference, self.walls, rooms)
         self.voices = Voices(store, events, self.control, devices, conference, self.walls, feeds.worker_of)
+        self.snapshots = Snapshots(store, events, directory, feeds, conference, key, folder, taking)
         self.rounds = Rounds(store)
+        self._tasks = Tasks("desk")
         self.watching = Watching(store, feeds, self.walls)
 
     def start(self) -> None:
         self.walls.start()
+        self._tasks.spawn(self._settle(), "settle")
         self.playbacks.start()
         self.voices.start()
 
+    async def _settle(self) -> None:
+        await asyncio.sleep(SETTLE)
+        await self.snapshots.close_left()
+
     async def close(self) -> None:
+        await self._tasks.close()
         await self.control.close()
         await self.playbacks.close()
         await self.voices.close()

@@ -61,6 +61,8 @@ EXPECTED = {
     "DELETE /playbacks/{id}": "dispatcher admin",
     "POST /cameras/{id}/voice": "dispatcher admin",
     "DELETE /cameras/{id}/voice": "dispatcher admin",
+    "POST /cameras/{id}/snapshots": "dispatcher admin",
+    "GET /snapshots/{id}": "dispatcher admin",
     "GET /rounds": "dispatcher admin",
     "POST /rounds": "dispatcher admin",
     "PATCH /rounds/{id}": "dispatcher admin",

@@ -16,7 +16,7 @@ from commhub.errors import Forbidden, NotFound
 from commhub.feeds import seat_of
 from commhub.model import new_id
 from commhub.store import tables
-from tests.support.hubs import KEY, TERMINAL, Browser, Hub, serving, ticket_of
+from tests.support.hubs import KEY, TERMINAL, Browser, Hub, no_picture, serving, ticket_of
 
 
 @pytest.fixture
@@ -181,7 +181,18 @@ async def test_a_restarted_hub_finds_walls_where_they_are(hub: Hub) -> None:
         for camera in (one, two):
             hub.parts.feeds.detach(camera, room)  # the new hub's feeds know nothing
         parts = hub.parts
-        again = Desk(parts.store, parts.auth, parts.events, parts.directory, parts.feeds, hub.conference, KEY, parts.rooms)
+        again = Desk(
+            parts.store,
+            parts.auth,
+            parts.events,
+            parts.directory,
+            parts.feeds,
+            hub.conference,
+            KEY,
+            parts.rooms,
+            hub.folder,
+            no_picture,
+        )
         await again.walls.look()
         assert parts.feeds.rooms(one) == parts.feeds.rooms(two) == {room}
         assert "view_nobody:T" not in hub.conference.rooms
