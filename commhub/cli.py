@@ -52,6 +52,11 @@ app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / d
 BRIDGES = ("rtsp", "gb28181")
 NICE = 5  # of everything but media: packets come first
 CAMERA_PORT = 8554
+PLATFORM_CODE = "99010000002000000001"  # the sample city's own, in a region that there is not
+SAMPLE_WORDS = {
+    "gb28181": ("--channels", "4", "--movable", "2", "--alarms", "1", "--alarm-every", "120"),
+    "platform": ("--channels", "60", "--size", "640x360", "--sub-size", "320x180"),
+}
 
 
 @Parameter(name="*")
@@ -322,14 +327,16 @@ def _sign_ins(made: dict[str, Any]) -> Table:
 def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
     """示例城市：导入、启动并打印登录 / a hub with the sample city and a simulated camera; prints URL and sign-ins."""
     # The simulator listens on loopback, which is reached only when it is allowed by name.
-    allow = {*_load(options).settings.bridges.allow, f"127.0.0.1:{camera_port}"}
+    given = _load(options).settings
+    allow = {*given.bridges.allow, f"127.0.0.1:{camera_port}"}
     os.environ[tree.variable("bridges.allow")] = ",".join(sorted(allow))
+    if not given.gb28181.enabled:
+        trial = {"enabled": "true", "id": PLATFORM_CODE, "hosts": "127.0.0.1", "media_address": "127.0.0.1",
+                 "port": str(machine.free_port("127.0.0.1", given.gb28181.port))}  # fmt: skip
+        os.environ.update({tree.variable(f"gb28181.{name}"): value for name, value in trial.items()})
     settings = _begin(options, "supervisor")
     print("正在准备示例城市… / preparing the sample city…", flush=True)
     made = _sample(settings, camera_port)
-    camera = made["camera"]
-    simulator = [sys.executable, "-m", "commhub", "simulate", "rtsp", "--port", str(camera_port), "--user", camera["user"]]
-    secret = {"CAMERA_PASSWORD": camera["password"]}
 
     def ready() -> bool:
         if not _healthy(settings):
@@ -342,7 +349,21 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
         print("按 Ctrl-C 停止 / Ctrl-C stops it.", flush=True)
         return True
 
-    _supervise(settings, [Child("camera", simulator, NICE, environment=secret)], ready)
+    _supervise(settings, simulators(settings, made, camera_port), ready)
+
+
+def simulators(settings: Settings, made: dict[str, Any], camera_port: int) -> list[Child]:
+    """What plays the cameras and devices of the sample city."""
+    program, camera = [sys.executable, "-m", "commhub", "simulate"], made["camera"]
+    words = [*program, "rtsp", "--port", str(camera_port), "--user", camera["user"]]
+    found = [Child("camera", words, NICE, environment={"CAMERA_PASSWORD": camera["password"]})]
+    said = settings.gb28181
+    host = "127.0.0.1" if said.hosts[0] in ("0.0.0.0", "::") else said.hosts[0]
+    for device in made.get("devices", []):
+        words = [*program, device["kind"], "--platform", f"{host}:{said.port}", "--platform-code", said.id,
+                 "--code", device["code"], "--name", device["name"], *SAMPLE_WORDS[device["kind"]]]  # fmt: skip
+        found.append(Child(f"simulated-{device['kind']}", words, NICE, environment={"DEVICE_PASSWORD": device["password"]}))
+    return found
 
 
 def urls(settings: Settings) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import ipaddress
 import os
@@ -52,6 +53,19 @@ def listen(host: str, port: int) -> list[socket.socket]:
             one.close()
         raise
     return sockets
+
+
+def free_port(host: str, wanted: int) -> int:
+    """A port that is free for UDP and TCP at that address now: the wanted one, or another."""
+    for port in (wanted, 0):
+        for _ in range(32):
+            with contextlib.suppress(OSError), socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+                stream.bind((host, port))
+                datagrams.bind((host, stream.getsockname()[1]))
+                return int(stream.getsockname()[1])
+            if port:
+                break
+    raise OSError(f"There is no free port at {host}.")
 
 
 def allow_files(count: int) -> int:

@@ -150,7 +150,8 @@ def _devices(made: list[tuple[Account, list[Entry], Nature]], alarm_every: float
         try:
             for device in devices:
                 await device.start()
-            log.info("simulated devices ready", devices=len(devices), channels=sum(len(device.entries) for device in devices))
+            count = sum(entry.camera for device in devices for entry in device.entries.values())
+            log.info("simulated devices ready", devices=len(devices), cameras=count)
             async with asyncio.TaskGroup() as group:
                 for device in devices:
                     if alarm_every > 0:

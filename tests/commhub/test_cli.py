@@ -274,7 +274,9 @@ async def record(settings):
 async def sample(settings, camera_port):
     assert f"127.0.0.1:{camera_port}" in settings.bridges.allow
     one = {"account": "lin", "password": "p4ss", "name": "林越", "role": "dispatcher"}
-    return {"sign_ins": [one], "camera": {"name": "东口", "user": "cam", "password": "s3cret"}}
+    assert settings.gb28181.enabled
+    recorder = {"kind": "gb28181", "code": "99010200001180000001", "name": "录像机", "password": "s3cret"}
+    return {"sign_ins": [one], "camera": {"name": "东口", "user": "cam", "password": "s3cret"}, "devices": [recorder]}
 """
 
 FAKE_SIMULATOR = """
@@ -285,6 +287,14 @@ simulate = App(name="simulate")
 
 @simulate.command
 def rtsp(*, port: int, user: str):
+    time.sleep(60)
+
+@simulate.command
+def gb28181(*, platform: str, platform_code: str, code: str, name: str, channels: int, movable: int, alarms: int,
+            alarm_every: float):
+    import os
+    assert os.environ["DEVICE_PASSWORD"] == "s3cret"
+    print("calls", code, "at", platform_code, flush=True)
     time.sleep(60)
 """
 
@@ -343,13 +353,16 @@ def test_run_prints_url_and_sign_ins_when_the_hub_is_ready(start: Start, data_di
         assert "p4ss" in text
         names = json.loads((data_dir / "data" / "run" / "pids.json").read_text())
         assert sorted(name for name in names if not name.endswith("-spare")) == [
+            "bridge-gb28181",
             "bridge-rtsp",
             "camera",
             "hub",
             "media-0",
             "record-0",
+            "simulated-gb28181",
             "supervisor",
         ]
+        assert b"s3cret" not in Path(f"/proc/{names['simulated-gb28181']}/cmdline").read_bytes()
         told = {what: Path(f"/proc/{names['camera']}/{what}").read_bytes() for what in ("cmdline", "environ")}
         assert b"\0CAMERA_PASSWORD=s3cret\0" in b"\0" + told["environ"]
         assert b"s3cret" not in told["cmdline"]  # which everybody on the machine may read

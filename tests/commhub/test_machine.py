@@ -10,6 +10,14 @@ from commhub import machine
 from tests.support import wait_until
 
 
+def test_a_free_port_is_the_wanted_one_or_another() -> None:
+    first = machine.free_port("127.0.0.1", 0)
+    assert machine.free_port("127.0.0.1", first) == first
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", first))
+        assert machine.free_port("127.0.0.1", first) not in (0, first)
+
+
 def test_usable_addresses_once_each_with_loopback_last() -> None:
     given = ["::1", "fe80::1", "2001:db8::1", "127.0.0.1", "169.254.0.1", "10.0.0.9", "10.0.0.9", "0.0.0.0"]
     found = machine.arranged(ip_address(text) for text in given)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bridges.simulated.device import Style
+from tests.support import until
 from tests.support.caller import Caller, longest_gap
 from tests.support.gb28181 import DEVICE, PLATFORM, device
 from tests.support.installation import Installation, Person, free_port
@@ -53,12 +54,12 @@ async def admitted(hub: House, code: str = DEVICE, name: str = "北匝道录像�
 
 async def cameras(person: Person, of: Callable[[dict[str, Any]], bool], count: int, within: float = 20) -> list[dict[str, Any]]:
     """So many cameras of which that is true. AssertionError when they are not there in time."""
-    until = time.monotonic() + within
+    last = time.monotonic() + within
     while True:
         found = [one for one in (await person.call("GET", "/cameras?limit=200"))["items"] if of(one)]
         if len(found) >= count:
             return found
-        assert time.monotonic() < until, found
+        assert time.monotonic() < last, found
         await asyncio.sleep(0.2)
 
 
@@ -84,12 +85,6 @@ async def gap(viewer: Caller, identity: str, act: Callable[[], Awaitable[None] |
     return longest_gap(viewer.frames[identity], began, back)
 
 
-async def until(true: Callable[[], bool], within: float = 10) -> None:
-    async with asyncio.timeout(within):
-        while not true():
-            await asyncio.sleep(0.05)
-
-
 async def test_a_device_signs_in_and_its_camera_is_seen(tmp_path: Path) -> None:
     async with House(tmp_path) as hub:
         _, password = await admitted(hub)
@@ -106,4 +101,4 @@ async def test_a_device_signs_in_and_its_camera_is_seen(tmp_path: Path) -> None:
 
                 # The power of the recorder fails.
                 assert await gap(viewer, first, recorder.power_cycle) < 12
-            await until(lambda: recorder.plays == 0, 40)
+            await until(lambda: recorder.plays == 0, 40, "the plays' end")
