@@ -28,6 +28,7 @@ from bridges.sip.message import Request
 from bridges.sip.transaction import Answered, Asked, Failed, Stray
 from bridges.sip.transport import Told
 from bridges.transcode import Transcoder
+from bridges.transcode_video import Transcodes
 from commhub import log as logs
 from commhub.addresses import AllowList, is_own, is_special, plain
 from commhub.errors import NotFound
@@ -60,6 +61,7 @@ class Calls:
                  run_dir: Path, place: Place | None = None) -> None:  # fmt: skip
         self.devices, self.outlets, self.transcoder, self.tell = devices, outlets, transcoder, tell
         self.place = place or Place()
+        self.transcodes = Transcodes()
         self.ports = Ports(*self.place.ports)
         self.poll = Poll()
         self.tasks = Tasks("calls")
@@ -85,6 +87,7 @@ class Calls:
             channel.close()
         self._channels.clear()
         self._voices.close()
+        await self.transcodes.close()
         await self.tasks.close()
 
     @property

@@ -101,6 +101,7 @@ class Channel:
         self._lingering.clear()
         for play in self._plays.values():
             play.leave()
+            play.picture.end()
         self._plays.clear()
         self.source.announce([])
 
@@ -132,12 +133,14 @@ class Channel:
         def changed() -> None:
             if play.state is State.LIVE:
                 self._live()
+            else:
+                play.look()  # workers have to know of it before its first packet leaves
 
-        def unfit(codec: str) -> None:
+        def unfit(code: str, codec: str) -> None:
             if play.state in (State.OPENING, State.LIVE):
-                asyncio.get_running_loop().call_soon(play.fail, Verdict("codec_unsupported", codec))
+                asyncio.get_running_loop().call_soon(play.fail, Verdict(code, codec))
 
-        picture = Picture(self.source, layer, changed, self._ask_key_frame, unfit)
+        picture = Picture(self.source, layer, self._calls.transcodes, changed, self._ask_key_frame, unfit)
         play = Play(self._calls, self, self.device, self.channel, picture, self.source.flush, recording=self._asked_times(),
                     source=self.source.source)  # fmt: skip
         if play.recording is not None:
@@ -157,6 +160,7 @@ class Channel:
         play = self._plays.pop(layer, None)
         if play is not None:
             play.leave()
+            play.picture.end()
             self._live()
 
     def _one_stream(self, keep: Play) -> None:
@@ -206,7 +210,7 @@ class Channel:
 
     def _live(self) -> None:
         """Which streams there are is known, or has changed."""
-        live = [play for play in self.plays if play.state is State.LIVE and play.picture.sps is not None]
+        live = [play for play in self.plays if play.state is State.LIVE and play.picture.size[0]]
         if len(live) > 1 and _same(live[0], live[1]):
             keep = next(play for play in live if play.layer == "main")
             self._one_stream(keep)
@@ -225,7 +229,7 @@ class Channel:
         if self._sound.running:
             streams.append(opus(self._sound.handle))
         self.source.announce(streams)
-        self.source.turn("live", Verdict("b_frames") if any(play.picture.b_frames for play in live) else None)
+        self.source.turn("live", Verdict("b_frames") if any(play.picture.shows_b_frames for play in live) else None)
 
     def _report(self, play: Play) -> None:
         self._calls.tell(report(play.story))
@@ -233,8 +237,9 @@ class Channel:
     # ---- key frames
 
     def _key_frame_wanted(self, number: int) -> None:
-        if any(play.picture.handle == number for play in self.plays):
-            self._ask_key_frame()
+        for play in self.plays:
+            if play.picture.handle == number and play.picture.want_key_frame():
+                self._ask_key_frame()
 
     def _ask_key_frame(self) -> None:
         """IFrameCmd is of the channel; recordings have none."""
@@ -256,5 +261,4 @@ class Channel:
 
 
 def _same(one: Play, other: Play) -> bool:
-    a, b = one.picture.sps, other.picture.sps
-    return a is not None and b is not None and (a.width, a.height) == (b.width, b.height)
+    return one.picture.size == other.picture.size

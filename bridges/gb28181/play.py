@@ -238,7 +238,11 @@ class Play:
             picture.octets(packet, now)
         else:
             picture.packet(packet, now)
-        if picture.running and self.state is State.OPENING:
+        self.look()
+
+    def look(self) -> None:
+        """Is there a picture?"""
+        if self.picture.running and self.state is State.OPENING:
             self._step(Event.PICTURE)
 
     def _connection_lost(self) -> None:

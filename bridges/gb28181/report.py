@@ -105,6 +105,11 @@ SENTENCES: Mapping[str, tuple[str, str, str, str]] = {
         "Set it to H.264 (Main, no B-frames), or use its second stream.",
         "请在摄像机上改为 H.264（Main，无 B 帧），或改用子码流。",
     ),
+    "transcodes_full": (
+        "As many cameras are being converted to H.264 as this machine can.", "同时转码的摄像机已达上限。",
+        "Close another one that sends H.265 or B-frames, or set this camera to H.264 without B-frames.",
+        "请先关闭其他 H.265 摄像机，或将此摄像机改为无 B 帧的 H.264，或改用子码流。",
+    ),
     "lost": (
         "The picture stopped: no media for {0} s. It is asked for again.", "画面中断：{0} 秒没有数据，正在重新点播。",
         "If this repeats, check the line to the device.", "若反复出现，请检查到设备的线路。",

@@ -1,13 +1,17 @@
 """One stream of a device on its way to viewers: RTP with a program stream (or whatever else it is) → access units → RTP as
-browsers take it (RFC 6184). Pictures are not decoded and not changed. No I/O, no clock: ``now`` is UTC ns."""
+browsers take it (RFC 6184). H.264 is not decoded and not changed; H.265 and B-frames are converted by a child process. ``now`` is
+UTC ns."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
+from bridges.conversion import Conversion
+from bridges.faults import Fault
 from bridges.source import Sound, Source, handle, timeline
 from bridges.timeline import SECOND, Sequence, unwrap
+from bridges.transcode_video import Transcodes
 from commhub.media.messages import Codec, SourceStream
 from commhub.wire import adts, h264
 from commhub.wire.h264 import AUD, FILLER, PPS, SLICE, SPS
@@ -16,19 +20,22 @@ from commhub.wire.units import Unit
 
 RATE = 90_000
 _B_PROOF = 2  # pictures with B slices after which the stream is said to have them
+_WATCHED = 60  # pictures of a session that are kept until it is clear that there are no B-frames among them
+_KEPT = 4 << 20  # octets of them
+_AGAIN = 10 * SECOND  # until a place for a conversion is looked for again
 _CODECS = {"h265": "H.265", "mpeg4": "MPEG-4", "svac": "SVAC", "mpeg2": "MPEG-2", "mpeg1": "MPEG-1"}
 
 
 class Picture:
     """``layer`` is main, sub or "". ``changed`` is called when there is a first picture and when size, profile or the kind of
-    frames change; ``broken`` when something was lost, so that a key frame would help; ``unfit`` with the name of a codec that
-    viewers cannot get.
+    frames change; ``broken`` when something was lost, so that a key frame would help; ``unfit`` when viewers cannot get it, with
+    a code of ``report`` and the name of the codec.
 
     >>> picture.open(); picture.packet(rtp, now)
     """
 
-    def __init__(self, source: Source, layer: str, changed: Callable[[], None], broken: Callable[[], None],
-                 unfit: Callable[[str], None]) -> None:  # fmt: skip
+    def __init__(self, source: Source, layer: str, transcodes: Transcodes, changed: Callable[[], None],
+                 broken: Callable[[], None], unfit: Callable[[str, str], None]) -> None:  # fmt: skip
         self.layer = layer
         self.handle = handle()
         self.sound: Sound | None = None  # who gets the sound of this stream; None: nobody
@@ -39,7 +46,12 @@ class Picture:
         self.pictures = 0
         self.position: int | None = None  # 90 kHz since the first unit of this session
         self.demuxer = Demuxer()
-        self._source, self._changed, self._broken, self._unfit = source, changed, broken, unfit
+        self._source, self._transcodes = source, transcodes
+        self._changed, self._broken, self._unfit = changed, broken, unfit
+        self._conversion: Conversion | None = None
+        self._kept: list[tuple[bytes, int, bool]] = []  # since the last key frame, while it is watched for B-frames
+        self._kept_octets = 0
+        self._refused_at = 0  # when there was no place for a conversion
         self._timeline = timeline(source.source, layer, RATE)
         self._sequence = Sequence()
         self._sets: dict[tuple[int, int], bytes] = {}
@@ -58,10 +70,33 @@ class Picture:
         self._timeline.restart()
         self._paced = self._measured = self._began = self.position = None
         self._b_slices = 0
+        self._kept, self._kept_octets = [], 0
 
     def close(self) -> None:
+        """The session is over. A conversion stays: its child is at hand when the stream comes again."""
         self.running = False
+        self.pictures = 0
         self.mute()
+
+    def end(self) -> None:
+        """Nobody wants it any more."""
+        self.close()
+        if self._conversion is not None:
+            self._conversion.close()
+            self._conversion = None
+
+    def want_key_frame(self) -> bool:
+        """Whether the device has to be asked for one: what is converted gets its key frames here."""
+        if self._conversion is not None:
+            self._conversion.want_key_frame()
+        return self._conversion is None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(0, 0) before the first picture."""
+        if self._conversion is not None:
+            return self._conversion.width, self._conversion.height
+        return (self.sps.width, self.sps.height) if self.sps is not None else (0, 0)
 
     def mute(self) -> None:
         if self.sound is not None and self._heard:
@@ -69,11 +104,18 @@ class Picture:
         self._heard = ""
 
     @property
+    def shows_b_frames(self) -> bool:
+        """They reach viewers, who see few of the pictures."""
+        return self.b_frames and self._conversion is None
+
+    @property
     def container(self) -> str:
         return self.demuxer.container or ""
 
     def stream(self) -> SourceStream:
         """As the workers are told of it."""
+        if self._conversion is not None:
+            return self._conversion.stream(self.layer)
         assert self.sps is not None
         fmtp = f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={self.sps.profile_level_id}"
         codec = Codec(mime="video/H264", clock_rate=RATE, fmtp=fmtp)
@@ -107,12 +149,65 @@ class Picture:
             self.position = unit.pts - self._began
             if unit.kind == "audio":
                 self._listen(unit, now)
-            elif unit.codec == "h264":
-                self._show(unit, now)
+            elif unit.codec in ("h264", "h265"):
+                self._picture(unit, now)
             else:
-                self._unfit(_CODECS.get(unit.codec, unit.codec.upper()))
+                self._unfit("codec_unsupported", _CODECS.get(unit.codec, unit.codec.upper()))
 
     # ---- pictures
+
+    def _picture(self, unit: Unit, now: int) -> None:
+        codec = unit.codec.upper()
+        conversion = self._conversion
+        if conversion is not None and conversion.codec != codec:
+            conversion.close()
+            conversion = self._conversion = None
+        if conversion is None and codec == "H265":
+            if not unit.key:
+                return
+            conversion = self._convert(codec, now)
+            if conversion is None:
+                self._unfit("transcodes_full", "")
+                return
+        if conversion is None:
+            self._show(unit, now)
+            return
+        if unit.lost and not unit.key:
+            self._broken()
+        conversion.push(unit.data, self._pace(unit.pts, now), unit.key, unit.lost)
+
+    def _convert(self, codec: str, now: int) -> Conversion | None:
+        """None where the machine does no more of them."""
+        if now - self._refused_at < _AGAIN:
+            return None
+        try:
+            self._conversion = Conversion(self._transcodes, codec, self._source, self.handle, self._timeline, self._converted,
+                                          lambda fault: None)  # fmt: skip
+        except Fault:
+            self._refused_at = now
+        return self._conversion
+
+    def _converted(self) -> None:
+        self.running = True
+        self.pictures += 1
+        self._changed()
+
+    def _watch_for_b_frames(self, unit: Unit, now: int) -> bool:
+        """The first pictures are kept: a conversion that turns out to be necessary begins with them. True when it has begun."""
+        if unit.key or self.pictures > _WATCHED or self._kept_octets > _KEPT:
+            self._kept, self._kept_octets = [], 0
+        if self.pictures <= _WATCHED and (unit.key or self._kept):
+            self._kept.append((unit.data, unit.pts, unit.key))
+            self._kept_octets += len(unit.data)
+        conversion = self._convert("H264", now) if self.b_frames else None
+        if conversion is None:
+            return False
+        for data, pts, key in self._kept:
+            conversion.push(data, self._pace(pts, now), key)
+        if not self._kept:
+            self._broken()
+        self._kept, self._kept_octets = [], 0
+        return True
 
     def _show(self, unit: Unit, now: int) -> None:
         sets, nals, fresh = self._sort(unit.data)
@@ -128,8 +223,11 @@ class Picture:
         self.running = True
         self.pictures += 1
         bidirectional = self._watch(nals[0])
-        if changed or bidirectional != self.b_frames:
-            self.b_frames = bidirectional
+        changed = changed or bidirectional != self.b_frames
+        self.b_frames = bidirectional
+        if self._watch_for_b_frames(unit, now):
+            return
+        if changed:
             self._changed()
         time = self._timeline.time(self._pace(unit.pts, now) & 0xFFFF_FFFF, now, reorders=self.b_frames)
         if unit.key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
 import time
@@ -27,6 +28,8 @@ from commhub.media.outlet import Outlets
 from commhub.tasks import Tasks
 from commhub.wire import ps_write, rtp
 from tests.support import streams, until
+from tests.support.h264 import FAST
+from tests.support.h264 import stream as encoded
 
 US = "34020000002000000001"
 DEVICE = "34020000001320000001"
@@ -49,7 +52,8 @@ class Script:
     y: str = "same"  # in the answer: same, none, or a number
     ssrc: int | None = None  # in RTP; None: the offered one
     control_first: bool = False
-    codec: str = "h264"
+    codec: str = "h264"  # or h265, b-frames
+    said: str = ""  # in the program stream's map, where it is another one
     sound: str | None = None
     raw: bool = False  # a program stream in TCP without RTP
     sub: bool = True  # it has a second, smaller stream
@@ -57,6 +61,12 @@ class Script:
     frames: int = 1 << 30  # after which it is silent
     info: int = 200  # its answer to MANSRTSP
     refuses_scale: int = 0
+
+
+@functools.cache
+def b_pictures() -> list[tuple[bytes, int, bool]]:
+    options = FAST | {"g": "12", "bf": "2", "b_strategy": "0", "sc_threshold": "0", "flags": "+cgop"}
+    return encoded("libx264", 320, 180, 24, options)
 
 
 class Device:
@@ -192,11 +202,15 @@ class Device:
             lines.append(f"y={script.y}")
         return ("\r\n".join(lines) + "\r\n").encode()
 
-    def _pictures(self, request: Request) -> list[bytes]:
+    def _pictures(self, request: Request) -> list[tuple[bytes, int, bool]]:
+        """A loop of pictures in decoding order, each with its number in showing order, and whether it is a key frame."""
+        if self.script.codec == "b-frames":
+            return b_pictures()
         if self.script.codec == "h265":
-            return streams.h265_pictures()
+            return [(data, number, number % 6 == 0) for number, data in enumerate(streams.h265_pictures())]
         small = self.script.sub and b"a=streamnumber:1" in request.body
-        return streams.h264_pictures(width=160, height=96) if small else streams.h264_pictures()
+        found = streams.h264_pictures(width=160, height=96) if small else streams.h264_pictures()
+        return [(data, number, number % 8 == 0) for number, data in enumerate(found)]
 
     async def _media(self, offer: Description, way: str, listener: socket.socket | None, request: Request) -> None:
         loop = asyncio.get_running_loop()
@@ -227,17 +241,18 @@ class Device:
         finally:
             sock.close()
 
-    async def _pump(self, send: Callable[[bytes], object], ssrc: int, pictures: list[bytes]) -> None:
+    async def _pump(self, send: Callable[[bytes], object], ssrc: int, pictures: list[tuple[bytes, int, bool]]) -> None:
         script = self.script
-        muxer = ps_write.Muxer(script.codec, script.sound)
+        muxer = ps_write.Muxer(script.said or ("h265" if script.codec == "h265" else "h264"), script.sound)
         sequence = 65_500
         if script.control_first:
             await send(bytes.fromhex("80c80006") + (99).to_bytes(4, "big") + bytes(20))  # type: ignore[misc]
         begin = time.monotonic()
         for number in range(script.frames):
-            data = pictures[number % len(pictures)]
+            data, shown, key = pictures[number % len(pictures)]
+            shown += number // len(pictures) * len(pictures)
             heard = streams.SILENCE if script.sound == "pcma" else b""
-            pack = muxer.video(data, 90_000 + number * 3600, key=number % 8 == 0, audio=heard)
+            pack = muxer.video(data, 90_000 + shown * 3600, key=key, audio=heard)
             pieces = [pack] if script.raw else ps_write.cut(pack)
             for index, piece in enumerate(pieces):
                 packet = piece if script.raw else rtp.build(piece, ssrc=ssrc, sequence=sequence & 0xFFFF, payload_type=96,

@@ -181,3 +181,24 @@ async def test_a_stray_answer_after_cancelling_is_hung_up(tmp_path: Path) -> Non
         await until(lambda: "BYE" in device.heard)
         assert "ACK" in device.heard
         assert platform.calls.ports.used == 0
+
+
+@pytest.mark.parametrize("said", ["h265", "h264"])
+async def test_h265_is_converted_whatever_the_map_says(tmp_path: Path, said: str) -> None:
+    async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(codec="h265", said=said, rate=25)) as (platform, _):
+        platform.pull("media-0")
+        live = await platform.turns("live", seconds=15)
+        assert [(one.codec.mime, one.width) for one in live.streams] == [("video/H264", 320)]
+        await until(lambda: marked(worker.of("cam")) >= 10)
+        assert len(decode(worker.of("cam"))) >= 10
+
+
+async def test_b_frames_are_converted(tmp_path: Path) -> None:
+    async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(codec="b-frames", rate=25)) as (platform, device):
+        platform.pull("media-0")
+        await until(lambda: "42e028" in "".join(one.codec.fmtp for one in worker.streams("cam")), 15)
+        before = len(worker.of("cam"))
+        await until(lambda: marked(worker.of("cam")[before:]) >= 20)
+        assert platform.state().code == ""
+        assert len(decode(worker.of("cam"))) >= 20
+        assert len(device.sending) == 1
