@@ -84,6 +84,20 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
     # cameras
     _gauge("cameras", "Cameras in consultations, by state: idle, connecting, live, failed.", "state"),
+    # devices that call in
+    _gauge("devices", "Devices of GB/T 28181, by state: admitted, registered, online.", "process", "state"),
+    _gauge("device_questions", "Questions to devices that have no answer yet.", "process"),
+    _gauge("device_subscriptions", "Subscriptions at devices that stand.", "process"),
+    _counter("device_registrations", "Requests to register, by result: accepted, challenged, stale, wrong_password, slowed, unknown.",
+             "process", "result"),
+    _counter("device_restarts", "Devices that registered anew without having left.", "process"),
+    _counter("device_messages",
+             "Messages of devices: keepalive, catalogue, catalogue_change, alarm, position, unreadable, refused.",
+             "process", "kind"),
+    _counter("device_catalogues", "Catalogues read, by result: complete, incomplete.", "process", "result"),
+    _counter("device_moves", "Moves of cameras.", "process"),
+    _counter("sip_messages", "SIP messages that came.", "process"),
+    _counter("sip_dropped", "SIP messages and connections that were not served, by reason.", "process", "reason"),
     # database
     _histogram("database_seconds", "Time of the database, by operation: waiting (for its turn), writing, reading.",
                DATABASE_BUCKETS, "operation"),

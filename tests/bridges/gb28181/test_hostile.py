@@ -42,7 +42,7 @@ def _register(code: str, number: int) -> bytes:
 def _message(code: str, body: bytes, number: int) -> bytes:
     head = (
         f"MESSAGE sip:{PLATFORM}@1101050000 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bKm{number}\r\n"
-        f"From: <sip:{code}@1101050000>;tag={number}\r\nTo: <sip:{PLATFORM}@1101050000>\r\nCall-ID: m{number}\r\nCSeq: 1 MESSAGE\r\n"
+        f"From: <sip:{code}@1101050000>;tag={number}\r\nTo: <sip:{PLATFORM}@x>\r\nCall-ID: m{number}\r\nCSeq: 1 MESSAGE\r\n"
         f"Content-Type: Application/MANSCDP+xml\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
