@@ -45,7 +45,7 @@ Done = Callable[[Result, float], None]
 UNREACHABLE = Refusal("device_offline", "The device is not online.", "设备不在线。")
 SILENT = Refusal("no_answer", "The device did not answer in time.", "设备未及时应答。")
 GONE = Refusal("device_offline", "The device went offline before it answered.", "设备在应答前离线。")
-BUSY = Refusal("busy", "Too many questions to this device are open.", "该设备未完成的查询过多,请稍后再试。")
+BUSY = Refusal("busy", "Too many questions to this device are open.", "该设备未完成的查询过多，请稍后再试。")
 REFUSED = Refusal("refused_by_device", "The device answered that it failed.", "设备应答执行失败。")
 
 
@@ -60,7 +60,7 @@ def refused(response: Response) -> Refusal:
         486: ("The device is busy.", "设备忙。"),
         501: ("The device does not have this function.", "设备不支持该功能。"),
     }
-    english, chinese = known.get(status, (f"The device refused with status {status}.", f"设备拒绝,状态码 {status}。"))
+    english, chinese = known.get(status, (f"The device refused with status {status}.", f"设备拒绝，状态码 {status}。"))
     return Refusal("refused_by_device", english, chinese)
 
 

@@ -109,9 +109,9 @@ REASONS = {
         "设备使用的摘要算法与平台为其设置的不一致。",
     ),
     "silent": ("It missed three heartbeats in a row.", "设备连续三次心跳缺失。"),
-    "expired": ("Its registration ran out and was not renewed.", "设备注册已过期,未续期。"),
+    "expired": ("Its registration ran out and was not renewed.", "设备注册已过期，未续期。"),
     "signed_out": ("It has signed out.", "设备已主动注销。"),
     "disconnected": ("Its TCP connection broke.", "设备的 TCP 连接已断开。"),
-    "changed": ("Its password was changed; it has to register anew.", "设备密码已更改,需要重新注册。"),
+    "changed": ("Its password was changed; it has to register anew.", "设备密码已更改，需要重新注册。"),
     "moved": ("It was sent to another server.", "设备已被重定向到其他服务器。"),
 }
