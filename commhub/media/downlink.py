@@ -190,7 +190,7 @@ class Outlet(ABC):
         assert new is not None
         last = self._last
         if old is not None:
-            self.switches += 1
+            self.switches += old is not new
             last = self._newest(old)
             self.among(old).remove(self)
         previous = self.segments[-1] if self.segments else None
@@ -309,6 +309,8 @@ class Route(Outlet):
         self.resent: dict[int, float] = {}  # output number → when
         self.counters = plane.RouteCounters()
         self.nacks = self.again = 0  # packets the subscriber asked for once more, and got
+        self.joins = 0  # how often it was sent what is kept of its layer
+        self.joined_at = 0.0  # monotonic, the last time
         self.report_at = 0.0  # when the next sender report is due
         self.reports: dict[int, float] = {}  # middle of its NTP time → when it was sent
 
@@ -322,8 +324,11 @@ class Route(Outlet):
     def among(self, layer: Layer | Cut) -> list[Any]:
         return layer.joining if self.joining and not isinstance(layer, Cut) else layer.routes
 
-    def join(self, kept: list[Packet]) -> None:
-        """Begin the awaited layer with what is kept of it: a key frame and what came since."""
+    def join(self, layer: Layer, kept: list[Packet]) -> None:
+        """Begin the layer with what is kept of it, a key frame and what came since; or begin it again."""
+        if self.target is not layer:
+            self._wait_for(layer)
+        self.joins += 1
         self.start(kept[0], kept[-1])
 
     def squeezed(self, packet: Packet) -> Packet:

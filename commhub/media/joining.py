@@ -18,12 +18,14 @@ from commhub.media.uplink import Layer, Packet
 RATE = 5_000_000  # octets a second to one peer: a line that carries video takes so much for a moment
 AT_ONCE = 48 << 10  # octets: most key frames; a browser's socket takes some more than that
 STEP = 0.003  # s
+AGAIN = 0.1  # s until it may be sent a second time; then twice as long
 TURN = 8  # packets of one route, then of the next one of the same peer
 
 
 @dataclass(slots=True)
 class _Joining:
     route: Route
+    number: int  # of the route's joins
     layer: Layer
     epoch: int
     kept: deque[Packet]
@@ -31,7 +33,8 @@ class _Joining:
 
     def ended(self) -> bool:
         """Something else is wanted of it by now."""
-        return self.route.layer is not self.layer or not self.route.joining or self.layer.epoch != self.epoch
+        route, layer = self.route, self.layer
+        return route.layer is not layer or not route.joining or route.joins != self.number or layer.epoch != self.epoch
 
     def following(self) -> Packet | None:
         """What goes next; None when it is where everybody is."""
@@ -61,8 +64,9 @@ class Joins:
         kept = layer.kept
         if kept is None or not kept.packets or route.patient:
             return False
-        route.join(kept.packets)
-        joining = _Joining(route, layer, layer.epoch, deque(kept.packets), kept.packets[-1].place + 1)
+        route.join(layer, kept.packets)
+        route.joined_at = self._loop.time()
+        joining = _Joining(route, route.joins, layer, layer.epoch, deque(kept.packets), kept.packets[-1].place + 1)
         if route.peer not in self._peers:
             self._peers[route.peer], self._credit[route.peer] = deque(), AT_ONCE
         self._peers[route.peer].append(joining)
@@ -71,6 +75,14 @@ class Joins:
             self._stepped = self._loop.time()
             self._timer = self._loop.call_later(0, self._step)
         return True
+
+    def again(self, route: Route) -> bool:
+        """Its viewer cannot go on without a key frame, and a camera sends one when it likes. At the very beginning this is usual:
+        a browser passes over what comes before it has read the answer. Less often every time: a bad line gets no better by it."""
+        layer = route.layer
+        if not isinstance(layer, Layer) or self._loop.time() - route.joined_at < AGAIN * 2 ** min(route.joins - 1, 6):
+            return False
+        return self.begin(route, layer)
 
     def _step(self) -> None:
         now = self._loop.time()

@@ -294,7 +294,8 @@ class PacketPath(Sending):
                 route = peer.by_ssrc.get(packet.ssrc)
                 if route is not None and route.receiver.video and route.base is not None:
                     self._count["plis_in"] += 1
-                    self._want_key(route.base)
+                    if not self._joins.again(route):
+                        self._want_key(route.base)
             elif isinstance(packet, rtcp.Remb):
                 self._tell(self._events.bandwidth, peer.number, packet.bitrate)
             elif isinstance(packet, rtcp.Bye):

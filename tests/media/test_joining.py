@@ -218,3 +218,27 @@ async def test_what_is_kept_has_bounds_and_is_counted(stage: Stage, monkeypatch:
     stage.route(9, 5, subscriber)
     camera.frames(1, key=True)
     await until(lambda: len(subscriber.received) == 2)
+
+
+async def test_who_missed_the_beginning_gets_it_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that has not read the answer yet passes over what comes; then it asks for a key frame that no camera sends."""
+    monkeypatch.setattr(joining, "AGAIN", 0.02)
+    camera = FedTrack(stage.plane, 5)
+    camera.frames(10, key=True)
+    subscriber = stage.client()
+    stage.route(9, 5, subscriber)
+    await until(lambda: len(subscriber.received) == 20)
+    ssrc = int.from_bytes(subscriber.received[0][8:12], "big")
+    lost = rtcp.build_receiver_report(1, []) + rtcp.build_pli(1, ssrc)
+    await quiet(0.05)
+    subscriber.send_rtcp(lost)
+    await until(lambda: len(subscriber.received) == 40)
+    assert is_key(subscriber.received[20])
+    assert stage.events.of("key_frame_wanted") == []
+    subscriber.send_rtcp(lost)  # too soon: the camera is asked
+    await until(lambda: stage.events.of("key_frame_wanted") == [(5, 0)])
+    camera.frames(2)
+    await until(lambda: len(subscriber.received) == 44)
+    assert sequences(subscriber.received) == list(range(44))
+    assert forward(subscriber.received)
+    assert stage.statistic("switches") == 0
