@@ -24,6 +24,7 @@ from bridges.simulated.rtsp import Camera, Options
 from commhub.conference import CameraSeat
 from commhub.media.link import dial
 from commhub.media.messages import Hello, Message, Pull
+from tests.support import until
 from tests.support.browser import chromium
 from tests.support.caller import Caller
 from tests.support.hub import Hub
@@ -72,8 +73,7 @@ async def measure(rounds: int, group: int, size: tuple[int, int]) -> list[dict[s
     results: list[dict[str, Any]] = []
     async with Hub() as hub:
         bridge = asyncio.ensure_future(process.run(hub.run_dir, "bridge-rtsp", [f"127.0.0.1:{camera.port}"]))
-        while not (hub.run_dir / "bridge-rtsp.ctl").exists():
-            await asyncio.sleep(0.05)
+        await until((hub.run_dir / "bridge-rtsp.ctl").exists)
         link, _ = await dial(hub.run_dir, "bridge-rtsp", _ignore)
         await link.ask(Hello(role="hub", name="hub", epoch=1))
         async with Caller(hub.url, hub.token("first"), video=False, audio=False) as first:
