@@ -154,13 +154,6 @@ class Call:
             self._over = True
             self._listener.ended(self, why)
 
-    def lost(self) -> None:
-        """The device is gone, and knows nothing of this call any more."""
-        self._over = True
-        self._forget()
-        if self.dialog is not None:
-            self._wiring.closed(self)
-
     # ---- what we want
 
     def end(self) -> None:

@@ -32,7 +32,6 @@ class Event(enum.Enum):
 class Do(enum.Enum):
     INVITE = enum.auto()
     HANG = enum.auto()  # hang up, close the sockets
-    DROP = enum.auto()  # the same where the device knows nothing of the call any more
     JUDGE = enum.auto()  # note what happened, choose what and when to try next
     WAIT = enum.auto()  # say that the device is not there
     SHOW = enum.auto()  # say that the picture is there
@@ -44,7 +43,7 @@ Row = tuple[State, tuple[Do, ...]]
 
 _OUT: dict[Event, Row] = {
     Event.UNWANTED: (State.IDLE, (Do.HANG,)),
-    Event.GONE: (State.ABSENT, (Do.DROP, Do.WAIT)),
+    Event.GONE: (State.ABSENT, (Do.HANG, Do.WAIT)),
 }
 _TRYING: dict[Event, Row] = {
     **_OUT,

@@ -39,6 +39,7 @@ STABLE = 10.0  # s: what played so long is asked for again at once
 ABSENT_SECONDS = 30.0  # the platform tells when a device is there; this is only for a word that was lost
 _CLIMBS = {"no_packets", "private_address", "not_connected", "not_acceptable", "refused", "device_error", "elsewhere",
            "denied_address"}  # fmt: skip
+_EMPTY = {"no_packets", "private_address", "not_connected"}
 
 
 class Owner(Protocol):
@@ -137,10 +138,6 @@ class Play:
             case Do.INVITE:
                 self._invite()
             case Do.HANG:
-                self._hang()
-            case Do.DROP:
-                if self.call is not None:
-                    self.call.lost()
                 self._hang()
             case Do.JUDGE:
                 self._judge()
@@ -352,7 +349,7 @@ class Play:
             self._delay = 0.0
         else:
             self._ladder.restart()
-            self.story.verdict = verdict
+            self.story.verdict = verdict = self._of_round(verdict)
             self._delay = SLOW.get(verdict.code) or DELAYS[min(self._attempts, len(DELAYS) - 1)] * random.uniform(0.9, 1.0)
             self._attempts += 1
             if logs.limited(("play", self.story.source, verdict.code), 60) is not None:
@@ -360,6 +357,16 @@ class Play:
             self._owner.failed(self, verdict, live=False)
         if self.state is State.RESTING:
             self._wake(self._delay)
+
+    def _of_round(self, verdict: Verdict) -> Verdict:
+        """Where several ways were agreed to and none brought anything, that is what matters, not how the last one ended."""
+        empty = [one for one in self.story.tries if one.verdict is not None and one.verdict.code in _EMPTY]
+        if verdict.code not in _EMPTY or len(empty) < 2:
+            return verdict
+        seconds = sum((one.ended_at or one.at) - one.at for one in empty)
+        inner = [one.answer.host for one in empty if one.answer is not None and private(one.answer.host, self.story.signalling)]
+        code = "private_address" if inner else "no_packets"
+        return Verdict(code, f"{seconds:.0f}", self._calls.ports_shown, *inner[:1])
 
     def _wait(self) -> None:
         self.story.registered = self.story.registered_zh = ""

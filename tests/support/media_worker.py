@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from bridges.timeline import Unwrapped, unwrap
 from commhub.media.link import Link, Listener, listen, records
@@ -36,7 +37,7 @@ class MediaWorker:
     links: list[Link] = field(default_factory=list)
     unknown: int = 0  # packets that came before their stream was said
 
-    async def __aenter__(self) -> MediaWorker:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
