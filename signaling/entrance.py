@@ -47,6 +47,7 @@ def join(
     person.info.metadata = metadata
     person.info.attributes.clear()
     person.info.attributes.update(attributes)
+    returning.obey(room, person)
     if earlier is not None:
         returning.take_up(person, earlier)
     person.present = True

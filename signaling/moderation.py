@@ -9,7 +9,7 @@ from livekit.protocol import models
 
 from commhub.errors import NotFound
 from commhub.media import messages as media
-from signaling import describing, publishing
+from signaling import describing, publishing, returning
 from signaling.participant import Track
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def update(
     describing.describe(person, name, metadata, attributes)
     if permission is not None:
         publishing.permit(room, person, permission)
+        returning.rule(room, person, now)
     room.show(person)
     room.refresh(person, now)
     return person.shown()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from livekit.protocol import models, rtc
@@ -308,6 +308,15 @@ class TrackRecord(msgspec.Struct, array_like=True):
     silenced: bool = False
 
 
+class Ruling(msgspec.Struct, frozen=True, array_like=True):
+    """An admin's word on what somebody may, since ``at`` (unix seconds). It outlives their session, not the room.
+    ``permission`` is a serialised ParticipantPermission."""
+
+    at: float
+    permission: bytes
+    grants: dict[str, Any]
+
+
 class RoomRecord(msgspec.Struct):
     """The room itself: every participant carries it, so that one of them is enough to find it again."""
 
@@ -316,6 +325,7 @@ class RoomRecord(msgspec.Struct):
     kept: bool
     trailer: bytes
     egress: bytes = b""
+    rulings: dict[str, Ruling] = {}
 
 
 class Record(msgspec.Struct, omit_defaults=True):

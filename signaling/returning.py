@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import rtc
 
-from signaling.participant import Participant, Track, with_rights
+from signaling.participant import Participant, Ruling, Track, with_rights
 
 if TYPE_CHECKING:
     from signaling.session import Room
@@ -38,6 +38,23 @@ def take_up(person: Participant, earlier: Participant) -> None:
     person.shapes = dict(earlier.shapes)
     person.viewers = earlier.viewers
     person.former = [*earlier.tracks.values(), *earlier.former]
+
+
+def rule(room: Room, person: Participant, now: float) -> None:
+    """Their rights have just been changed: a token from before does not bring the earlier ones back."""
+    room.rulings[person.identity] = Ruling(now, person.info.permission.SerializeToString(), dict(person.ticket.grants))
+
+
+def obey(room: Room, person: Participant) -> None:
+    """Somebody who comes in anew with a token that is older than an admin's word, or does not say how old it is."""
+    ruling = room.rulings.get(person.identity)
+    if ruling is None:
+        return
+    if person.ticket.issued_at and not person.ticket.issued_before(ruling.at):
+        del room.rulings[person.identity]  # whoever issued it has thought again
+        return
+    person.ticket = with_rights(person.ticket, ruling.grants)
+    person.info.permission.ParseFromString(ruling.permission)
 
 
 def succeed(room: Room, person: Participant, track: Track) -> None:

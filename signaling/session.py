@@ -41,7 +41,7 @@ from signaling import (
     watching,
 )
 from signaling.outs import Close, Command, Ended, Left, Negotiate, Out, Send, Terms
-from signaling.participant import Origin, Participant, RoomRecord, State, Track
+from signaling.participant import Origin, Participant, RoomRecord, Ruling, State, Track
 from signaling.resource import Resource
 
 Reason = models.DisconnectReason
@@ -74,6 +74,7 @@ class Room:
     egress: bytes = b""  # what is to be recorded by itself: a serialised RoomEgress
     recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
+    rulings: dict[str, Ruling] = field(default_factory=dict)  # by identity: rights that were changed while somebody was here
 
     # ------------------------------------------------------------------------------------------ for the parts
 
@@ -209,7 +210,8 @@ class Room:
             self.told_at = now + ROOM_UPDATE_DELAY
 
     def record(self) -> RoomRecord:
-        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, self.terms.trailer, self.egress)
+        trailer, rulings = self.terms.trailer, self.rulings
+        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, trailer, self.egress, rulings)
 
     def _flush(self) -> list[Out]:
         if self.viewers:
@@ -483,6 +485,6 @@ def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
         info = models.Room.FromString(kept.info)
         terms = replace(terms, trailer=kept.trailer)
         found = Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
-        found.egress = kept.egress
+        found.egress, found.rulings = kept.egress, kept.rulings
         return found
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -30,6 +31,25 @@ async def test_removed(meet: Meeting, client: str) -> None:
     else:
         error = await refused(meet, client, token)
         assert meet.expected("a removed participant's token") in error.message
+
+
+@pytest.mark.parametrize("client", SINGLES)
+async def test_rights_that_were_taken_and_the_token_from_before(meet: Meeting, client: str) -> None:
+    bob = await meet("python-single", "bob")
+    token = meet.server.token("alice", meet.room)
+    first = await meet.make(client, "alice")
+    await first.join(meet.server.url, token)
+    await asyncio.sleep(1.1)  # tokens say the second they were made in
+    none = api.ParticipantPermission(can_publish=False, can_subscribe=True)
+    await meet.admin.room.update_participant(api.UpdateParticipantRequest(room=meet.room, identity="alice", permission=none))
+    await first.close()
+    await bob.heard("ParticipantDisconnected alice")
+    mark = len(await bob.told())
+    again = await meet.make(client, "alice")
+    await again.join(meet.server.url, token)
+    await bob.heard("ParticipantConnected alice", since=mark)
+    alice = await meet.admin.room.get_participant(api.RoomParticipantIdentity(room=meet.room, identity="alice"))
+    assert alice.permission.can_publish is meet.expected("rights that were taken, and the token from before")
 
 
 @pytest.mark.parametrize("client", SINGLES)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
 from signaling.outs import Left
-from tests.support.livekit import Stage, ticket
+from signaling.participant import pack
+from signaling.session import room_of
+from signaling.tokens import permission
+from tests.support.livekit import Stage, request, ticket
 
 Reason = models.DisconnectReason
 State = models.ParticipantInfo.State
@@ -121,3 +126,47 @@ def test_a_transport_that_ended_is_not_waited_for() -> None:
     stage.tick(2.1)
     assert stage.last(alice, "leave").action == rtc.LeaveRequest.RECONNECT
     assert not stage.room.people
+
+
+def rights(stage: Stage, sid: str) -> tuple[bool, object]:
+    person = stage.room.people[sid]
+    return person.info.permission.can_publish, permission(person.ticket.grants).can_publish
+
+
+def taken_away(stage: Stage) -> None:
+    """Alice may no longer publish; an admin said so."""
+    none = models.ParticipantPermission(can_publish=False, can_subscribe=True)
+    stage.run(stage.room.update("alice", stage.now, permission=none)[1])
+
+
+def anew(stage: Stage, issued_at: float) -> str:
+    sid, outs = stage.room.join(replace(ticket("alice"), issued_at=issued_at), request(), stage.now, dual=False)
+    stage.run(outs)
+    return sid
+
+
+@pytest.mark.parametrize("issued_at", [0.0, 990.0, 990.25])
+@pytest.mark.parametrize("between", ["still here", "gone", "hub restarted"])
+def test_an_older_token_does_not_bring_back_rights_that_were_taken_away(issued_at: float, between: str) -> None:
+    stage = Stage()
+    stage.join("bob")
+    alice = stage.join("alice")
+    taken_away(stage)
+    if between == "gone":
+        stage.receive(alice, leave=rtc.LeaveRequest())
+    if between == "hub restarted":
+        record = pack(stage.room.people[alice], stage.room.record())
+        state = media.RoomState("r", [media.PeerState(alice, "alice", "client", False, True, record=record)])
+        found = room_of(state, stage.room.terms, stage.now)
+        assert found is not None
+        stage.room.rulings = found.rulings
+    assert rights(stage, anew(stage, issued_at)) == (False, False)
+
+
+def test_a_token_made_after_rights_were_taken_away_counts() -> None:
+    stage = Stage()
+    stage.join("alice")
+    taken_away(stage)
+    stage.now += 5
+    assert rights(stage, anew(stage, issued_at=stage.now - 1)) == (True, True)
+    assert rights(stage, anew(stage, issued_at=990.0)) == (True, True)  # whoever made the newer one has thought again

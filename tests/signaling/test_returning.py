@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from livekit.protocol import models, rtc
 
@@ -62,7 +64,7 @@ def test_somebody_else_gets_nothing_of_it() -> None:
     assert not stage.sent[bob][0].join.participant.permission.hidden
 
 
-def test_who_left_and_comes_again_begins_anew() -> None:
+def test_who_left_and_comes_again_with_a_new_token_begins_anew() -> None:
     stage = Stage(kept=True)
     alice = stage.join("alice")
     _, outs = stage.room.update("alice", stage.now, permission=models.ParticipantPermission(can_subscribe=True))
@@ -70,7 +72,9 @@ def test_who_left_and_comes_again_begins_anew() -> None:
     die(stage)
     stage.tick(stage.terms.away + 1)
     assert alice not in stage.room.people
-    again = stage.join("alice")
+    newer = replace(ticket("alice"), issued_at=stage.now)
+    again, outs = stage.room.join(newer, request(), stage.now, dual=False)
+    stage.run(outs)
     assert stage.sent[again][0].join.participant.permission.can_publish
 
 

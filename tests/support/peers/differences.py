@@ -111,6 +111,14 @@ DIFFERENCES: tuple[Difference, ...] = (
         "Asked by its own SDK, LiveKit does nothing: no reconnect within 30 s.",
     ),
     Difference(
+        "rights that were taken, and the token from before",
+        "better",
+        "Who may no longer publish (UpdateParticipant) leaves and joins with the old token: may publish again",
+        True,
+        False,
+        "Nothing that a participant has brings rights back that an admin took; a token made later does.",
+    ),
+    Difference(
         "moving a participant",
         "better",
         "MoveParticipant of somebody in a room",
