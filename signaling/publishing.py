@@ -143,6 +143,14 @@ def _by_quality(layers: Iterable[models.VideoLayer]) -> list[models.VideoLayer]:
     return sorted(layers, key=lambda layer: int(layer.quality))[:3]
 
 
+def resize(track: Track, said: Iterable[models.VideoLayer]) -> None:
+    """New sizes of layers that were announced; none is added or goes by this."""
+    sizes = {layer.quality: layer for layer in _by_quality(said)}
+    for layer in (*track.info.layers, *(layer for codec in track.info.codecs for layer in codec.layers)):
+        if (new := sizes.get(layer.quality)) is not None:
+            layer.width, layer.height, layer.bitrate = new.width, new.height, new.bitrate
+
+
 def _add_codec(room: Room, person: Participant, track: Track, request: rtc.AddTrackRequest) -> None:
     """A second codec of a track that is there: one it was announced with, or another."""
     for codec in request.simulcast_codecs[:2]:

@@ -151,6 +151,14 @@ def _update_video(room: Room, person: Participant, request: rtc.UpdateLocalVideo
     _changed(room, person, request.track_sid)
 
 
+def _update_layers(room: Room, person: Participant, request: rtc.UpdateVideoLayers, now: float) -> None:
+    """A picture has another size now (a window that is shared): views ask for layers by their sizes."""
+    track = _own(person, request.track_sid)
+    publishing.resize(track, request.layers)
+    _changed(room, person, request.track_sid)
+    subscribing.reshape(room, track)
+
+
 def _changed(room: Room, person: Participant, sid: str) -> None:
     person.dirty = True
     if person.tracks[sid].bound:
@@ -174,6 +182,7 @@ _HANDLERS: dict[str, Callable[[Any, Any, Any, float], None]] = {
     "ping_req": _ping_req,
     "update_audio_track": _update_audio,
     "update_video_track": _update_video,
+    "update_layers": _update_layers,
     "publish_data_track_request": data_tracks.publish,
     "unpublish_data_track_request": data_tracks.unpublish,
     "update_data_subscription": data_tracks.subscribe,

@@ -57,10 +57,25 @@ def test_what_cannot_be_done_is_answered_with_a_reason(field: str, request_: Any
     assert not stage.kinds(bob)
 
 
+def test_layers_that_change_their_size_are_chosen_anew() -> None:
+    stage = Stage()
+    alice, bob = stage.join("alice"), stage.join("bob")
+    track = stage.publish(alice)
+    stage.receive(bob, track_setting=rtc.UpdateTrackSettings(track_sids=[track], width=300, height=170))
+    assert stage.told(media.Shape)[-1].quality == 0
+    layers = [models.VideoLayer(quality=models.VideoQuality.LOW, width=160, height=90)]
+    stage.receive(alice, update_layers=rtc.UpdateVideoLayers(track_sid=track, layers=layers))
+    assert stage.told(media.Shape)[-1].quality == 1
+    shown = stage.last(bob, "update").participants[0].tracks[0]
+    assert (shown.layers[0].width, len(shown.layers)) == (160, 3)
+    stage.forget()
+    stage.receive(bob, update_layers=rtc.UpdateVideoLayers(track_sid=track, layers=layers))  # not his
+    assert not stage.told(media.Shape)
+
+
 def test_every_kind_of_request_is_known() -> None:
     fields = {field.name for field in rtc.SignalRequest.DESCRIPTOR.fields}
-    # What cannot change anything here: layers come from what is sent.
-    assert fields - set(requests._HANDLERS) == {"update_layers"}
+    assert fields == set(requests._HANDLERS)
     echoes = {field.name for field in R.DESCRIPTOR.fields} - {"request_id", "reason", "message"}
     assert set(refusals._ECHOED.values()) == echoes
 
