@@ -23,9 +23,9 @@ import av
 import pytest
 
 from bridges.simulated.device import Device
-from tests.product.test_cameras import House, admitted, cameras, gb28181, wall
 from tests.support import until
 from tests.support.caller import Caller
+from tests.support.camera_house import House, admitted, cameras, gb28181, wall
 from tests.support.gb28181 import SMALL, device
 from tests.support.installation import Person
 from tests.support.proofs import Figure
@@ -91,6 +91,12 @@ async def held_down(person: Person, camera: str) -> AsyncIterator[asyncio.subpro
         await process.wait()
 
 
+async def more(made: Device, than: int | None = None) -> None:
+    """Until it was moved again."""
+    before = len(moves(made)) if than is None else than
+    await until(lambda: len(moves(made)) > before, 10, "a movement")
+
+
 async def stopped(made: Device, since: float, within: float = 5) -> float:
     """Seconds from ``since`` to the stop."""
     await until(lambda: any(at >= since and value == STOP for at, value in moves(made)), within, "a stop")
@@ -108,8 +114,7 @@ async def test_a_camera_moves_and_stops_by_itself(tmp_path: Path) -> None:
             assert await stopped(made, moves(made)[0][0]) < 2.0
         for number in (signal.SIGSTOP, signal.SIGKILL):
             async with held_down(person, camera) as page:
-                before = len(moves(made))
-                await until(lambda before=before: len(moves(made)) > before, 10, "a movement")
+                await more(made)
                 await asyncio.sleep(0.8)
                 assert moves(made)[-1][1] != STOP  # it is said again and again
                 page.send_signal(number)
@@ -126,7 +131,7 @@ async def test_a_picture_is_taken_and_a_recording_played(tmp_path: Path) -> None
             shot = await person.call("POST", f"/cameras/{found[0]['id']}/snapshots")
             picture = await bytes_of(person, shot["url"])
             assert hashlib.sha256(picture).hexdigest() == shot["sha256"]
-            with av.open(io.BytesIO(picture), format="mjpeg") as file:
+            with av.open(io.BytesIO(picture), "r", format="mjpeg") as file:
                 frame = next(file.decode(video=0))
             assert (frame.width, frame.height) == SMALL.main
             assert frame.to_ndarray(format="gray").std() > 10  # it shows something
@@ -224,15 +229,14 @@ async def test_how_fast_a_camera_moves_and_stops(tmp_path: Path, figure: Figure)
             for number in range(100):
                 before, pressed = len(moves(made)), time.monotonic()
                 await move(socket, camera, pan=(number % 9 + 1) / 10)
-                await until(lambda before=before: len(moves(made)) > before, 5, "a movement")
+                await more(made, before)
                 waits.append(moves(made)[before][0] - pressed)
                 await move(socket, camera)
                 await until(lambda: moves(made)[-1][1] == STOP, 5, "a stop")
                 await asyncio.sleep(0.05)
         for _ in range(10):
             async with held_down(person, camera) as page:
-                before = len(moves(made))
-                await until(lambda before=before: len(moves(made)) > before, 10, "a movement")
+                await more(made)
                 await asyncio.sleep(0.4)
                 killed = time.monotonic()
                 os.kill(page.pid, signal.SIGKILL)
