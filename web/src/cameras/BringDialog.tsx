@@ -1,11 +1,11 @@
-import { useMemo, useState } from 'react'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { useCommand } from '../app/command'
-import { hub, useHub } from '../app/hub'
+import { hub } from '../app/hub'
 import { may } from '../consultations/may.model'
 import type { Camera } from '../hub/cameraTypes'
-import { liveList } from '../hub/state'
 import { useT } from '../i18n'
-import { Button, Empty } from '../ui/controls'
+import { Button, Empty, Skeleton } from '../ui/controls'
 import { Dialog, say } from '../ui/overlay'
 import { clockTime } from '../ui/time.model'
 import type { Replaying } from './playback'
@@ -24,10 +24,16 @@ type What = 'selected' | 'all' | 'playback'
 /** Cameras of the wall, or a recording that is playing, into a consultation that goes on. */
 export function BringDialog({ selected, shown, replaying, position, onClose }: Props) {
   const t = useT()
-  const all = useHub(state => state.consultations)
-  const live = useMemo(() => liveList(all).filter(one => may(one, 'camera')), [all])
+  // Events do not say what this person may do: it is asked for.
+  const query = useQuery({
+    queryKey: ['consultations', 'live', 'bring'],
+    queryFn: () => hub.api.consultations('live'),
+    staleTime: 0,
+  })
+  const live = (query.data?.items ?? []).filter(one => may(one, 'camera'))
   const [what, setWhat] = useState<What>(replaying ? 'playback' : selected ? 'selected' : 'all')
-  const [where, setWhere] = useState(live[0]?.id)
+  const [chosen, setWhere] = useState<string>()
+  const where = chosen ?? live[0]?.id
   const [run, pending] = useCommand()
   const target = live.find(one => one.id === where)
   const submit = async () => {
@@ -84,7 +90,8 @@ export function BringDialog({ selected, shown, replaying, position, onClose }: P
       </fieldset>
       <fieldset className="choices">
         <legend className="field-name">{t('bring.where')}</legend>
-        {live.length === 0 && <Empty text={t('bring.none')} />}
+        {query.isPending && <Skeleton lines={2} />}
+        {query.data && live.length === 0 && <Empty text={t('bring.none')} />}
         {live.map(one => (
           <label key={one.id} data-testid="bring-target">
             <input type="radio" name="where" checked={where === one.id} onChange={() => setWhere(one.id)} />

@@ -8,7 +8,7 @@ import { type Translate, useT } from '../i18n'
 import { Button, ProblemLine, Skeleton } from '../ui/controls'
 import { Dialog, say } from '../ui/overlay'
 import { clockTime, dateTime, shortTime } from '../ui/time.model'
-import { asText, stepName, stepTime, wayName } from './diagnosis.model'
+import { asText, isTimed, stepName, stepTime, wayName } from './diagnosis.model'
 
 interface Props {
   camera: Camera
@@ -100,7 +100,7 @@ function Findings({ found }: { found: CameraDiagnosis }) {
       <div className="fault-body">
         <ol className="steps" aria-label={t('fault.steps')}>
           {found.steps.map(step => (
-            <StepRow key={step.name} step={step} />
+            <StepRow key={step.name} step={step} timed={isTimed(found)} />
           ))}
         </ol>
         <aside className="fault-side">
@@ -115,7 +115,7 @@ function Findings({ found }: { found: CameraDiagnosis }) {
   )
 }
 
-function StepRow({ step }: { step: CameraDiagnosis['steps'][number] }) {
+function StepRow({ step, timed }: { step: CameraDiagnosis['steps'][number]; timed: boolean }) {
   const t = useT()
   const name = stepName(step.name)
   const title = name && t(step.state === 'failed' ? `fault.failedStep.${name}` : `fault.step.${name}`)
@@ -126,7 +126,7 @@ function StepRow({ step }: { step: CameraDiagnosis['steps'][number] }) {
         <strong>{title ?? step.text}</strong>
         {title && step.text !== title && step.text !== '—' && <small>{step.text}</small>}
       </span>
-      <span className="note">{stepTime(step)}</span>
+      <span className="note">{stepTime(step, timed)}</span>
     </li>
   )
 }

@@ -25,11 +25,14 @@ export function wayName(way: string): (typeof ways)[keyof typeof ways] | undefin
   return way in ways ? ways[way as keyof typeof ways] : undefined
 }
 
-/** `0.31 s`; nothing was done: a dash. */
-export function stepTime(step: CameraDiagnosis['steps'][number]): string {
-  // RTSP tells no times: what took none would be a lie.
+/** `0.31 s`; nothing was done: a dash. RTSP tells no times: what took none would be a lie. */
+export function stepTime(step: CameraDiagnosis['steps'][number], timed: boolean): string {
   if (step.state === 'skipped' || step.state === 'waiting') return '—'
-  return step.seconds || step.name === 'registered' ? `${step.seconds.toFixed(2)} s` : ''
+  return timed ? `${step.seconds.toFixed(2)} s` : ''
+}
+
+export function isTimed(found: CameraDiagnosis): boolean {
+  return found.attempts.length > 0 || found.steps.some(step => step.seconds > 0)
 }
 
 const signs = { done: '✓', failed: '✗', waiting: '…', skipped: '–' } as const
@@ -42,7 +45,9 @@ export function asText(camera: Camera, found: CameraDiagnosis): string {
     found.text,
     found.advice,
   ]
-  const steps = found.steps.map(step => `${signs[step.state]} ${step.name} ${stepTime(step)} ${step.text}`)
+  const steps = found.steps.map(
+    step => `${signs[step.state]} ${step.name} ${stepTime(step, isTimed(found))} ${step.text}`,
+  )
   const tried = found.attempts.map(one => {
     const facts = [
       one.way,
