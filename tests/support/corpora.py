@@ -12,6 +12,7 @@ from aiortc import rtcsctptransport
 from google.protobuf import json_format
 from livekit.protocol import models, rtc
 
+from bridges.gb28181 import offer
 from commhub.media import link
 from commhub.media import messages as media
 from commhub.wire import (
@@ -178,6 +179,31 @@ def of_rtsp() -> list[bytes]:
     described = b"RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%b" % (len(CAMERA), CAMERA)
     packets = b"".join(b"$\x00" + len(packet).to_bytes(2, "big") + packet for packet in of_rtp())
     return [unauthorized, described, packets, b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n" + packets]
+
+
+def of_device_descriptions() -> list[bytes]:
+    """Of GB/T 28181: answers, and what devices make of them."""
+    answer = (
+        b"v=0\r\no=34020000001320000001 0 0 IN IP4 192.168.1.64\r\ns=Play\r\nc=IN IP4 192.168.1.64\r\nt=0 0\r\n"
+        b"m=video 15060 TCP/RTP/AVP 96\r\na=sendonly\r\na=rtpmap:96 PS/90000\r\na=setup:active\r\na=connection:new\r\n"
+        b"a=filesize:4096\r\ny=0100000132\r\nf=v/2/6/25/1/4096a/1/8/1\r\n"
+    )
+    voice = b"v=0\nc=IN IP6 fd00::1\nm=audio 8 RTP/AVP 8 0\na=rtpmap:8 PCMA/8000/1\na=recvonly\ny=0x0BEBC201\n"
+    own = offer.Offer("34020000002000000001", "10.0.0.5", 30218, 105_000_001, offer.PASSIVE, layer="sub").text()
+    return [answer, answer.replace(b"\r\n", b"\n").replace(b"y=0100000132", b"y="), voice, own]
+
+
+def of_device_connections() -> list[bytes]:
+    """RTP in each framing that devices have."""
+    sent = [
+        rtp.build(b"\0\0\1\xba" + bytes(60), ssrc=7, sequence=number, timestamp=number * 3600, payload_type=96)
+        for number in range(4)
+    ]
+    framed = b"".join(struct.pack("!H", len(one)) + one for one in sent)
+    interleaved = b"".join(b"$\0" + struct.pack("!H", len(one)) + one for one in sent)
+    control = bytes.fromhex("80c80006") + bytes(24)
+    return [framed, interleaved, b"\1\0\1" + bytes(253) + interleaved, b"".join(sent), b"\0\0\1\xba" + bytes(90),
+            struct.pack("!H", len(control)) + control + framed]  # fmt: skip
 
 
 CAMERA = (

@@ -12,8 +12,10 @@ from typing import Any, cast
 from bridges import rtsp_auth, rtsp_message, rtsp_sdp
 from bridges.access import Assembler
 from bridges.depacket import Video
-from bridges.gb28181 import catalogue, codes, commands, manscdp, notices, ptz
+from bridges.gb28181 import catalogue, codes, commands, manscdp, notices, offer, ptz
 from bridges.gb28181.asking import Found
+from bridges.gb28181.framing import Splitter
+from bridges.gb28181.gate import Gate
 from bridges.sip import digest as sip_digest
 from bridges.sip import message as sip_message
 from bridges.sip import stream as sip_stream
@@ -148,6 +150,19 @@ def _camera() -> Callable[[bytes], object]:
     return parse
 
 
+def _assembled(codec: str) -> Callable[[bytes], object]:
+    """What a camera's packets become for a decoder."""
+    numbers = itertools.count()
+    assembler = Assembler(codec)
+
+    def parse(data: bytes) -> None:
+        number = next(numbers)
+        for unit in assembler.push(data, number // 3 * 3600 & 0xFFFFFFFF, number % 3 == 2, int(number % 97 == 0)):
+            assert unit.data.startswith(h264.START_CODE)
+
+    return parse
+
+
 def _camera_stream(*, packets: bool) -> Callable[[bytes], object]:
     """A demultiplexer with a memory, as one of a camera has. It refuses nothing, and what it gives is sound."""
     numbers = itertools.count()
@@ -167,6 +182,25 @@ def _camera_stream(*, packets: bool) -> Callable[[bytes], object]:
         for unit in units:
             assert unit.kind in ("video", "audio")
             assert 0 < len(unit.data) <= 4 << 20
+
+    return parse
+
+
+def _device_connection() -> Callable[[bytes], object]:
+    """A connection of a device's media with its memory: whatever it gives is a packet, and little is kept."""
+    numbers = itertools.count()
+    splitter, gate = Splitter(), Gate(["10.0.0.9"], [7])
+
+    def parse(data: bytes) -> None:
+        nonlocal splitter, gate
+        number = next(numbers)
+        if number % 100 == 99:
+            splitter, gate = Splitter(), Gate(["10.0.0.9"], [7])
+        for at in range(0, len(data), 1400):
+            for packet in splitter.push(data[at : at + 1400]):
+                assert splitter.raw or 8 <= len(packet) <= 65_535
+                gate.admit(packet, ("10.0.0.9" if number % 3 else "203.0.113.9", 5), number / 10)
+        assert len(gate.elsewhere) <= 8
 
     return parse
 
@@ -286,6 +320,8 @@ TARGETS = [
     Target("SIP on TCP", _read_sip_stream, lambda: [b"".join(sip_messages.CORPUS[:6]), *sip_messages.CORPUS], text=True),
     Target("MANSCDP", _read_manscdp, gb_quirks.corpus, text=True, largest=manscdp.SIZE_LIMIT),
     Target("catalogue of a device", _read_catalogue(), gb_quirks.pages, text=True, largest=manscdp.SIZE_LIMIT),
+    Target("SDP of a device", offer.parse, corpora.of_device_descriptions, text=True, largest=offer.LIMIT + 1),
+    Target("media of a device over TCP", _device_connection(), corpora.of_device_connections),
     Target("PTZ command", lambda one: ptz.parse(one.decode("latin-1")), lambda: [b"A50F0100000000B5", b"a50f01191f1f808c"]),
     Target("SIP's credentials", _read_credentials, lambda: sip_messages.PROOFS, text=True, largest=sip_message.HEADER_LIMIT),
     Target("address", _read_url, lambda: corpora.ADDRESSES, text=True),
@@ -303,6 +339,8 @@ TARGETS = [
     Target("camera's streams in octets", _camera_stream(packets=False), corpora.of_camera_streams),
     Target("dependency descriptor", lambda one: dependency.parse(one, None), lambda: corpora.DEPENDENCIES, largest=256),
     Target("camera's picture", _camera(), _packets(sink_feed.H264), largest=DATAGRAM),
+    Target("camera's H.264 for a decoder", _assembled("H264"), _packets(sink_feed.H264), largest=DATAGRAM),
+    Target("camera's H.265 for a decoder", _assembled("H265"), _packets(sink_feed.H264), largest=DATAGRAM),
     *(Target(f"recorder's {codec.mime}", _recorder(codec), _packets(codec), largest=DATAGRAM) for codec in _VIDEO),
     Target("recorder's audio/red", _recorder(_RED), lambda: [b"\xef\x0a\x00\x05" + b"x" * 5 + b"\x6f" + b"y" * 9]),
 ]  # fmt: skip
