@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from bridges.hubs import Hubs
 from bridges.pull import Puller
 from bridges.rtsp_stream import Resolve, resolve
 from bridges.transcode import Transcoder
-from bridges.transcode_video import Transcodes
+from bridges.transcode_video import LIMIT, Transcodes
 from commhub import log as logs
 from commhub.addresses import AllowList
-from commhub.errors import Conflict
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, listen
 from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState
@@ -26,41 +26,29 @@ log = logs.get(__name__)
 class Bridge:
     """``receive`` is the handler of the hub's link."""
 
-    def __init__(self, run_dir: Path, name: str, allow: Iterable[str], resolve: Resolve = resolve) -> None:
+    def __init__(
+        self, run_dir: Path, name: str, allow: Iterable[str], resolve: Resolve = resolve, transcodes: int = LIMIT
+    ) -> None:
         self._allow = AllowList(allow)
         self._resolve = resolve
         self._outlets = Outlets(run_dir, name)
         self._transcoder = Transcoder()
-        self._transcodes = Transcodes()
+        self._transcodes = Transcodes(transcodes)
         self._pullers: dict[str, Puller] = {}
-        self._hubs: dict[Link, int] = {}  # link → epoch
-        self._epoch = 0
+        self.hubs = Hubs()
 
-    @property
-    def hubs(self) -> list[Link]:
-        return list(self._hubs)
-
-    def connected(self, link: Link) -> None:
-        link.on_close.append(self._disconnected)
-
-    def _disconnected(self, link: Link) -> None:
-        self._hubs.pop(link, None)
+    def counters(self) -> dict[str, float]:
+        return {"transcodes": len(self._transcodes), "transcode_deaths": self._transcodes.deaths}
 
     async def receive(self, link: Link, message: Message) -> Message | None:
         if isinstance(message, Hello):
             return self._hello(link, message)
-        if isinstance(message, Pull) and self._hubs.get(link, -1) >= self._epoch:
+        if isinstance(message, Pull) and self.hubs.obeys(link):
             await self._pull(message)
         return None
 
     def _hello(self, link: Link, hello: Hello) -> BridgeSnapshot:
-        if hello.epoch < self._epoch:
-            raise Conflict("A newer hub has taken over.", "新的中心进程已接管。", code="stale_epoch")
-        self._epoch = hello.epoch
-        for other, epoch in list(self._hubs.items()):
-            if epoch < hello.epoch:
-                other.close()
-        self._hubs[link] = hello.epoch
+        self.hubs.hello(link, hello)
         log.info("hub linked", epoch=hello.epoch, cameras=len(self._pullers))
         return BridgeSnapshot(sources=[puller.state for puller in self._pullers.values()])
 
@@ -78,9 +66,7 @@ class Bridge:
             puller.start()
 
     def _changed(self, state: SourceState) -> None:
-        for link, epoch in list(self._hubs.items()):
-            if epoch >= self._epoch:
-                link.tell(state)
+        self.hubs.tell(state)
 
     async def close(self) -> None:
         for puller in list(self._pullers.values()):
@@ -91,13 +77,14 @@ class Bridge:
         await self._transcodes.close()
 
 
-async def run(run_dir: Path, name: str = "bridge-rtsp", allow: Iterable[str] = ()) -> None:
-    """Serves until it is cancelled. ``allow`` are entries of :class:`commhub.addresses.AllowList`; ValueError for a wrong one."""
-    bridge = Bridge(run_dir, name, allow)
-    listener = await listen(run_dir, name, bridge.connected, bridge.receive)
+async def run(run_dir: Path, name: str = "bridge-rtsp", allow: Iterable[str] = (), transcodes: int = LIMIT) -> None:
+    """Serves until it is cancelled. ``allow`` are entries of :class:`commhub.addresses.AllowList`; ValueError for a wrong one.
+    ``transcodes`` are made at a time at most."""
+    bridge = Bridge(run_dir, name, allow, transcodes=transcodes)
+    listener = await listen(run_dir, name, bridge.hubs.connected, bridge.receive)
     log.info("bridge ready", name=name)
     try:
-        await tell_counters(name, dict, lambda: bridge.hubs)
+        await tell_counters(name, bridge.counters, lambda: bridge.hubs.links)
     finally:
         await listener.close()
         await bridge.close()

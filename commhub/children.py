@@ -40,7 +40,7 @@ def bridge(settings: Settings, kind: str) -> Coroutine[Any, Any, None]:
     if kind != "rtsp":
         raise Invalid(f"There is no bridge of the kind {kind}.", f"没有 {kind} 类型的桥接。")
     machine.wait_turn(settings.run_dir / f"bridge-{kind}.turn")
-    return process.run(settings.run_dir, f"bridge-{kind}", settings.bridges.allow)
+    return process.run(settings.run_dir, f"bridge-{kind}", settings.bridges.allow, settings.bridges.transcodes)
 
 
 def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
@@ -52,7 +52,8 @@ def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
     from commhub.addresses import AllowList
 
     said = settings.gb28181
-    place = Place(host=said.media_address, ports=said.ports, allow=AllowList(settings.bridges.allow))
+    allow, transcodes = AllowList(settings.bridges.allow), settings.bridges.transcodes
+    place = Place(host=said.media_address, ports=said.ports, allow=allow, transcodes=transcodes)
     options = Options(said.id, said.domain, said.hosts, said.port, Policy(said.date, said.redirect))
     machine.allow_files(BRIDGE_FILES)
     machine.wait_turn(settings.run_dir / "bridge-gb28181.turn")

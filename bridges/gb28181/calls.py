@@ -28,7 +28,7 @@ from bridges.sip.message import Request
 from bridges.sip.transaction import Answered, Asked, Failed, Stray
 from bridges.sip.transport import Told
 from bridges.transcode import Transcoder
-from bridges.transcode_video import Transcodes
+from bridges.transcode_video import LIMIT, Transcodes
 from commhub import log as logs
 from commhub.addresses import AllowList, is_own, is_special, plain
 from commhub.errors import NotFound
@@ -46,12 +46,13 @@ __all__ = ["Calls", "Devices", "Media", "Place", "Us"]
 class Place:
     """Where media comes to. ``host`` is what devices are told, "" for the address at which each of them sees us; ``bind`` is what
     sockets are bound to, "" for every address. ``ports`` (first, last): (0, 0) lets the system choose. ``allow`` are addresses
-    that we may connect or send to where a device names one that is not its own."""
+    that we may connect or send to where a device names one that is not its own. ``transcodes`` are made at a time at most."""
 
     host: str = ""
     bind: str = ""
     ports: tuple[int, int] = (30_000, 30_998)
     allow: AllowList = field(default_factory=lambda: AllowList([]))
+    transcodes: int = LIMIT
 
 
 class Calls:
@@ -61,7 +62,7 @@ class Calls:
                  run_dir: Path, place: Place | None = None) -> None:  # fmt: skip
         self.devices, self.outlets, self.transcoder, self.tell = devices, outlets, transcoder, tell
         self.place = place or Place()
-        self.transcodes = Transcodes()
+        self.transcodes = Transcodes(self.place.transcodes)
         self.ports = Ports(*self.place.ports)
         self.poll = Poll()
         self.tasks = Tasks("calls")

@@ -84,6 +84,8 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
     # cameras
     _gauge("cameras", "Cameras in consultations, by state: idle, connecting, live, failed.", "state"),
+    _gauge("transcodes", "Cameras whose pictures are converted to H.264 now.", "process"),
+    _counter("transcode_deaths", "Converters that died and were replaced.", "process"),
     # devices that call in
     _gauge("devices", "Devices of GB/T 28181, by state: admitted, registered, online.", "process", "state"),
     _gauge("device_questions", "Questions to devices that have no answer yet.", "process"),

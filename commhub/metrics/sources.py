@@ -53,6 +53,8 @@ _CHILD: dict[str, tuple[str, ...]] = {
     "recorder_lag_seconds": ("recorder_lag_seconds",),
     "loop_lag_seconds": ("loop_lag_seconds",),
     "link_batches_dropped": ("link_batches_dropped",),
+    "transcodes": ("transcodes",),
+    "transcode_deaths": ("transcode_deaths",),
     # GB/T 28181
     "gb28181_admitted": ("devices", "admitted"),
     "gb28181_registered": ("devices", "registered"),

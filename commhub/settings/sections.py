@@ -132,9 +132,10 @@ class RedisSettings(Section):
 
 
 class BridgesSettings(Section):
-    """What the hub may connect to by itself."""
+    """What the hub may connect to by itself, and what becomes of it."""
 
     allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+    transcodes: Annotated[int, Field(ge=0, le=64)] = 4
 
 
 class Gb28181Settings(Section):

@@ -286,7 +286,7 @@ def marked_last(payloads: list[bytes]) -> list[tuple[bytes, bool]]:
 
 
 async def test_where_no_more_can_be_converted_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "Transcodes", lambda: Transcodes(0))
+    monkeypatch.setattr(process, "Transcodes", lambda limit: Transcodes(0))
     async with RtspServer(description=sdp("H265/90000", sprop=False)) as server:
         state = await shown(tmp_path, server, "failed", "transcodes_full")
         assert "转码" in state.text_zh
