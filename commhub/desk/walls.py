@@ -19,7 +19,7 @@ from commhub.auth import Auth
 from commhub.conference import Conference, Ticket
 from commhub.desk.shapes import WallJoining
 from commhub.directory import CameraRecord, Directory
-from commhub.errors import Forbidden, HubError, NotFound
+from commhub.errors import Busy, Forbidden, HubError, NotFound
 from commhub.feeds import MAIN, SUB, Condition, Feeds, Seats, seat_of
 from commhub.model import Actor
 from commhub.rooms import InternalKey, member_of
@@ -30,6 +30,7 @@ log = logs.get(__name__)
 
 VIEW = "view_"  # begins the names of these rooms; the identity of their one person follows
 LIMIT = 50  # cameras: 25 tiles, and the next ones of a round
+PER_PERSON = 16  # walls
 AWAY = 60.0  # seconds a wall waits for its terminal
 TICK = 2.0  # seconds
 CHECK = 15.0  # seconds in which a right that was taken away may go unnoticed
@@ -83,7 +84,8 @@ class Walls:
     # ---- the terminal
 
     async def open(self, actor: Actor, terminal: str, origin: str) -> WallJoining:
-        """A ticket into the terminal's own room; ``origin`` is the WebSocket origin the page reaches the hub by."""
+        """A ticket into the terminal's own room; ``origin`` is the WebSocket origin the page reaches the hub by. Busy when the
+        person has too many."""
         wall = await self._wall(actor, terminal)
         wall.away_since = None
         await self._conference.open(wall.room, key=self._key.name)
@@ -121,7 +123,8 @@ class Walls:
             for record in gone:
                 await self._seats.remove(wall.room, record.id)
             for record in records.values():
-                await self._seat(wall, record)
+                if wall.room not in self._feeds.rooms(record.id):
+                    await self._seat(wall, record)
         return {camera: refused.get(camera) or self._feeds.condition(camera) for camera in cameras}
 
     async def _seat(self, wall: Wall, record: CameraRecord) -> None:
@@ -150,6 +153,8 @@ class Walls:
         room = _room(actor.id, terminal)
         wall = self._walls.get(room)
         if wall is None:
+            if sum(one.actor.id == actor.id for one in self._walls.values()) >= PER_PERSON:
+                raise Busy(f"You have views open at {PER_PERSON} terminals.", f"你已在 {PER_PERSON} 台终端上打开画面。")
             wall = await self._adopt(room, actor) if self._conference.named(room) else Wall(actor, room)
             wall = self._walls.setdefault(room, wall)
         wall.actor = actor

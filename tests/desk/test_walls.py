@@ -127,6 +127,13 @@ async def test_a_wall_has_a_bound(hub: Hub) -> None:
         assert (status, answer["code"]) == (400, "invalid")
 
 
+async def test_nobody_has_walls_without_end(hub: Hub) -> None:
+    async with hub.browser("dispatcher") as page:
+        for _ in range(16):
+            await page.ok("POST", "/views", {"terminal": new_id()})
+        assert (await page.call("POST", "/views", {"terminal": new_id()}))[0] == 429
+
+
 async def test_it_ends_when_its_terminal_stays_away(hub: Hub) -> None:
     now = 100.0
     walls = hub.parts.desk.walls
