@@ -203,6 +203,7 @@ class Devices:
             if self.intake.backlog < AT_ONCE:
                 await asyncio.sleep(self._gather)
             self._writing += 1
+            began = self._clock()
             try:
                 progress = await self.intake.next()
                 if progress is not None:
@@ -211,6 +212,8 @@ class Devices:
                 log.exception("catalogue not written")
             finally:
                 self._writing -= 1
+            # A catalogue may take its time; people who ask meanwhile may not wait behind it.
+            await asyncio.sleep(min(self._gather, self._clock() - began))
 
     async def _tell_progress(self, progress: Progress) -> None:
         now = self._clock()

@@ -28,7 +28,7 @@ from commhub.store import Store, Transaction, tables
 
 log = logs.get(__name__)
 
-AT_ONCE = 500  # channels of one transaction
+AT_ONCE = 250  # channels of one transaction
 CHANNELS_LIMIT = 200_000  # of one device
 FORGET = 60.0  # seconds a device's tree stays at hand after its last message
 _SIGNS = {"ON": True, "ADD": True, "UPDATE": True, "OFF": False, "VLOST": False, "DEFECT": False, "DEL": False}

@@ -14,6 +14,7 @@ from commhub.errors import NotFound
 from commhub.model import Actor, Label, utc_ns
 from commhub.store import Reading, Store, tables
 
+FEW = 3_000  # cameras
 _c, _d, _a, _f = tables.cameras.c, tables.devices.c, tables.alarms.c, tables.favourites.c
 
 
@@ -55,12 +56,23 @@ class Listing:
     async def find(self, reader: Actor, wanted: Wanted, *, after: str | None = None, limit: int = 50) -> Found:
         """In the order in which they came to be known; ``total`` counts all pages."""
         tree = await self.trees.now()
-        conditions = _conditions(reader, wanted, tree)
+        known = _counted(reader, wanted, tree)
+        conditions = _conditions(reader, wanted, tree, dense=known is not None and known > FEW)
         async with self._store.reading() as reading:
-            rows = await reading.all(camera_query().where(*conditions, _c.id > (after or "")).order_by(_c.id).limit(limit + 1))
-            total = await reading.value(sa.select(sa.func.count()).select_from(tables.cameras).where(*conditions))
+            page: sa.ColumnElement[bool] = _c.id > (after or "")
+            # Those that are asked for by a word are few: one look at every row finds them all, and so their number. To look in
+            # the order of ids is slow then; of the many that any other question finds, it sees the first ones at once.
+            if known is None:
+                found = await reading.all(sa.select(_c.id).where(*conditions).limit(FEW + 1))
+                if len(found) <= FEW:
+                    known = len(found)
+                    rest = sorted(row.id for row in found if row.id > (after or ""))
+                    conditions, page = [], _c.id.in_(rest[: limit + 1])
+                else:
+                    known = await reading.value(sa.select(sa.func.count()).select_from(tables.cameras).where(*conditions))
+            rows = await reading.all(camera_query().where(*conditions, page).order_by(_c.id).limit(limit + 1))
             items = await self._listed(reading, reader, tree, [camera_record(row) for row in rows[:limit]])
-        return Found(items, items[-1].record.id if len(rows) > limit else None, int(total))
+        return Found(items, items[-1].record.id if len(rows) > limit else None, int(known or 0))
 
     async def one(self, reader: Actor, camera: str) -> Listed:
         """NotFound also when the reader may not see it."""
@@ -115,10 +127,20 @@ def visible(reader: Actor, org: sa.ColumnElement[str], label: sa.ColumnElement[s
     return sa.or_(sa.false(), *scopes)
 
 
-def _conditions(reader: Actor, wanted: Wanted, tree: CameraTree) -> list[sa.ColumnElement[bool]]:
+def _counted(reader: Actor, wanted: Wanted, tree: CameraTree) -> int | None:
+    """How many, where the tree knows."""
+    plain = not asked(wanted.q) and wanted.ptz is wanted.alarm is wanted.favourite is None
+    if not plain or wanted.online is False or (wanted.node and not wanted.deep):
+        return None
+    online, total = tree.count(reader, wanted.node)
+    return online if wanted.online else total
+
+
+def _conditions(reader: Actor, wanted: Wanted, tree: CameraTree, dense: bool) -> list[sa.ColumnElement[bool]]:
+    """``dense``: there are so many that no index on where they hang is worth its while."""
     conditions = [visible(reader, _c.org_id, _c.label, "camera.list"), _c.gone.is_(False)]
     if wanted.node:
-        conditions.append(tree.where(wanted.node, deep=wanted.deep))
+        conditions.append(tree.where(wanted.node, deep=wanted.deep, dense=dense))
     for word in asked(wanted.q):
         conditions.append(sa.or_(_c.search.contains(word, autoescape=True), *tree.named(word)))
     if wanted.online is not None:

@@ -32,7 +32,7 @@ class Catalogue(View):
 
 class DeviceOptions(View):
     """How it has to be spoken to. ``local_times``: it takes the times of a playback for local ones; ``gcj02``: its positions are
-    not WGS-84; ``reset``: alarms are reset for it; ``guard``: it raises none unless its guard is set; ``positions``: asked for."""
+    not WGS-84; ``reset``: its alarms are reset; ``guard``: it raises none unless its guard is set; ``positions``: asked for."""
 
     algorithm: Literal["MD5", "SHA-256"] = "MD5"
     date: bool = True

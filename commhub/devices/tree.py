@@ -103,6 +103,17 @@ class CameraTree:
                     leaf = False
         return Sight(place, online, total, leaf)
 
+    def count(self, reader: Actor, place: str = "") -> tuple[int, int]:
+        """Cameras online, and all, below a place; without one everywhere."""
+        labels = _labels(reader)
+        if place and place not in self.places:
+            return 0, 0
+        if not place:
+            tops = [self._sight(one, labels) for one in self.places.values() if one.kind == "organisation" and one.above is None]
+            return sum(top.online for top in tops), sum(top.total for top in tops)
+        sight = self._sight(self.places[place], labels)
+        return sight.online, sight.total
+
     # ---- for queries
 
     def path(self, org: str, node: str | None) -> list[str]:
@@ -118,16 +129,17 @@ class CameraTree:
         """The place under which a camera is shown."""
         return self._shown_as.get(node or "", org)
 
-    def where(self, place: str, *, deep: bool) -> sa.ColumnElement[bool]:
-        """Of the table of cameras: those that hang there."""
+    def where(self, place: str, *, deep: bool, dense: bool = False) -> sa.ColumnElement[bool]:
+        """Of the table of cameras: those that hang there. ``dense``: without an index."""
         here = self.places.get(place)
         if here is None:
             return sa.false()
+        org, hangs = (sa.func.coalesce(_c.org_id, ""), sa.func.coalesce(_c.node_id, "")) if dense else (_c.org_id, _c.node_id)
         if here.kind != "organisation":
             nodes = self._subtree(place) if deep else [place]
-            return _c.node_id.in_([one for node in nodes for one in (node, *self._hidden[node])])
+            return hangs.in_([one for node in nodes for one in (node, *self._hidden[node])])
         if deep:
-            return _c.org_id.in_(self._organisations(place))
+            return org.in_(self._organisations(place))
         direct = _c.node_id.in_(self._hidden[place]) if self._hidden[place] else sa.false()
         return sa.and_(_c.org_id == place, sa.or_(_c.node_id.is_(None), direct))
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from functools import lru_cache
 
 _RUN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_READINGS = 4  # of one name: rare readings find it, all of a long name would be thousands
 
 
 @lru_cache(20_000)
-def _readings(run: str) -> tuple[tuple[str, str], ...]:
-    """Full pinyin and initials; the likeliest reading first."""
+def _readings(run: str) -> tuple[list[str], list[str]]:
+    """Its syllables as they are most likely read, and with the second reading of those that have one. All the ways to read a
+    long name would be thousands, and every search reads all names."""
     if not "\u3400" <= run[0] <= "\ufaff":
-        return ((run, run),)
+        return [run], [run]
     from pypinyin import Style, pinyin  # half a second of dictionaries, which only a catalogue needs
 
     syllables = pinyin(run, style=Style.NORMAL, heteronym=True, errors="default")
-    return tuple(
-        ("".join(one), "".join(syllable[0] for syllable in one))
-        for one in itertools.islice(itertools.product(*syllables), _READINGS)
-    )
+    return [one[0] for one in syllables], [one[1] if len(one) > 1 else one[0] for one in syllables]
+
+
+def _initials(run: str, syllables: list[str]) -> str:
+    return run if syllables[0] == run else "".join(syllable[0] for syllable in syllables)
 
 
 def words(*names: str) -> str:
@@ -34,9 +34,11 @@ def words(*names: str) -> str:
     for name in filter(None, names):
         folded = name.casefold()
         found.append(folded)
-        parts = [_readings(run) for run in _RUN.findall(folded[:200])]
-        for one in itertools.islice(itertools.product(*parts), _READINGS):
-            found += ["".join(full for full, _ in one), "".join(short for _, short in one)]
+        runs = _RUN.findall(folded[:200])
+        for reading in (0, 1):
+            parts = [_readings(run)[reading] for run in runs]
+            found.append("".join(syllable for part in parts for syllable in part))
+            found.append("".join(_initials(run, part) for run, part in zip(runs, parts, strict=True)))
     return " ".join(dict.fromkeys(found))
 
 
