@@ -11,12 +11,12 @@ from commhub.media.messages import Hello, Message
 
 
 class Hubs:
-    """``alone`` is called when the last one is gone."""
+    """``gone`` is called when one is gone, also when another one has taken over: what its people held nobody holds now."""
 
-    def __init__(self, alone: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, gone: Callable[[], None] = lambda: None) -> None:
         self._links: dict[Link, int] = {}  # link → epoch
         self._epoch = 0
-        self._alone = alone
+        self._gone = gone
 
     @property
     def links(self) -> list[Link]:
@@ -47,5 +47,5 @@ class Hubs:
         return bool(told)
 
     def _disconnected(self, link: Link) -> None:
-        if self._links.pop(link, None) is not None and not self._links:
-            self._alone()
+        if self._links.pop(link, None) is not None:
+            self._gone()

@@ -6,6 +6,8 @@ import statistics
 from collections import deque
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bridges.sip.transaction import Flow
 from commhub.media.messages import DeviceState, Terms
 
@@ -53,6 +55,7 @@ class Device:
     heard_at: float = 0.0
     watched_until: float = float("inf")  # when its clock rings
     heart: Heartbeat = field(default_factory=Heartbeat)
+    told_heartbeat: float = 0.0
     version: str = ""
     agent: str = ""
     name: str = ""
@@ -76,6 +79,11 @@ class Device:
     def ends_at(self) -> float:
         return self.registered_at + self.expires
 
+    @property
+    def beats_otherwise(self) -> bool:
+        """Than the hub knows, by more than a fifth."""
+        return abs(self.heart.seconds - self.told_heartbeat) > 0.2 * self.told_heartbeat
+
     def state(self) -> DeviceState:
         flow = self.flow
         return DeviceState(
@@ -94,6 +102,24 @@ class Device:
             text="" if self.online else self.text,
             text_zh="" if self.online else self.text_zh,
         )
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Of a device that came by UDP. ``ends`` and ``heard`` are Unix seconds."""
+
+    device: str
+    host: str
+    port: int
+    call_id: str
+    ends: float
+    heard: float
+    heartbeat: float
+    version: str = ""
+    agent: str = ""
+    name: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    firmware: str = ""
 
 
 def _shown(host: str, port: int) -> str:

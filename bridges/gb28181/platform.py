@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bridges.gb28181 import codes, commands, manscdp, notices
 from bridges.gb28181.asking import UNREACHABLE, Asking, Found, Refusal, Result
 from bridges.gb28181.catalogue import channel as channel_of
-from bridges.gb28181.devices import Device
+from bridges.gb28181.devices import Device, Entry
 from bridges.gb28181.manscdp import Document
 from bridges.gb28181.moves import Moves
 from bridges.gb28181.outs import (
@@ -28,7 +28,6 @@ from bridges.gb28181.outs import (
     Tell,
 )
 from bridges.gb28181.post import Office
-from bridges.gb28181.register import Entry
 from bridges.gb28181.registrar import Policy, Registrar
 from bridges.gb28181.runs import Runs
 from bridges.gb28181.subscriptions import Subscriptions

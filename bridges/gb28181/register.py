@@ -11,27 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from bridges.gb28181.devices import Device
+from bridges.gb28181.devices import Device, Entry
 
 LIMIT = 64 << 20  # octets read
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """Of a device that came by UDP. ``ends`` and ``heard`` are Unix seconds."""
-
-    device: str
-    host: str
-    port: int
-    call_id: str
-    ends: float
-    heard: float
-    heartbeat: float
-    version: str = ""
-    agent: str = ""
-    name: str = ""
-    manufacturer: str = ""
-    model: str = ""
-    firmware: str = ""
 
 
 class Register:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bridges.gb28181 import codes, times, versions
-from bridges.gb28181.devices import REASONS, Device, Heartbeat
+from bridges.gb28181.devices import REASONS, Device, Entry, Heartbeat
 from bridges.gb28181.outs import Clocks, Forget, Learn, Offline, Online, Out, Respond, Tell
-from bridges.gb28181.register import Entry
 from bridges.sip.digest import Credentials, Server, Verdict
 from bridges.sip.fields import Uri
 from bridges.sip.message import Request, Response
@@ -221,7 +220,7 @@ class Registrar:
             self._counts["restarts"] += 1
             self._ended(device, now)
             self._outs.append(Offline(device.device))
-        self._alive(device, now, tell=fresh or restarted)
+        self._alive(device, now, tell=fresh or restarted, entered=fresh or restarted)
         if fresh or restarted:
             self._began(device, restarted, now)
 
@@ -257,15 +256,18 @@ class Registrar:
         self._outs.append(Learn(device.device if moves or old == flow else f"{device.device} also", flow))
         if beat:
             device.heart.beat(now)
-        self._alive(device, now)
+        self._alive(device, now, tell=beat and device.beats_otherwise)
 
-    def _alive(self, device: Device, now: float, *, tell: bool = False) -> None:
+    def _alive(self, device: Device, now: float, *, tell: bool = False, entered: bool = False) -> None:
         device.heard_at = now
         came = not device.online
         if came:
             device.online, device.since, device.code = True, self._utc(), ""
         if came or tell:
-            self._outs += [Tell(device.state()), Online(device.device)]
+            device.told_heartbeat = device.heart.seconds
+            self._outs.append(Tell(device.state()))
+        if came or entered:
+            self._outs.append(Online(device.device))
         self._arm(device)
 
     def _arm(self, device: Device) -> None:

@@ -37,6 +37,8 @@ from commhub.media.messages import (
     AlarmRaised,
     AskDevice,
     BridgeSnapshot,
+    CataloguePart,
+    ChannelsChanged,
     Control,
     Done,
     Hello,
@@ -78,7 +80,7 @@ class Server:
     def __init__(self, run_dir: Path, options: Options, media: MakeMedia) -> None:
         self._options = options
         self._us = Us(options.code, options.domain or options.code[:10])
-        self.hubs = Hubs(self._alone)
+        self.hubs = Hubs(self._hub_gone)
         self.endpoint = Endpoint(self._told, limits=options.limits, timers=options.timers)
         self.platform = Platform(
             Identity(self._us.code, self._us.domain),
@@ -93,6 +95,7 @@ class Server:
         self._keys: dict[Key, int] = {}  # our requests
         self._questions: dict[int, asyncio.Future[Message]] = {}
         self._numbers = itertools.count(1)
+        self._missed: set[str] = set()  # devices of whose catalogues no hub has heard
         self._alarms: deque[AlarmRaised] = deque(maxlen=ALARMS_KEPT)
         self._greeted: set[Link] = set()  # those that have heard of every device
         self._timer: asyncio.TimerHandle | None = None
@@ -187,6 +190,8 @@ class Server:
             link.tell(state)
         while self._alarms:
             link.tell(self._alarms.popleft())
+        while self._missed:
+            self._do(self.platform.ask(AskDevice(self._missed.pop(), "", "catalogue"), 0, self._now()))
 
     async def _settled(self, ask: Callable[[int], list[Out]]) -> Message:
         number = next(self._numbers)
@@ -199,10 +204,14 @@ class Server:
             self._questions.pop(number, None)
 
     def _tell(self, message: Message) -> None:
-        if not self.hubs.tell(message) and isinstance(message, AlarmRaised):
+        if self.hubs.tell(message):
+            return
+        if isinstance(message, AlarmRaised):
             self._alarms.append(message)
+        elif isinstance(message, CataloguePart | ChannelsChanged):
+            self._missed.add(message.device)
 
-    def _alone(self) -> None:
+    def _hub_gone(self) -> None:
         self._do(self.platform.stop_all(self._now()))
 
     # ---- SIP

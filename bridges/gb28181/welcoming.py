@@ -13,6 +13,7 @@ from bridges.gb28181.runs import Runs
 from bridges.gb28181.subscriptions import ALARM, CATALOGUE, POSITION, Subscriptions
 
 BEGIN_SECONDS = 0.2  # after the 200 to its REGISTER: some are not ready at once
+PACE_SECONDS = 0.005  # between two devices: after a restart all of them come at once
 AGAIN_SECONDS, ATTEMPTS = 30.0, 4  # of a question that got no answer
 
 Next = Callable[["Result | int", float], None]
@@ -25,11 +26,13 @@ class Welcoming:
         self._clocks, self._outs = clocks, outs
         self._epochs: dict[str, int] = {}  # a newer arrival ends what an older one began
         self._epoch = 0
+        self._next = 0.0
 
     def begin(self, device: Device, now: float) -> None:
         self._epoch += 1
         epoch = self._epochs[device.device] = self._epoch
-        self._clocks.at(now + BEGIN_SECONDS, lambda at: self._step(device, epoch, 0, 1, at))
+        self._next = max(self._next + PACE_SECONDS, now + BEGIN_SECONDS)
+        self._clocks.at(self._next, lambda at: self._step(device, epoch, 0, 1, at))
 
     def wanted(self, device: Device, now: float) -> None:
         """Its terms may have changed; only one that has been welcomed has subscriptions."""

@@ -20,7 +20,7 @@ import commhub
 from commhub import cli, machine
 from commhub.certificates import prepare
 from commhub.errors import Invalid, NotFound
-from commhub.settings import HttpSettings, MediaSettings, Settings
+from commhub.settings import Gb28181Settings, HttpSettings, MediaSettings, Settings
 from tests.support import clean_environment, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -109,6 +109,8 @@ def test_children_of_a_hub() -> None:
         ("record-0", 5),
     ]
     assert found[1].command[1:] == ("-m", "commhub", "media", "--index", "1")
+    wide = cli.processes(Settings(gb28181=Gb28181Settings(enabled=True, id="34020000002000000001")))
+    assert [child.name for child in wide][2:] == ["bridge-rtsp", "bridge-gb28181", "record-0"]
 
 
 def test_the_hub_inherits_where_it_listens() -> None:

@@ -228,6 +228,16 @@ def test_the_interval_is_what_the_device_does() -> None:
     assert states(table)[-1] == (False, "silent")
 
 
+def test_the_hub_hears_what_was_learned_and_not_every_beat() -> None:
+    table = Table()
+    camera = Camera(table)
+    camera.register()
+    for _ in range(40):
+        table.wait(20)
+        camera.beat()
+    assert [one.heartbeat for one in table.told(DeviceState)] == [60, 20]
+
+
 def test_one_late_heartbeat_does_not_change_what_was_learned() -> None:
     table = Table()
     camera = Camera(table)
@@ -357,6 +367,17 @@ def test_a_new_call_id_on_the_same_connection_is_none() -> None:
     camera.call_id = "call-2"
     camera.register()
     assert not calls_over(table)
+
+
+def test_a_thousand_devices_are_not_asked_at_once() -> None:
+    codes = [f"3402000000111{number:07}" for number in range(1000)]
+    table = Table(*(Terms(code, "secret") for code in codes))
+    for code in codes:
+        assert Camera(table, code).register().status == 200
+    table.wait(1)
+    assert 100 < len(table.documents("DeviceInfo")) < 200
+    table.wait(5)
+    assert len(table.documents("DeviceInfo")) == 1000
 
 
 # ---- the hub's words

@@ -141,6 +141,20 @@ async def test_alarms_wait_for_a_hub(tmp_path: Path) -> None:
             assert (await second.online()).online
 
 
+async def test_a_catalogue_that_no_hub_has_heard_is_read_again(tmp_path: Path) -> None:
+    async with bridge(tmp_path) as server, Hub(tmp_path) as hub, device(where(server)) as made:
+        await hub.online()
+        await hub.catalogue()
+        await until(lambda: server.platform.figures()["subscriptions"] == 2)
+        hub.link.close()
+        await until(lambda: not server.hubs.links)
+        made.change("OFF", made.entries[FIXED])
+        await until(lambda: bool(server._missed))
+        async with Hub(tmp_path, epoch=2) as second:
+            parts = await second.catalogue()
+            assert {one.channel: one.online for part in parts for one in part.channels}[FIXED] is False
+
+
 async def test_an_unknown_device_waits_and_is_admitted(tmp_path: Path) -> None:
     async with (
         bridge(tmp_path) as server,
