@@ -74,9 +74,17 @@ class ProgramPacker:
             head = b"\x80\x80\x05" + pack_time(2, pts)
             return [_PICTURE_CODE + struct.pack("!H", len(head) + len(data) & 0xFFFF) + head + data]
         found = packets(VIDEO, data, pts, dts)
+        if "shifted-header" in self._quirks:
+            return [one[:6] + _shifted(one[6:]) for one in found]
         if "zero-length" in self._quirks:
             return [_PICTURE_CODE + b"\0\0" + one[6:] for one in found]
         return found
+
+
+def _shifted(packet: bytes) -> bytes:
+    """A PES header without its first octet, with a zero behind it."""
+    end = 3 + packet[2]
+    return packet[1:2] + packet[2:end] + b"\0" + packet[end:]
 
 
 class BarePacker:

@@ -60,6 +60,7 @@ QUIRKS: dict[str, str] = {
     "no-system-header": "no system header",
     "zero-length": "PES packets of pictures have the length 0",
     "wrapped-length": "PES packets are longer than 65,535 octets, the length wraps",
+    "shifted-header": "PES headers lack their first octet and end with a zero",
     "private-stream": "private streams between the pictures",
     "constant-time": "every PES packet has the same time",
     "jumping-time": "times jump by an hour now and then",

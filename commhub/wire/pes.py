@@ -49,6 +49,8 @@ def header(data: Bytes, at: int, end: int) -> tuple[int | None, int | None, int]
     and 33 bits. ``dts`` is None without one. ValueError when no header of MPEG-2 or MPEG-1 stands there."""
     if at + 7 > end:
         raise ValueError("The PES packet has no header.")
+    if at + 9 <= end and (shifted := _shifted(data, at, end)):
+        return shifted
     if data[at + 6] & 0xC0 == 0x80:
         if at + 9 > end or at + 9 + data[at + 8] > end:
             raise ValueError("The PES header ends behind its packet.")
@@ -57,6 +59,18 @@ def header(data: Bytes, at: int, end: int) -> tuple[int | None, int | None, int]
         dts = time_of(data, at + 14) if flags == 3 and start >= at + 19 else None
         return pts, dts, start
     return _mpeg1_header(data, at + 6, end)
+
+
+def _shifted(data: Bytes, at: int, end: int) -> tuple[int | None, int | None, int] | None:
+    """Some devices forget the first octet of a header, and fill up with a zero at its end (the crate gb28181-rs)."""
+    flags, size, first = data[at + 6], data[at + 7], data[at + 8]
+    if at + 9 + size > end:
+        return None
+    if flags == 0xC0 and size == 10 and first >> 4 == 3:
+        return time_of(data, at + 8), time_of(data, at + 13), at + 19
+    if flags == 0x80 and size == 5 and first >> 4 == 2 and data[at + 13] == 0:
+        return time_of(data, at + 8), None, at + 14
+    return (None, None, at + 9) if flags == size == first == 0 else None
 
 
 def _mpeg1_header(data: Bytes, at: int, end: int) -> tuple[int | None, int | None, int]:

@@ -12,6 +12,9 @@ from commhub.wire import pes
         ("000001e0000d 808005 2100010001", (0, None, 14)),
         ("000001e00012 80c00a 310007d861 1100051615", (126_000, 68_362, 19)),
         ("000001e00010 808003 210001", (None, None, 12)),  # promises a time for which there is no room
+        ("000001e00012 c00a 310007d861 1100051615 00", (126_000, 68_362, 19)),  # the first octet is missing, a zero ends it
+        ("000001e0000d 8005 2100010001 00", (0, None, 14)),
+        ("000001e00004 000000 01", (None, None, 9)),
         ("000001e00003 0f", (None, None, 7)),  # MPEG-1 without anything
         ("000001e00008 ffff 6020 2100010001", (0, None, 15)),  # stuffing, STD buffer, PTS
         ("000001e00010 310007d861 1100051615", (126_000, 68_362, 16)),
@@ -27,7 +30,7 @@ def test_headers(text: str, found: tuple[int | None, int | None, int]) -> None:
     [
         ("000001e00000", "The PES packet has no header."),
         ("000001e00003 800005", "The PES header ends behind its packet."),
-        ("000001e00003 000000", "The PES packet has a header of neither MPEG-2 nor MPEG-1."),
+        ("000001e00003 000100", "The PES packet has a header of neither MPEG-2 nor MPEG-1."),
         ("000001e00002 2100", "The PES packet has a header of neither MPEG-2 nor MPEG-1."),
     ],
 )

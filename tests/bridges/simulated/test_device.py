@@ -199,7 +199,8 @@ async def test_alarms_and_positions_go_to_who_subscribed() -> None:
     [
         ("no-psm", "ps", "h264"), ("psm-first-only", "ps", "h264"), ("psm-as-system-header", "ps", "h264"),
         ("no-system-header", "ps", "h264"), ("zero-length", "ps", "h264"), ("wrapped-length", "ps", "h264"),
-        ("private-stream", "ps", "h264"), ("constant-time", "ps", "h264"), ("jumping-time", "ps", "h264"), ("ts", "ts", "h264"),
+        ("private-stream", "ps", "h264"),
+        ("shifted-header", "ps", "h264"), ("constant-time", "ps", "h264"), ("jumping-time", "ps", "h264"), ("ts", "ts", "h264"),
         ("es", "rtp", "h264"), ("b-frames", "ps", "h264"), ("h265", "ps", "h265"), ("h265-said-h264", "ps", "h265"),
         ("late-key", "ps", "h264"), ("no-marker", "ps", "h264"), ("other-ssrc", "ps", "h264"),
     ],
