@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -232,12 +233,12 @@ class Registry:
             await transaction.run(sa.delete(tables.devices).where(_d.id == device))
             await audit.record(transaction, by, "device.admit", device, object=f"deleted {row.code} {row.name}")
             gone = replace(_known(row), state="deleted", online=False)
-            transaction.after(lambda: self._forget(gone))
+            transaction.after(lambda: self._drop(device))
+            transaction.after(lambda: self._tell(gone))
 
-    def _forget(self, device: Known) -> None:
-        self.by_code.pop(device.code, None)
-        self.by_id.pop(device.id, None)
-        self._tell(device)
+    def _drop(self, device: str) -> None:
+        if (known := self.by_id.pop(device, None)) is not None:
+            del self.by_code[known.code]
 
     def _tell(self, device: Known) -> None:
         for hear in self.changed:
@@ -272,8 +273,7 @@ class Registry:
         waiting = sa.select(_d.id).where(_d.state == "quarantine").order_by(_d.seen_at.desc()).offset(QUARANTINE_LIMIT - 1)
         for old in await transaction.all(waiting):
             await transaction.run(sa.delete(tables.devices).where(_d.id == old.id))
-            if (gone := self.by_id.get(old.id)) is not None:
-                transaction.after(lambda gone=gone: self._forget(gone))  # type: ignore[misc]
+            transaction.after(partial(self._drop, old.id))
         row_id = new_id()
         agent = {"manufacturer": message.agent[:100]}
         await transaction.insert(tables.devices, {**blank(row_id, message.device), **facts, **agent})
