@@ -17,7 +17,7 @@ from bridges.gb28181.xml import Element
 from bridges.sip.message import Response
 
 ANSWER_SECONDS = 8.0  # until the answer; an operator waits no longer
-SILENCE_SECONDS = 5.0  # after a page
+SILENCE_SECONDS, MOST_SECONDS = 5.0, 60.0  # after a page, and of all of them
 LENIENT_SECONDS = 3.0  # for a confirmation that should come, and from many does not
 LIMIT = 20_000  # entries of one answer
 OPEN_LIMIT = 64  # questions to one device at once
@@ -72,6 +72,7 @@ class _Open:
     entries_of: str  # the element that repeats; "" for an answer in one message
     lenient: bool  # a 200 will do, when nothing more comes
     done: Done
+    began: float
     ends_at: float
     documents: list[Document] = field(default_factory=list)
     entries: list[Element] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Asking:
         if len(mine) >= OPEN_LIMIT:
             done(BUSY, now)
             return
-        one = _Open(device, command.lower(), 0, entries_of, lenient, done, now + ANSWER_SECONDS)
+        one = _Open(device, command.lower(), 0, entries_of, lenient, done, now, now + ANSWER_SECONDS)
         one.sn = self._office.message(device, root, command, target, fields, lambda what, at: self._posted(one, what, at))
         mine.append(one)
         self._clocks.at(one.ends_at, lambda at: self._expire(one, at))
@@ -134,7 +135,7 @@ class Asking:
         one = next((one for one in mine if one.sn == document.sn), None) or (mine[0] if len(mine) == 1 else None)
         if one is None:
             return False
-        one.documents.append(document)
+        one.documents = [document]  # what repeats is kept apart
         if not one.entries_of:
             self._close(one, Found(one.documents, []) if document.ok else REFUSED, now)
             return True
@@ -146,7 +147,7 @@ class Asking:
         if total is None or len(one.entries) >= min(total, LIMIT):
             self._close(one, Found(one.documents, one.entries, total is None or total <= LIMIT), now)
         else:
-            one.ends_at = now + SILENCE_SECONDS
+            one.ends_at = min(now + SILENCE_SECONDS, one.began + MOST_SECONDS)
             self._clocks.at(one.ends_at, lambda at: self._expire(one, at))
         return True
 

@@ -17,7 +17,8 @@ from bridges.gb28181.manscdp import Document, decimal, number
 from bridges.gb28181.xml import Element
 from commhub.media.messages import Channel
 
-CHANNELS_LIMIT = 200_000  # of one device
+CHANNELS_LIMIT, ENTRIES_LIMIT = 200_000, 400_000  # of one device, and with those that come twice
+MOST_SECONDS = 3600.0  # of a run, whatever goes on coming
 SILENCE_SECONDS = 5.0  # after a page; then the run is over
 FIRST_SECONDS = 30.0  # until the first page: large platforms collect it first
 AFTER_SECONDS = 1.0  # after the announced number has come: some announce the page instead of the whole
@@ -126,6 +127,9 @@ class Run:
         if total is not None and (items or first):
             self._lied |= not first and total != self.total
             self.total = total
+        if self.received >= ENTRIES_LIMIT:
+            self.refused += len(items)
+            return []
         if not items or not self._new_page(items):
             return []
         if not self._waiting:
@@ -165,7 +169,8 @@ class Run:
     def _ends_at(self) -> float:
         if not self.started:
             return self.began + FIRST_SECONDS
-        return self._heard_at + (AFTER_SECONDS if self.received >= self.total else SILENCE_SECONDS)
+        silent = self._heard_at + (AFTER_SECONDS if self.received >= self.total else SILENCE_SECONDS)
+        return min(silent, self.began + MOST_SECONDS)
 
     def _part(self) -> Part:
         told, self._waiting = self._waiting, []

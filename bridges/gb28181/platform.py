@@ -37,6 +37,7 @@ from bridges.sip.fields import Uri
 from bridges.sip.message import Request, Response
 from bridges.sip.transaction import Asked, Flow
 from commhub import log as logs
+from commhub.guard.rates import Rates
 from commhub.media.messages import (
     Admitted,
     AlarmRaised,
@@ -55,6 +56,7 @@ WAITING_LIMIT = 4096  # requests that came before the hub said who is admitted
 WAITING_SECONDS = 20.0
 ALARMS_REMEMBERED = 32  # of one device, so that one that comes by NOTIFY and by MESSAGE is one
 RESET_METHOD = 2  # after an alarm of the device itself it tells no other until it is reset (A.2.3.1.5)
+ALARMS, NEWS = (50.0, 500.0), (1000.0, 5000.0)  # a second and at once, of one device; positions and changes are news
 CHANGES_LIMIT = 2_000  # entries of one notification
 
 
@@ -88,6 +90,7 @@ class Platform:
         self._welcoming = Welcoming(self._asking, self._runs, self._subscriptions, self._clocks, self._outs)
         self._moves = Moves(self._office)
         self._alarms: dict[str, deque[tuple[object, ...]]] = {}
+        self._alarm_rate, self._news_rate = Rates(*ALARMS), Rates(*NEWS)
         self._admitted = False
         self._waiting: deque[tuple[Asked, float]] = deque()
 
@@ -310,28 +313,39 @@ class Platform:
         match command:
             case "catalog":
                 self._subscriptions.heard(device, request, "Catalog", now)
-                self._changes(device, document)
+                self._changes(device, document, now)
             case "alarm":
                 self._subscriptions.heard(device, request, "Alarm", now)
                 self._alarm(device, document, request, now)
             case "mobileposition":
                 self._subscriptions.heard(device, request, "MobilePosition", now)
-                for position in notices.found_positions(document, device.device, gcj02=device.terms.gcj02):
-                    self._outs.append(Tell(position))
+                found = notices.found_positions(document, device.device, gcj02=device.terms.gcj02)
+                self._news(device, found, now)
             case "mediastatus":
                 code = document.device if codes.is_code(document.device) else device.device
                 self._outs.append(Ended(device.device, code, request))
 
-    def _changes(self, device: Device, document: Document) -> None:
+    def _changes(self, device: Device, document: Document, now: float) -> None:
         found = [channel_of(one, us=self._identity.code, gcj02=device.terms.gcj02) for one in document.items()[:CHANGES_LIMIT]]
         channels = [one for one in found if one is not None]
         if channels:
-            self._outs.append(Tell(ChannelsChanged(device=device.device, channels=channels)))
+            self._news(device, [ChannelsChanged(device=device.device, channels=channels)], now)
+
+    def _news(self, device: Device, messages: Iterable[Message], now: float) -> None:
+        """A device that does not stop talking is not the hub's burden."""
+        for message in messages:
+            if self._news_rate.take(device.device, now):
+                self.counts["told too often"] += 1
+            else:
+                self._outs.append(Tell(message))
 
     def _alarm(self, device: Device, document: Document, request: Request, now: float) -> None:
         raised = notices.alarm(document, device.device, gcj02=device.terms.gcj02)
         if self._first_time(raised, document.sn):
-            self._outs.append(Tell(raised))
+            if self._alarm_rate.take(device.device, now):
+                self.counts["told too often"] += 1
+            else:
+                self._outs.append(Tell(raised))
         if request.method == "MESSAGE" and device.flow is not None:
             body = manscdp.write("Response", "Alarm", document.sn, raised.channel, [("Result", "OK")], version=device.version)
             self._office.send(self._office.request("MESSAGE", device, body), device.flow, lambda *_: None)

@@ -179,8 +179,8 @@ class Registrar:
 
     def _welcome(self, asked: Asked, device: Device, now: float) -> None:
         request = asked.request
-        device.agent = request.headers.get("User-Agent")[:128]
-        device.version = request.headers.get("X-GB-ver").strip()[:8] or "2.0"
+        device.agent = _plain(request.headers.get("User-Agent"), 128)
+        device.version = _plain(request.headers.get("X-GB-ver"), 8) or "2.0"
         if self._policy.redirect:
             self._counts["redirected"] += 1
             contact = ("Contact", f"<sip:{self._policy.redirect}>")
@@ -344,8 +344,7 @@ class Registrar:
         if len(self._seen) >= SEEN_LIMIT:
             del self._seen[next(iter(self._seen))]
         self._seen[code] = now
-        version = request.headers.get("X-GB-ver").strip()[:8]
-        agent = request.headers.get("User-Agent").encode("utf-8", "replace").decode()[:128]
+        version, agent = _plain(request.headers.get("X-GB-ver"), 8), _plain(request.headers.get("User-Agent"), 128)
         host = f"[{flow.host}]" if ":" in flow.host else flow.host
         seen = DeviceSeen(device=code, address=f"{host}:{flow.port}", transport=flow.transport, version=version, agent=agent)
         self._outs.append(Tell(seen))
@@ -368,3 +367,8 @@ def _who(request: Request) -> str:
         if codes.is_device(user):
             return user
     return ""
+
+
+def _plain(header: str, limit: int) -> str:
+    """A header's text as it may be told: in whatever charset it came."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()[:limit]

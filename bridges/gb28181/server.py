@@ -55,7 +55,7 @@ log = logs.get(__name__)
 
 NAME = "bridge-gb28181"
 ALARMS_KEPT = 1000  # while there is no hub
-REGISTER_SECONDS = 1.0  # between two writings of who is registered
+REGISTER_SECONDS, REFRESH_SECONDS = 1.0, 60.0  # between two writings of who is registered, when they come and go, and else
 STATUSES = {"device_offline": 503, "no_answer": 504, "refused_by_device": 502, "busy": 503, "invalid_value": 400}
 
 MakeMedia = Callable[[Devices, Callable[[Message], None]], Media]
@@ -294,11 +294,12 @@ class Server:
         self._do(self.platform.tick(self._now()))
 
     async def _keep_register(self) -> None:
+        written = self._now()
         while True:
             await asyncio.sleep(REGISTER_SECONDS)
-            if self._register_due:
-                self._register_due = False
-                self._register.write(self.platform.devices, self._now())
+            if self._register_due or self._now() - written >= REFRESH_SECONDS:
+                self._register_due, written = False, self._now()
+                self._register.write(self.platform.devices, written)
 
     def counters(self) -> dict[str, float]:
         """For metrics: what is there now, and what has happened since the start."""

@@ -544,3 +544,34 @@ def test_what_cannot_be_read_is_counted_and_the_device_lives() -> None:
     found = table.platform.device(DEVICE)
     assert found is not None
     assert found.online
+
+
+def test_a_device_that_does_not_stop_talking_is_not_the_hubs_burden() -> None:
+    table, camera = there(Terms(DEVICE, "secret", reset=False))
+    for number in range(700):
+        camera.say(alarm(AlarmTime=f"2026-11-25T12:{number // 60:02}:{number % 60:02}"))
+    assert len(table.told(AlarmRaised)) == 500
+    assert table.platform.counts["told too often"] == 200
+
+
+def test_an_answer_that_never_ends_is_ended() -> None:
+    table, camera = there()
+    table.take(table.platform.ask(AskDevice(DEVICE, CHANNEL, "records", {"start": "1", "end": "2"}), 1, table.now))
+    (asked,) = table.documents()
+    for _ in range(100):
+        table.wait(1)
+        camera.say(xml("Response", "RecordInfo", f"<SumNum>99999</SumNum><RecordList>{item(CHANNEL)}</RecordList>", sn=asked.sn))
+    assert not records(table).complete
+    assert len(records(table).items) <= 60
+
+
+def test_headers_in_any_charset_can_be_told() -> None:
+    import msgspec
+
+    table = Table(Terms(DEVICE, "secret"))
+    for code in (DEVICE, "34020000001110000002"):
+        wire = Camera(table, code).request("REGISTER", more={"User-Agent": "AGENT", "X-GB-ver": "VER"})
+        table.receive(wire.replace(b"AGENT", "海康".encode("gbk")).replace(b"VER", b"\xff3.0"))
+    for one in table.done:
+        if isinstance(one, outs.Tell):
+            msgspec.msgpack.encode(one.message)
