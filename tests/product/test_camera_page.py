@@ -145,7 +145,7 @@ async def test_a_wall_is_opened_moved_and_kept(tmp_path: Path) -> None:
         await page.reload()
         await all_move(page, 5)
         assert page.complaints == []  # type: ignore[attr-defined]
-    assert made.counts["INVITE"] <= 5 * 2 + 4  # two streams each, a playback, the alarm's, after the reload what had ended
+    assert made.counts["INVITE"] <= 20  # two streams each at the most, a recording, the alarm's, and what a reload opens anew
 
 
 async def brought(page: Page, hub: House) -> None:

@@ -1,6 +1,6 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { useCommand } from '../app/command'
+import { useCommand, useSettled } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate, useAddress } from '../app/router'
 import type { Camera, CameraDetail } from '../hub/cameraTypes'
@@ -138,7 +138,9 @@ function useDesk() {
   const camera = wall.slots[wall.selected] ?? undefined
   const selected = camera ? records.of(camera) : undefined
   const identity = camera ? view?.items.get(camera)?.identity : undefined
-  useEffect(() => connection?.sharpen(identity ? [identity] : []), [connection, identity])
+  // Who opens one camera after the other does not wait for the large stream of each.
+  const sharp = useSettled(identity, wall.size === 1 ? 0 : 400)
+  useEffect(() => connection?.sharpen(sharp ? [sharp] : []), [connection, sharp])
   const { mover } = control
   useEffect(() => {
     // Who selects another camera has let go of this one.
