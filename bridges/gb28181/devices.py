@@ -14,6 +14,7 @@ from commhub.media.messages import DeviceState, Terms
 HEARTBEAT = 60.0  # seconds, until it is learned
 MISSES = 3
 LEAST, MOST = 1.0, 600.0
+OCTETS_PER_SECOND, OCTETS_BURST = 2 << 20, 32 << 20
 GAPS = 9  # of which the median is taken
 
 
@@ -41,6 +42,21 @@ class Heartbeat:
         self._last = None
 
 
+class Budget:
+    """Octets of documents that a device may have read. A large catalogue fits in at once; who goes on like that has to wait."""
+
+    def __init__(self) -> None:
+        self._left, self._at = float(OCTETS_BURST), 0.0
+
+    def take(self, octets: int, now: float) -> bool:
+        self._left = min(float(OCTETS_BURST), self._left + max(0.0, now - self._at) * OCTETS_PER_SECOND)
+        self._at = now
+        if octets > self._left:
+            return False
+        self._left -= octets
+        return True
+
+
 @dataclass(slots=True)
 class Device:
     terms: Terms
@@ -56,6 +72,7 @@ class Device:
     watched_until: float = float("inf")  # when its clock rings
     heart: Heartbeat = field(default_factory=Heartbeat)
     told_heartbeat: float = 0.0
+    budget: Budget = field(default_factory=Budget)
     version: str = ""
     agent: str = ""
     name: str = ""

@@ -276,6 +276,10 @@ class Platform:
             self.counts["messages refused"] += 1
             self._respond(asked, 403)
             return
+        if device is not None and not device.budget.take(len(request.body), now):
+            self.counts["documents not read"] += 1
+            self._respond(asked, 503)
+            return
         if request.body:
             try:
                 document = manscdp.parse(request.body)

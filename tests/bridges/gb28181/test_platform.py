@@ -575,3 +575,14 @@ def test_headers_in_any_charset_can_be_told() -> None:
     for one in table.done:
         if isinstance(one, outs.Tell):
             msgspec.msgpack.encode(one.message)
+
+
+def test_one_device_does_not_take_all_the_time() -> None:
+    table, camera = there()
+    large = xml("Notify", "Keepalive", "<Name>" + "x" * 60_000 + "</Name>")
+    answers = [camera.say(large).status for _ in range(700)]
+    assert 400 < answers.count(200) < 600
+    assert set(answers) == {200, 503}
+    assert camera.register().status == 200
+    table.wait(1)
+    assert camera.beat().status == 200

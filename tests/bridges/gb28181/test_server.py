@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from bridges.simulated.device import code
+from bridges.simulated.tree import district
 from commhub.errors import HubError
 from commhub.media.messages import (
     AlarmRaised,
@@ -153,6 +156,58 @@ async def test_a_catalogue_that_no_hub_has_heard_is_read_again(tmp_path: Path) -
         async with Hub(tmp_path, epoch=2) as second:
             parts = await second.catalogue()
             assert {one.channel: one.online for part in parts for one in part.channels}[FIXED] is False
+
+
+async def test_a_lower_platform_brings_a_tree(tmp_path: Path) -> None:
+    lower = "33010600002000000001"
+    entries = district(lower, 60)
+    async with (
+        MediaWorker(tmp_path),
+        bridge(tmp_path) as server,
+        Hub(tmp_path, Terms(lower, PASSWORD)) as hub,
+        device(where(server), code=lower, entries=entries),
+    ):
+        await hub.online(lower)
+        parts = await hub.catalogue(lower)
+        assert parts[-1].complete
+        found = {one.channel: one for part in parts for one in part.channels}
+        assert set(found) == {one.code for one in entries}
+        kinds = Counter(one.kind for one in found.values())
+        assert kinds["camera"] == 60
+        assert min(kinds[kind] for kind in ("region", "group", "virtual", "device")) >= 1
+        camera = next(one for one in found.values() if one.kind == "camera" and one.online)
+        assert any(parent in found for parent in camera.parents)
+        hub.pull(f"gb28181://{lower}/{camera.channel}", "media-0")
+        await hub.turns("live")
+
+
+SPEECH = (
+    *("attributes", "gb2312-lies", "gbk-lies", "no-declaration", "bare-ampersand", "nul-end", "double-close", "sn-zero"),
+    *("digit-domain", "no-length", "strange-contact", "one-item", "empty-page", "repeated-items", "lists-itself"),
+    *("moving-port", "strict-200"),
+)
+
+
+async def test_devices_with_faults_are_understood(tmp_path: Path) -> None:
+    codes = {quirk: code("110105", "118", 100 + number) for number, quirk in enumerate(SPEECH)}
+    terms = [Terms(one, PASSWORD) for one in codes.values()]
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(bridge(tmp_path))
+        hub = await stack.enter_async_context(Hub(tmp_path, *terms))
+        for quirk, one in codes.items():
+            made = device(where(server), code=one, quirks=[quirk], heartbeat=0.3, version="2.0")
+            await stack.enter_async_context(made)
+        found, answered = {}, {}
+        for quirk, one in codes.items():
+            await hub.online(one)
+            found[quirk] = {entry.channel for part in await hub.catalogue(one) for entry in part.channels} - {one}
+            answered[quirk] = isinstance(await hub.link.ask(AskDevice(one, "", "status")), DeviceAnswer)
+        assert found == {quirk: {CAMERA, FIXED} for quirk in SPEECH}
+        assert answered == dict.fromkeys(SPEECH, True)
+        beats = server.platform.counts["notify keepalive"]
+        await until(lambda: server.platform.counts["notify keepalive"] >= beats + 3 * len(SPEECH))
+        states = {quirk: hub.device(one) for quirk, one in codes.items()}
+        assert {quirk: state is not None and state.online for quirk, state in states.items()} == dict.fromkeys(SPEECH, True)
 
 
 async def test_an_unknown_device_waits_and_is_admitted(tmp_path: Path) -> None:
