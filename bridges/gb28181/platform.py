@@ -286,7 +286,8 @@ class Platform:
             except ValueError as error:
                 fault = str(error)
         if device is None and document is not None:
-            device = self._registrar.known(document.device, flow)  # it signs with the channel's code
+            # It signs with the channel's code, and may speak of nothing but that channel.
+            device = self._registrar.known(document.device, flow) or self._registrar.at(flow)
         if device is None:
             self.counts["messages refused"] += 1
             self._respond(asked, 403)

@@ -246,6 +246,15 @@ class Registrar:
         """Whether a registered device lives at that address."""
         return flow.host in self._hosts
 
+    def at(self, flow: Flow) -> Device | None:
+        """The device that is reached just there, and no other is."""
+        place = (flow.transport, flow.host, flow.port, flow.connection)
+        found = [
+            one for one in self.devices.values()
+            if one.registered and (way := one.flow) and (way.transport, way.host, way.port, way.connection) == place
+        ]  # fmt: skip
+        return found[0] if len(found) == 1 else None
+
     def heard(self, device: Device, flow: Flow, now: float, *, beat: bool = False) -> None:
         """A message of it was believed. Where it is reached follows its port and, once a connection is gone, the next one; what
         it sends by the other transport (long messages by TCP) does not move it."""
