@@ -145,6 +145,7 @@ def hub(*, listening: tuple[int, ...] = (), options: Options = PLAIN) -> None:
     settings = _begin(options, "hub")
     from commhub import app as parts
 
+    parts.load(settings)
     machine.wait_turn(settings.run_dir / "hub.turn")
     _run(lambda: parts.hub(settings, [socket.socket(fileno=number) for number in listening]))
 
@@ -187,7 +188,8 @@ def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> li
     return [
         *(Child(f"media-{words[-1]}", (*program, *words), spare=True) for words in workers),
         Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
-        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE) for kind in bridges),
+        # Devices that call in are not to wait for a process to load.
+        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE, spare=kind != "rtsp") for kind in bridges),
         Child("record-0", (*program, "record"), NICE),
     ]
 

@@ -5,5 +5,6 @@ them to the link of their bridge."""
 from commhub.devices.devices import Devices
 from commhub.devices.listing import Found, Listed, Wanted
 from commhub.devices.registry import Known, Registry
+from commhub.devices.words import load as load_words
 
-__all__ = ["Devices", "Found", "Known", "Listed", "Registry", "Wanted"]
+__all__ = ["Devices", "Found", "Known", "Listed", "Registry", "Wanted", "load_words"]
