@@ -16,10 +16,10 @@ from playwright.async_api import Page, expect
 from bridges.simulated.device import Device, Style
 from bridges.simulated.device import cameras as channels
 from bridges.simulated.model import Entry
-from tests.product.test_cameras import House, admitted, cameras, gb28181
 from tests.product.test_first_consultation import MOVING, moves, sign_in
 from tests.support import until
 from tests.support.browser import chromium, screenshot, visitor
+from tests.support.camera_house import House, admitted, cameras, gb28181
 from tests.support.gb28181 import DEVICE, device
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]

@@ -13,8 +13,8 @@ from playwright.async_api import Page, expect
 
 from bridges.simulated.device import Style
 from tests.product.test_camera_page import CONNECTED, opened
-from tests.product.test_cameras import House, admitted, cameras, gb28181, wall
 from tests.support.browser import chromium, visitor
+from tests.support.camera_house import House, admitted, cameras, gb28181, wall
 from tests.support.gb28181 import device
 from tests.support.proofs import Figure
 
