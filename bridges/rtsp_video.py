@@ -193,8 +193,11 @@ class Pictures:
             )
 
     def _tell(self) -> None:
-        stream, fault = self.stream(), self.fault
-        shape = (stream, fault.code if fault is not None else "")
+        conversion, video = self._conversion, self._video
+        if conversion is not None:
+            shape: object = (conversion.width, conversion.height)
+        else:
+            shape = (video.sps, video.b_frames)  # once for each packet: as little as can be said
         if shape != self._told:
             self._told = shape
             self._changed()

@@ -19,6 +19,7 @@ log = logs.get(__name__)
 
 REDIAL = 0.2  # s
 PUSH_TIMEOUT = 0.5  # s
+LINGER = 0.003  # s a camera's packets wait for those of others: each send wakes the worker
 HELD = 256  # batches of a camera that wait for a worker to know its streams
 
 
@@ -42,6 +43,8 @@ class Outlet:
         self._link: Link | None = None
         self._feeders: dict[str, Feeder] = {}
         self._held: dict[str, list[bytes]] = {}
+        self._gathered = bytearray()
+        self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks(f"outlet to {worker}")
         self.dropped = 0  # batches
         self._tasks.spawn(self._keep(), "dial")
@@ -68,7 +71,7 @@ class Outlet:
             for clock in feeder.clocks.values():
                 link.tell(clock)
             for batch in self._held.pop(feeder.source, []):
-                self._write(link, batch)
+                self._write(batch)
 
     def detach(self, source: str) -> None:
         self._held.pop(source, None)
@@ -77,21 +80,32 @@ class Outlet:
 
     def send(self, source: str, batch: bytes) -> None:
         """Packets of one camera. Never waits; what the worker does not take is lost."""
-        link = self._link
-        if link is None:
+        if self._link is None:
             return
         held = self._held.get(source)
         if held is None:
-            self._write(link, batch)
+            self._write(batch)
         elif len(held) < HELD:
             held.append(batch)
 
-    def _write(self, link: Link, batch: bytes) -> None:
-        if link.packets is not None and not link.packets.send(batch):
+    def _write(self, batch: bytes) -> None:
+        if len(self._gathered) + len(batch) > BATCH_LIMIT:
+            self._flush()
+        self._gathered += batch
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        link, gathered = self._link, self._gathered
+        if gathered and link is not None and link.packets is not None and not link.packets.send(gathered):
             self.dropped += 1
             if (suppressed := logs.limited(("outlet", self.worker), 60)) is not None:
                 log.warning("packets dropped: the media worker is slow", worker=self.worker, dropped=self.dropped,
                             suppressed=suppressed)  # fmt: skip
+        gathered.clear()
 
     def clock(self, clock: SourceClock) -> None:
         if self._link is not None:
@@ -119,6 +133,7 @@ class Outlet:
                 log.info("worker lost", worker=self.worker)
             self._link = None
             self._held.clear()
+            self._gathered.clear()
             link.close()
             reading.cancel()
 
@@ -129,6 +144,7 @@ class Outlet:
                     feeder.key_frame_wanted(message.handle)
 
     async def close(self) -> None:
+        self._flush()
         await self._tasks.close()
 
 
