@@ -29,7 +29,7 @@ from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.conference import Host
 from commhub.desk import VIEW, Desk, from_the_stream
-from commhub.devices import Devices, Registry, load_words
+from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
@@ -178,12 +178,6 @@ def _shown(one: NewSignIn) -> dict[str, str]:
 
 
 # ---- hub
-
-
-def load(settings: Settings) -> None:
-    """What a hub at work should not stop for; a spare does it while it waits for its turn."""
-    if settings.gb28181.enabled:
-        load_words()
 
 
 async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> None:

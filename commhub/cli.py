@@ -145,7 +145,10 @@ def hub(*, listening: tuple[int, ...] = (), options: Options = PLAIN) -> None:
     settings = _begin(options, "hub")
     from commhub import app as parts
 
-    parts.load(settings)
+    if settings.gb28181.enabled:
+        from commhub.devices import load_words
+
+        load_words()
     machine.wait_turn(settings.run_dir / "hub.turn")
     _run(lambda: parts.hub(settings, [socket.socket(fileno=number) for number in listening]))
 
