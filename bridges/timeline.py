@@ -134,6 +134,11 @@ class Reorder:
         self._next = -1
         self._kept: dict[int, tuple[int, bytes]] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Does anything wait for a packet that is missing?"""
+        return bool(self._kept)
+
     def push(self, packet: bytes, now: int) -> list[bytes]:
         """The packets that are due now, in order. ``packet`` has at least an RTP header."""
         number = packet[2] << 8 | packet[3]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -41,23 +42,51 @@ class Poll:
 
     def __init__(self) -> None:
         self._reads: dict[int, Callable[[], None]] = {}
+        self._waiting: dict[int, Callable[[], None]] = {}  # those in whose buffers something waits for its turn
         self._timer: asyncio.TimerHandle | None = None
+        self._epoll: select.epoll | None = None
 
     def add(self, key: int, read: Callable[[], None]) -> None:
+        """``key`` is the socket's number."""
         self._reads[key] = read
+        if self._epoll is None:
+            self._epoll = select.epoll()
+        self._epoll.register(key, select.EPOLLIN)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
 
     def remove(self, key: int) -> None:
-        self._reads.pop(key, None)
-        if not self._reads and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._reads.pop(key, None) is None or self._epoll is None:
+            return
+        self._waiting.pop(key, None)
+        self._epoll.unregister(key)
+        if not self._reads:
+            self._epoll.close()
+            self._epoll = None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def again(self, key: int, act: Callable[[], None]) -> None:
+        """``act`` is called at the next tick, whether something has come or not."""
+        self._waiting[key] = act
 
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
-        for read in list(self._reads.values()):
-            read()
+        if self._epoll is None:
+            return
+        ready = self._epoll.poll(0)
+        waiting = self._waiting
+        if not ready and not waiting:
+            return
+        if waiting:
+            self._waiting = {}
+        for key, _ in ready:
+            if (read := self._reads.get(key)) is not None:
+                waiting.pop(key, None)
+                read()
+        for act in waiting.values():
+            act()
 
 
 class Receiver:
@@ -178,11 +207,20 @@ class Receiver:
                     self.arrived = self.arrived or UDP
                 for one in push(packet, at):
                     heard(one, at)
-        if not got:
-            for one in self._reorder.due(at):
-                got = True
-                heard(one, at)
+        if self._reorder.waits:
+            self._poll.again(sock.fileno(), self._overdue)
         if got:
+            self._flush()
+
+    def _overdue(self) -> None:
+        """Nothing has come since; what waits for a packet that is missing may not wait for ever."""
+        at = time.time_ns()
+        due = self._reorder.due(at)
+        for one in due:
+            self._heard(one, at)
+        if self._udp is not None and self._reorder.waits:
+            self._poll.again(self._udp.fileno(), self._overdue)
+        if due:
             self._flush()
 
     def taken(self, connection: _Connection, data: bytes) -> None:

@@ -64,8 +64,8 @@ SENTENCES: Mapping[str, tuple[str, str, str, str]] = {
     ),
     "denied_address": (
         "The device wants us to connect to an address that is not allowed ({0}).", "设备要求平台连接的地址不被允许（{0}）。",
-        "If media really come from there, have an administrator allow that network (gb28181.allow).",
-        "若媒体确由该地址发出，请管理员将其网段加入允许列表（gb28181.allow）。",
+        "If media really come from there, have an administrator allow that network (bridges.allow).",
+        "若媒体确由该地址发出，请管理员将其网段加入允许列表（bridges.allow）。",
     ),
     "no_port": (
         "All media ports of this platform are in use.", "平台的媒体端口已用完。",
