@@ -47,21 +47,49 @@ def test_migrations_are_one_line() -> None:
     assert all(isinstance(script.down_revision, str | None) for script in scripts.walk_revisions())
 
 
-async def test_a_database_of_the_first_tables_is_brought_up_to_date(tmp_path: Path) -> None:
+SCRIPTS = Path(commhub.store.__file__).parent / "migrations"
+REVISIONS = sorted(script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions())
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_database_of_any_age_is_brought_up_to_date_with_what_is_in_it(tmp_path: Path, revision: str) -> None:
     store = Store(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
     config = Config()
-    config.set_main_option("script_location", str(Path(commhub.store.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(SCRIPTS))
 
-    def first(connection: sa.Connection) -> None:
+    def old(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, revision)
+        for statement in (
+            "INSERT INTO organisations (id, key, name, name_en, short, kind, position) VALUES ('o', 'o', 'O', 'O', 'O', 'a', 0)",
+            "INSERT INTO people (id, key, org_id, name, post, level, search, active) VALUES ('p', 'p', 'o', 'P', '', 5, 'p', 1)",
+            "INSERT INTO cameras (id, key, org_id, name, label, url, user, password, transport, audio, search)"
+            " VALUES ('c', 'c', 'o', 'C', 'internal', 'rtsp://192.0.2.1/', '', '', 'tcp', 0, 'c')",
+            "INSERT INTO consultations (id, code, title, state, label, host_id, org_id, locked, rev, created_at,"
+            " recording_wanted, recording_state) VALUES ('n', 'n', 'N', 'live', 'internal', 'p', 'o', 0, 1, 1, 0, 'off')",
+            "INSERT INTO consultation_cameras (consultation_id, camera_id, added_at) VALUES ('n', 'c', 1)",
+        ):
+            connection.execute(sa.text(statement))
+        connection.commit()
 
     async with store._engine.connect() as connection:
-        await connection.run_sync(first)
+        await connection.run_sync(old)
     assert await store.next("epoch") == 1
     await store.open()
     assert await store.next("epoch") == 2
     assert await value(store, sa.text("SELECT version_num FROM alembic_version")) == commhub.store.HEAD
+    async with store.reading() as reading:
+        camera = await reading.first(sa.select(tables.cameras))
+        assert camera is not None
+        assert (camera.name, camera.url, camera.protocol, camera.online, camera.gone) == (
+            "C",
+            "rtsp://192.0.2.1/",
+            "rtsp",
+            True,
+            False,
+        )
+        assert await reading.value(sa.select(sa.func.count()).select_from(tables.consultation_cameras)) == 1
+        assert list((await reading.connection.execute(sa.text("PRAGMA foreign_key_check"))).all()) == []
     await store.close()
 
 
