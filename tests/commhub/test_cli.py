@@ -43,6 +43,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 def parts(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """In place of the composition roots: what the commands call is set by each test."""
     module = types.ModuleType("parts")
+    module.load = lambda settings: None  # type: ignore[attr-defined]
     for name in ("app", "children"):
         monkeypatch.setitem(sys.modules, f"commhub.{name}", module)
         monkeypatch.setattr(commhub, name, module, raising=False)
@@ -254,6 +255,9 @@ async def test_ready_is_what_healthz_says(tmp_path: Path, tls: Literal["on", "of
 # The whole of `run` with real processes: a hub that only answers /healthz, and one that cannot start.
 FAKE_APP = """
 import asyncio
+
+def load(settings):
+    pass
 
 async def hub(settings, listeners):
     async def answer(reader, writer):
