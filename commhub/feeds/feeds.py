@@ -237,8 +237,13 @@ class Feeds:
             transport=address.transport,
             sub_url="" if feed.shown else address.sub_url,
             workers=workers,
-            layers=tuple(sorted({layer for layers in takes.values() for layer in layers})) or (MAIN,),
+            layers=self._layers(feed, takes),
         )
+
+    def _layers(self, feed: _Feed, takes: dict[str, set[str]]) -> tuple[str, ...]:
+        """One that has a single stream is never asked for another."""
+        wanted = {layer for layers in takes.values() for layer in layers} if feed.camera.sub else {MAIN}
+        return tuple(sorted(wanted)) or (MAIN,)
 
     async def _watch(self) -> None:
         # Rooms move between workers and graces run out; both are seen here at the latest.

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from commhub.events import Published
 from commhub.feeds import GRACE, Feeds, Plays
 from commhub.feeds.feeds import SETTLE
+from commhub.feeds.taken import PATIENCE
 from commhub.media.messages import BridgeSnapshot, Demand, Message, PlayReport, Pull, SourceState
 from commhub.model import utc_ns
 from commhub.store import tables
 from tests.support.hubs import Hub, running
+from tests.support.recorders import edit
 
 ROOM, OTHER = "01K0000000000000000000RM01", "01K0000000000000000000RM02"
 
@@ -189,11 +191,12 @@ async def test_idle_after_it_was_taken_out(bench: Bench) -> None:
 
 
 async def test_streams_are_pulled_that_somebody_takes(bench: Bench) -> None:
+    await edit(bench.hub, bench.camera, sub=True)
     bench.link()
     await bench.feeds.attach(bench.camera, ROOM, ("sub",))
     assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("sub",)]
     bench.told.clear()
-    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub")))
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub")))  # a tile is made large
     assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("main", "sub")]
     bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("sub",)))
     bench.told.clear()
@@ -201,6 +204,29 @@ async def test_streams_are_pulled_that_somebody_takes(bench: Bench) -> None:
     assert bench.told == []
     bench.later(1.5)
     assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("sub",)]
+
+
+async def test_the_smaller_stream_is_not_opened_for_a_moment(bench: Bench) -> None:
+    await edit(bench.hub, bench.camera, sub=True)
+    bench.link()
+    await bench.feeds.attach(bench.camera, ROOM)
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("sub",)))  # before the viewer has said what he shows
+    bench.later(0.5)
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main",)))
+    bench.later(GRACE + 1)
+    assert {order.layers for order in bench.told if isinstance(order, Pull)} == {("main",)}
+    bench.told.clear()
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub")))
+    bench.later(PATIENCE)
+    assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("main", "sub")]
+
+
+async def test_a_camera_with_one_stream_is_asked_for_no_other(bench: Bench) -> None:
+    bench.link()
+    await bench.feeds.attach(bench.camera, ROOM, ("sub",))
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub")))
+    bench.later(5)
+    assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("main",)]
 
 
 async def test_a_new_room_is_worth_a_grace_where_nobody_took_it(bench: Bench) -> None:
