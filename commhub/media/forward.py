@@ -131,12 +131,14 @@ class Forwarder(Measuring):
         peer.receivers.append(added)
         peer.learn(spec)
 
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
+    def add_fed_receiver(
+        self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1, obeys: bool = False
+    ) -> None:
         self.remove_receiver(receiver)
         added = Receiver(receiver, FED, kind, clock_rate, layers, False)
         added.fed = True
         added.mime = mime.lower()
-        if added.mime in KEPT:
+        if added.mime in KEPT and not obeys:
             for layer in added.layers:
                 layer.kept = Kept()
         self._receivers[receiver] = added

@@ -197,8 +197,11 @@ class Plane(Protocol):
 
     # receivers
     def add_receiver(self, receiver: int, spec: ReceiverSpec) -> None: ...
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
-        """A Source of a bridge; packets come by :meth:`feed`. Its layers count their RTP time by one clock."""
+    def add_fed_receiver(
+        self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1, obeys: bool = False
+    ) -> None:
+        """A Source of a bridge; packets come by :meth:`feed`. Its layers count their RTP time by one clock. Who ``obeys`` sends
+        a key frame when one is wanted; of others everything since the last one is kept for who comes."""
 
     def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
         """One plain RTP packet (any payload type) and its ingress time."""

@@ -105,7 +105,8 @@ class Sources:
                 kind, codec = pushed[0].kind, pushed[0].codec
                 stream = source.streams[name] = Stream(kind, codec, self._home.number(), layers)
                 self._receivers[stream.receiver] = stream
-                self._home.plane.add_fed_receiver(stream.receiver, kind, codec.mime, codec.clock_rate, layers)
+                obeys = bool(pushed[0].name)  # a participant's encoder
+                self._home.plane.add_fed_receiver(stream.receiver, kind, codec.mime, codec.clock_rate, layers, obeys)
             stream.take(pushed)
             self._handles |= {(link, handle): (stream, layer) for layer, handle in stream.handles.items()}
         for peer in source.peers:

@@ -242,3 +242,14 @@ async def test_who_missed_the_beginning_gets_it_again(stage: Stage, monkeypatch:
     assert sequences(subscriber.received) == list(range(44))
     assert forward(subscriber.received)
     assert stage.statistic("switches") == 0
+
+
+async def test_of_who_sends_key_frames_when_asked_nothing_is_kept(stage: Stage) -> None:
+    """A participant's encoder, forwarded from another worker."""
+    stage.plane.add_fed_receiver(6, "video", "video/H264", 90_000, 1, obeys=True)
+    FedTrack(stage.plane, 6).frames(5, key=True)
+    assert stage.statistic("kept_octets") == 0
+    subscriber = stage.client()
+    stage.route(9, 6, subscriber)
+    await until(lambda: stage.events.of("key_frame_wanted") == [(6, 0)])
+    assert subscriber.received == []

@@ -68,7 +68,9 @@ class RecordingPlane:
         assert receiver not in self.receivers
         self.receivers[receiver] = spec
 
-    def add_fed_receiver(self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1) -> None:
+    def add_fed_receiver(
+        self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1, obeys: bool = False
+    ) -> None:
         assert receiver not in self.receivers
         self.receivers[receiver] = mime
 
