@@ -15,6 +15,7 @@ from typing import Any
 
 from bridges import rtsp_auth, rtsp_sdp
 from bridges.faults import Fault, Redirected
+from bridges.rtsp_choice import choose
 from bridges.rtsp_message import Packet, Parser, Reply, Request, build_reply, build_request
 from bridges.rtsp_udp import Pair
 from bridges.timeline import Reception, Reorder
@@ -27,7 +28,6 @@ REPORT_INTERVAL = 5.0
 _TICK = 0.05  # s; the reorder buffer's patience is a multiple of it
 _UNREAD = 64 << 10  # bytes of answers that may wait for the camera
 _SESSION = re.compile(r"([\x21-\x3a\x3c-\x7e]{1,256})(?:\s*;\s*timeout\s*=\s*(\d{1,5}))?.*")
-AUDIO_CODECS = frozenset({"PCMA", "PCMU", "MPEG4-GENERIC"})
 
 
 @dataclass(slots=True)
@@ -443,39 +443,6 @@ class Session(asyncio.Protocol):
             track.pair.send_control(data)
         elif self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"$" + bytes((track.rtcp_channel,)) + len(data).to_bytes(2, "big") + data)
-
-
-def choose(description: rtsp_sdp.Description) -> tuple[rtsp_sdp.Media, rtsp_sdp.Media | None]:
-    """The first H.264 video, else H.265, and the first sound that can be used. Fault ``no_video`` or ``codec_unsupported``."""
-    offered = [media for media in description.media if not media.backchannel and media.payload_type >= 0]
-    videos = [media for media in offered if media.kind == "video"]
-    if not videos:
-        raise Fault("no_video")
-    plain = [media for media in videos if media.codec == "H264" and media.fmtp.get("packetization-mode", "1") != "2"]
-    # With sprop-max-don-diff units come interleaved (RFC 7798 section 4.4.2); no camera does that.
-    hevc = [media for media in videos if media.codec in ("H265", "HEVC") and media.fmtp.get("sprop-max-don-diff", "0") == "0"]
-    usable = plain or hevc
-    if not usable:
-        raise Fault("codec_unsupported", _CODEC_NAMES.get(videos[0].codec, ""))
-    usable[0].clock_rate = 90_000
-    audios = [media for media in offered if media.kind == "audio" and media.codec in AUDIO_CODECS and media.clock_rate]
-    return usable[0], audios[0] if audios else None
-
-
-_CODEC_NAMES = {
-    "H265": "H.265",
-    "HEVC": "H.265",
-    "JPEG": "MJPEG",
-    "MP4V-ES": "MPEG-4",
-    "MP2T": "MPEG-TS",
-    "MPV": "MPEG-2",
-    "H263": "H.263",
-    "H263-1998": "H.263",
-    "H264": "H.264 (packetization-mode=2)",
-    "VP8": "VP8",
-    "VP9": "VP9",
-    "AV1": "AV1",
-}
 
 
 def _check(reply: Reply) -> None:
