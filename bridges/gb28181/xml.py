@@ -24,16 +24,17 @@ _OPENINGS = re.compile(r"<!(?:--|\[CDATA\[)", re.I)
 _ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _ENTITY = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#([0-9]{1,7})|#x([0-9a-fA-F]{1,6}));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
-_NEVER_INSIDE_ITSELF = {"item"}
+_ENTRY = "item"
 
 
 class Element:
     """``name`` as written; everything is found without regard to case. ``text`` is its own, stripped."""
 
-    __slots__ = ("attributes", "children", "name", "text")
+    __slots__ = ("attributes", "children", "key", "name", "text")
 
     def __init__(self, name: str, attributes: dict[str, str] | None = None) -> None:
         self.name = name
+        self.key = name.lower()
         self.text = ""
         self.attributes = attributes or {}  # names in lower case
         self.children: list[Element] = []
@@ -44,7 +45,10 @@ class Element:
     def find(self, name: str) -> Element | None:
         """The first child of that name."""
         wanted = name.lower()
-        return next((one for one in self.children if one.name.lower() == wanted), None)
+        for one in self.children:
+            if one.key == wanted:
+                return one
+        return None
 
     def get(self, name: str, default: str = "") -> str:
         """The first child's text, else the attribute's."""
@@ -57,7 +61,7 @@ class Element:
         waiting = list(reversed(self.children))
         while waiting:
             one = waiting.pop()
-            if one.name.lower() == wanted:
+            if one.key == wanted:
                 yield one
             waiting.extend(reversed(one.children))
 
@@ -71,18 +75,17 @@ def parse(text: str) -> Element:
     top = Element("")
     stack, words, last, count = [top], [""], 0, 0
     for found in _TAG.finditer(text):
-        if found[5]:
-            raise ValueError("An XML document has a DTD, which is refused.")
-        if found.start() > last:
-            words[-1] += text[last : found.start()]
-        last = found.end()
-        if found[4] is not None:
-            words[-1] += found[4].replace("&", "&amp;")
-            continue
-        name = found[2]
+        start, end = found.span()
+        if start > last:
+            words[-1] += text[last:start]
+        last = end
+        closing, name, rest, section, dtd = found.groups()
         if name is None:
+            if dtd:
+                raise ValueError("An XML document has a DTD, which is refused.")
+            words[-1] += (section or "").replace("&", "&amp;")
             continue
-        if found[1]:
+        if closing:
             _close(stack, words, name.lower())
             if len(stack) == 1 and top.children:
                 break  # whatever follows the document is garbage
@@ -90,11 +93,11 @@ def parse(text: str) -> Element:
         count += 1
         if count > ELEMENTS_LIMIT:
             raise ValueError("An XML document has more than 20000 elements.")
-        _open(stack, words, name, found[3])
+        _open(stack, words, name, rest)
         if len(stack) > DEPTH_LIMIT + 1:
             raise ValueError("An XML document is nested deeper than 16 elements.")
     while len(stack) > 1:
-        _close(stack, words, stack[-1].name.lower())
+        _close(stack, words, stack[-1].key)
     if not top.children:
         raise ValueError("There is no XML element.")
     return top.children[0]
@@ -113,25 +116,26 @@ def _check_sections(text: str) -> None:
 
 
 def _open(stack: list[Element], words: list[str], name: str, rest: str) -> None:
-    lower = name.lower()
-    if lower in _NEVER_INSIDE_ITSELF and any(one.name.lower() == lower for one in stack):
-        _close(stack, words, lower)  # its end is missing
+    if name.lower() == _ENTRY and any(one.key == _ENTRY for one in stack):
+        _close(stack, words, _ENTRY)  # entries of lists do not contain each other: its end is missing
     elif len(stack) > 2 and words[-1].strip():
         stack.pop().text = unescape(words.pop()).strip()  # so is this one's: nothing has both words and elements in it
-    empty = rest.endswith("/")
-    attributes = {}
-    if "=" in rest:
-        attributes = {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in _ATTRIBUTE.finditer(rest)}
-    made = Element(name, attributes)
+    made = Element(name, _attributes(rest) if "=" in rest else None)
     stack[-1].children.append(made)
-    if not empty:
+    if rest[-1:] != "/":
         stack.append(made)
         words.append("")
 
 
+def _attributes(text: str) -> dict[str, str]:
+    return {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in _ATTRIBUTE.finditer(text)}
+
+
 def _close(stack: list[Element], words: list[str], lower: str) -> None:
     """Closes the innermost of that name and all in it; a name that is not open is passed over."""
-    at = next((index for index in range(len(stack) - 1, 0, -1) if stack[index].name.lower() == lower), 0)
+    at = len(stack) - 1
+    while at and stack[at].key != lower:
+        at -= 1
     while at and len(stack) > at:
         stack.pop().text = unescape(words.pop()).strip()
 
