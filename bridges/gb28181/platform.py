@@ -176,10 +176,11 @@ class Platform:
     # ---- from the hub
 
     def admit(self, admitted: Admitted, now: float) -> list[Out]:
+        guarded = {one.device for one in self._registrar.devices.values() if one.terms.guard}
         self._registrar.admit(admitted.devices, now)
         for device in self._registrar.devices.values():
             if device.online:
-                self._welcoming.wanted(device, now)
+                self._welcoming.wanted(device, now, guard=device.device not in guarded)
         self._admitted = True
         while self._waiting:
             asked, at = self._waiting.popleft()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridges.gb28181 import commands
-from bridges.gb28181.asking import SILENT, Asking, Found, Refusal, Result
+from bridges.gb28181.asking import SILENT, Asking, Done, Found, Refusal, Result
 from bridges.gb28181.devices import Device
 from bridges.gb28181.outs import Clocks, Out, Tell
 from bridges.gb28181.runs import Runs
@@ -34,10 +34,12 @@ class Welcoming:
         self._next = max(self._next + PACE_SECONDS, now + BEGIN_SECONDS)
         self._clocks.at(self._next, lambda at: self._step(device, epoch, 0, 1, at))
 
-    def wanted(self, device: Device, now: float) -> None:
-        """Its terms may have changed; only one that has been welcomed has subscriptions."""
+    def wanted(self, device: Device, now: float, *, guard: bool) -> None:
+        """Its terms may have changed; only one that has been welcomed has subscriptions. ``guard``: it was not to be set."""
         if self._epochs.get(device.device) == 0:
             self._subscriptions.want(device, _kinds(device), now)
+            if guard and device.terms.guard:
+                self._guard(device, lambda *_: None, now)
 
     def drop(self, device: Device) -> None:
         self._epochs.pop(device.device, None)
@@ -62,13 +64,16 @@ class Welcoming:
             case "catalogue":
                 self._runs.start(device, now, done)
             case "guard" if device.terms.guard:
-                order = commands.control("guard_on", {}, device.version)
-                self._asking.ask(device, order.root, order.command, device.device, order.fields, done, now, lenient=True)
+                self._guard(device, done, now)
             case "guard":
                 done(Found([], []), now)
             case _:
                 self._epochs[device.device] = 0
                 self._subscriptions.want(device, _kinds(device), now)
+
+    def _guard(self, device: Device, done: Done, now: float) -> None:
+        order = commands.control("guard_on", {}, device.version)
+        self._asking.ask(device, order.root, order.command, device.device, order.fields, done, now, lenient=True)
 
     def _learn(self, device: Device, found: Found) -> None:
         said = found.documents[-1] if found.documents else None

@@ -399,6 +399,19 @@ def subscribed(table: Table) -> list[outs.Post]:
     return [one for one in table.posts("SUBSCRIBE") if b"<CmdType>Catalog<" in one.request.body]
 
 
+def test_what_is_wanted_may_change_while_it_is_there() -> None:
+    table, _ = there()
+    table.admit(Terms(DEVICE, "secret", positions=True, guard=True))
+    assert [one.request.method for one in table.posts()] == ["SUBSCRIBE", "MESSAGE"]
+    assert [one.get("GuardCmd") for one in table.documents("DeviceControl")] == ["SetGuard"]
+    table.answer_all()
+    table.admit(Terms(DEVICE, "secret", positions=True, guard=True))
+    assert len(table.posts()) == 2
+    table.admit(Terms(DEVICE, "secret"))
+    (ended,) = [one for one in table.posts("SUBSCRIBE") if one.request.headers.get("Expires") == "0"]
+    assert b"MobilePosition" in ended.request.body
+
+
 def test_a_subscription_is_renewed_in_its_dialog() -> None:
     table = Table()
     camera = Camera(table)
