@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from commhub import audit
 from commhub import log as logs
+from commhub.devices.codes import bounded, clean
 from commhub.devices.kinds import said
 from commhub.devices.listing import visible
 from commhub.devices.registry import Registry
@@ -55,9 +56,9 @@ class Alarms:
             camera = await _camera(transaction, device.id, device.code, message.channel)
             same = (
                 _a.device_id == device.id,
-                _a.channel == message.channel[:40],
-                _a.method == message.method,
-                _a.kind == message.kind,
+                _a.channel == clean(message.channel, 40),
+                _a.method == bounded(message.method),
+                _a.kind == bounded(message.kind),
                 _a.last_at > now - AGAIN,
                 _a.state == "new",
             )
@@ -133,13 +134,13 @@ def _row(alarm: str, message: AlarmRaised, device: str, now: int, owner: Any) ->
         "id": alarm,
         "device_id": device,
         "camera_id": owner.id if owner.id != device else None,
-        "channel": message.channel[:40],
+        "channel": clean(message.channel, 40),
         "org_id": owner.org,
         "label": owner.label,
         "level": message.priority if 1 <= message.priority <= 4 else 4,
-        "method": message.method,
-        "kind": message.kind,
-        "description": " ".join("".join(c if c.isprintable() else " " for c in message.description[:500]).split()),
+        "method": bounded(message.method),
+        "kind": bounded(message.kind),
+        "description": clean(message.description, 500),
         "at": at,
         "last_at": now,
         "repeats": 0,

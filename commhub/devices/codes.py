@@ -9,6 +9,16 @@ CHANNEL = re.compile(r"[0-9A-Za-z_.-]{1,40}")
 NODE_KINDS = ("device", "region", "system", "group", "virtual")
 
 
+def clean(text: str, limit: int) -> str:
+    """What a device says, fit to be stored and shown: in one line, without signs that nobody can see."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text[:limit]).split())
+
+
+def bounded(number: int) -> int:
+    """A number of the standard's tables; one that no table has is 0."""
+    return number if 0 <= number < 10_000 else 0
+
+
 def kind_of(code: str) -> str:
     """camera, device, region, system, group, virtual, or other: what cannot stand above cameras."""
     if code.isascii() and code.isdigit() and len(code) in (2, 4, 6, 8):

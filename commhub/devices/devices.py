@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commhub import audit
 from commhub import log as logs
 from commhub.devices.alarms import Alarms
+from commhub.devices.codes import clean
 from commhub.devices.intake import AT_ONCE, Intake, Progress
 from commhub.devices.listing import Listing
 from commhub.devices.owners import give
@@ -52,7 +53,7 @@ NEWS = 2.0  # seconds between two news of a running catalogue
 AWAY = 10.0  # seconds the bridge may be gone before its devices count as gone
 POSITIONS_LIMIT = 50_000
 ALARMS_LIMIT = 1_000  # that wait to be written
-SEEN_RATE, SEEN_BURST = 2.0, 60.0  # unknown devices a second, and at once
+SEEN_RATE, SEEN_BURST = 1.0, 200.0  # unknown devices a second, and at once
 BRIDGE_DOWN = ("bridge_down", "设备接入进程正在重启。", "The process that devices call is being restarted.")
 _c, _d = tables.cameras.c, tables.devices.c
 Ask = Callable[[Message, float], Awaitable[Message]]
@@ -169,7 +170,13 @@ class Devices:
         while True:
             await self._admitting.wait()
             self._admitting.clear()
-            terms = await self.registry.terms()
+            try:
+                terms = await self.registry.terms()
+            except SQLAlchemyError:
+                log.exception("devices not told")
+                self._admitting.set()
+                await asyncio.sleep(AWAY)
+                continue
             if self._tell is not None:
                 self._tell(Admitted(terms))
 
@@ -208,7 +215,7 @@ class Devices:
                 progress = await self.intake.next()
                 if progress is not None:
                     await self._tell_progress(progress)
-            except SQLAlchemyError:
+            except Exception:  # one device's fault is not another's loss
                 log.exception("catalogue not written")
             finally:
                 self._writing -= 1
@@ -236,7 +243,7 @@ class Devices:
                 self._writing += 1
                 try:
                     await self._write_some()
-                except SQLAlchemyError:
+                except Exception:
                     log.exception("facts of devices not written")
                 finally:
                     self._writing -= 1
@@ -300,7 +307,7 @@ class Devices:
             self._writing += 1
             try:
                 await self.alarms.raised(message)
-            except SQLAlchemyError:
+            except Exception:
                 log.exception("alarm not written", device=message.device)
             finally:
                 self._writing -= 1
@@ -325,16 +332,16 @@ _ALWAYS = ("online", "reason_code", "reason", "reason_en")
 def _facts(state: DeviceState) -> dict[str, Any]:
     return {
         "online": state.online,
-        "address": state.address[:100],
-        "transport": state.transport[:8],
-        "version": state.version[:16],
-        "manufacturer": state.manufacturer[:100],
-        "model": state.model[:100],
-        "firmware": state.firmware[:100],
+        "address": clean(state.address, 100),
+        "transport": clean(state.transport, 8),
+        "version": clean(state.version, 16),
+        "manufacturer": clean(state.manufacturer, 100),
+        "model": clean(state.model, 100),
+        "firmware": clean(state.firmware, 100),
         "heartbeat": round(state.heartbeat, 1),
-        "reason_code": state.code[:40],
-        "reason": state.text_zh[:500],
-        "reason_en": state.text[:500],
+        "reason_code": clean(state.code, 40),
+        "reason": clean(state.text_zh, 500),
+        "reason_en": clean(state.text, 500),
     }
 
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from commhub import log as logs
 from commhub.devices.branches import Branches
-from commhub.devices.codes import CHANNEL
+from commhub.devices.codes import CHANNEL, clean
 from commhub.devices.owners import branches, settle
 from commhub.devices.registry import Known, Registry
 from commhub.devices.words import words
@@ -44,6 +44,7 @@ class Run:
     number: int
     seen: set[str] = field(default_factory=set)
     entries: int = 0
+    torn: bool = False  # some of it could not be written
 
 
 @dataclass(slots=True)
@@ -101,8 +102,15 @@ class Intake:
         titles = {channel.channel: _title(channel) for channel in channels}
         fresh = await self._fresh(device, titles)
         found = await asyncio.to_thread(lambda: {name: words(name) for name in fresh})
-        async with self._store.transaction() as transaction:
-            return await self._write(transaction, device, (first, part), channels, last, titles, found)
+        try:
+            async with self._store.transaction() as transaction:
+                return await self._write(transaction, device, (first, part), channels, last, titles, found)
+        except Exception:
+            if last is not None and channels:
+                self.put(CataloguePart(first.device, last.run, [], last=True))  # it has ended, with a part missing
+            elif (run := self._runs.get(device.id)) is not None:
+                run.torn = True
+            raise
 
     def _take(self) -> tuple[Part, Part, list[Channel], CataloguePart | None] | None:
         """Whole or cut parts of one device and one run, in order: the first and the latest of them, their channels, and the part
@@ -267,9 +275,9 @@ class Intake:
         state = "running"
         if last is not None:
             assert run is not None
-            state = "complete" if last.complete else "incomplete"
-            # A hub that was restarted meanwhile has missed some; and one that names nothing is not ready yet.
-            if last.complete and run.entries == last.told > 0:
+            # A hub that was restarted meanwhile has missed some.
+            state = "complete" if last.complete and run.entries == last.told and not run.torn else "incomplete"
+            if state == "complete" and run.entries:  # a device that names nothing is not ready yet
                 await self._lose(transaction, device, run.seen)
             self._runs.pop(device.id, None)
         received, total = (last or part).received or (run.entries if run else 0), (last or part).total
@@ -316,7 +324,7 @@ _COMPARED = ("org_id", "label", "online", "gone", "device_id")
 
 def _values(channel: Channel, title: str, node: str) -> dict[str, Any]:
     """What a catalogue says of a camera, and its fingerprint."""
-    about = {"manufacturer": channel.manufacturer[:100], "model": channel.model[:100], "address": channel.address[:200]}
+    about = {name: clean(getattr(channel, name), 200) for name in ("manufacturer", "model", "address")}
     said = {key: value for key, value in about.items() if value}
     more = msgspec.json.encode({**said, **channel.more})
     place = _position(channel.longitude, channel.latitude)
@@ -341,8 +349,7 @@ def _position(longitude: float | None, latitude: float | None) -> tuple[float, f
 
 
 def _title(channel: Channel) -> str:
-    name = "".join(sign if sign.isprintable() else " " for sign in channel.name[:200])
-    return " ".join(name.split()) or channel.channel[:40]
+    return clean(channel.name, 200) or channel.channel[:40]
 
 
 def _sign_only(channel: Channel) -> bool:

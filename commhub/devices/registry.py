@@ -17,7 +17,8 @@ import msgspec
 import sqlalchemy as sa
 
 from commhub import audit
-from commhub.devices.codes import DEVICE
+from commhub import log as logs
+from commhub.devices.codes import DEVICE, clean
 from commhub.devices.owners import settle
 from commhub.devices.words import asked, words
 from commhub.errors import Conflict, Forbidden, Invalid, NotFound
@@ -25,6 +26,8 @@ from commhub.media.messages import DeviceSeen, Terms
 from commhub.model import HUB, Actor, By, Label, new_id, utc_ns
 from commhub.store import Reading, Store, Transaction, tables
 from commhub.vault import Vault
+
+log = logs.get(__name__)
 
 QUARANTINE_LIMIT = 500  # devices that wait; whoever has not called for longest goes first
 PASSWORD_LENGTH = 16  # of 31 signs: 79 bits; devices cut longer ones
@@ -114,16 +117,16 @@ class Registry:
         """Of all that are admitted. Those whose password does not open any more are left out: they wait outside."""
         async with self._store.reading() as reading:
             rows = await reading.all(sa.select(tables.devices).where(_d.state == "admitted").order_by(_d.code))
-        found = []
-        for row in rows:
-            try:
-                password = self._vault.unseal(row.password, row.id)
-            except ValueError:
-                continue
-            options = msgspec.json.decode(row.options, type=Options)
-            spoken = msgspec.structs.asdict(options)
-            found.append(Terms(device=row.code, password=password, way=row.way, worked=row.worked, **spoken))
-        return found
+        return await asyncio.to_thread(lambda: [terms for row in rows if (terms := self._spoken(row)) is not None])
+
+    def _spoken(self, row: sa.Row[Any]) -> Terms | None:
+        try:
+            password = self._vault.unseal(row.password, row.id)
+        except ValueError:
+            log.error("password of a device does not open", device=row.code)
+            return None
+        options = msgspec.structs.asdict(msgspec.json.decode(row.options, type=Options))
+        return Terms(device=row.code, password=password, way=row.way, worked=row.worked, **options)
 
     # ---- by people
 
@@ -261,9 +264,9 @@ class Registry:
         if DEVICE.fullmatch(message.device) is None:
             return None
         facts = {
-            "address": message.address[:100],
-            "transport": message.transport[:8],
-            "version": message.version[:16],
+            "address": clean(message.address, 100),
+            "transport": clean(message.transport, 8),
+            "version": clean(message.version, 16),
             "seen_at": utc_ns(),
         }
         row = await transaction.first(sa.select(tables.devices).where(_d.code == message.device))
@@ -275,10 +278,10 @@ class Registry:
             await transaction.run(sa.delete(tables.devices).where(_d.id == old.id))
             transaction.after(partial(self._drop, old.id))
         row_id = new_id()
-        agent = {"manufacturer": message.agent[:100]}
+        agent = {"manufacturer": clean(message.agent, 100)}
         await transaction.insert(tables.devices, {**blank(row_id, message.device), **facts, **agent})
         known = _known(await self.row(transaction, row_id))
-        await audit.record(transaction, HUB, "device.admit", row_id, object=f"quarantine {message.device} {message.address}")
+        await audit.record(transaction, HUB, "device.admit", row_id, object=f"quarantine {message.device} {facts['address']}")
         transaction.after(lambda: self._keep(known))
         return known
 

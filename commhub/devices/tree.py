@@ -21,6 +21,7 @@ from commhub.devices.words import words
 from commhub.model import Actor
 from commhub.store import Reading, Store, tables
 
+NAMED_LIMIT = 10_000  # nodes that one word finds; databases take no more than some 30,000 values
 STALE = 1.0  # seconds a tree may be behind while catalogues come in
 Counts = dict[str, tuple[int, int]]  # label → (online, all)
 _c, _d, _n, _o = tables.cameras.c, tables.devices.c, tables.camera_nodes.c, tables.organisations.c
@@ -137,10 +138,10 @@ class CameraTree:
         org, hangs = (sa.func.coalesce(_c.org_id, ""), sa.func.coalesce(_c.node_id, "")) if dense else (_c.org_id, _c.node_id)
         if here.kind != "organisation":
             nodes = self._subtree(place) if deep else [place]
-            return hangs.in_([one for node in nodes for one in (node, *self._hidden[node])])
+            return hangs.in_([one for node in nodes for one in (node, *self._hidden.get(node, ()))])
         if deep:
             return org.in_(self._organisations(place))
-        direct = _c.node_id.in_(self._hidden[place]) if self._hidden[place] else sa.false()
+        direct = _c.node_id.in_(self._hidden[place]) if place in self._hidden else sa.false()
         return sa.and_(_c.org_id == place, sa.or_(_c.node_id.is_(None), direct))
 
     def named(self, word: str) -> list[sa.ColumnElement[bool]]:
@@ -154,7 +155,9 @@ class CameraTree:
                     orgs.update(self._organisations(place.id))
                 elif place.id not in nodes:
                     nodes.update(self._subtree(place.id))
-        hidden = [one for node in nodes for one in self._hidden[node]]
+        if len(nodes) > NAMED_LIMIT:
+            nodes = set(sorted(nodes)[:NAMED_LIMIT])
+        hidden = [one for node in nodes for one in self._hidden.get(node, ())]
         found: list[sa.ColumnElement[bool]] = [_c.org_id.in_(sorted(orgs))] if orgs else []
         return [*found, _c.node_id.in_(sorted([*nodes, *hidden]))] if nodes else found
 

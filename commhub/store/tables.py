@@ -126,7 +126,7 @@ cameras = Table(
     Column("fingerprint", String(32), nullable=False, default=""),
     sa.Index("ix_cameras_counted", "org_id", "node_id", "label", "gone", "online", "device_id"),
     sa.Index("ix_cameras_node_id", "node_id"),
-    sa.Index("ix_cameras_device_id", "device_id"),
+    sa.Index("ix_cameras_device_id", "device_id", "gone", "online"),
 )
 
 #: What calls in: recorders, cameras, lower platforms. ``state``: quarantine, admitted, refused; ``options`` are the terms it is

@@ -115,7 +115,7 @@ async def test_odd_alarms(hub: Hub, bridge: Bridge) -> None:
     await full(hub, bridge)
     await bridge.say(
         alarm(priority=0, method=99, kind=99, description="  水位\x00越警戒 \n 28.46 m " + "x" * 9999, at=0),
-        alarm(priority=9, method=2, kind=0, channel="x" * 9_999, longitude=float("nan"), latitude=5.0),
+        alarm(priority=1 << 80, method=2, kind=1 << 80, channel="x" * 9_999, longitude=float("nan"), latitude=5.0),
         alarm(channel="34020000001340000001", method=2, kind=3),
         alarm(device=PLATFORM),
         alarm(device="nobody"),

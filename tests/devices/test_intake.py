@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from commhub.media.messages import CataloguePart, Channel, ChannelsChanged
@@ -196,3 +197,30 @@ async def test_another_password_or_name_does_not_touch_what_is_there(hub: Hub, b
     await bridge.catalogue(RECORDER, [camera(1)])
     (row,) = (await rows(hub)).values()
     assert (row.gone, row.org_id) == (False, hub.ids["binjiang"])
+
+
+async def test_a_batch_that_cannot_be_written_is_not_taken_for_a_complete_one(
+    hub: Hub, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await admitted(hub)
+    await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 5)])
+    intake = bridge.devices.intake
+    write = intake._write
+
+    async def torn(*words: Any) -> Any:
+        monkeypatch.setattr(intake, "_write", write)
+        await write(*words)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(intake, "_write", torn)
+    await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 4)], last=False)  # the first part is lost, the last is not
+    bridge.devices.receive(CataloguePart(RECORDER, bridge.runs, [], received=3, total=3, last=True, complete=True, told=3))
+    await bridge.written()
+    assert not any(row.gone for row in (await rows(hub)).values())
+    assert (await catalogue(hub, device))[0] == "incomplete"
+    monkeypatch.setattr(intake, "_write", torn)
+    await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 4)])  # all of it is lost
+    assert not any(row.gone for row in (await rows(hub)).values())
+    assert (await catalogue(hub, device))[0] == "incomplete"
+    await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 4)])
+    assert [row.gone for row in (await rows(hub)).values()] == [False, False, False, True]

@@ -89,7 +89,7 @@ def _cameras() -> None:
     op.add_column("cameras", sa.Column("fingerprint", sa.String(32), nullable=False, server_default=""))
     op.create_index("ix_cameras_counted", "cameras", ["org_id", "node_id", "label", "gone", "online", "device_id"])
     op.create_index("ix_cameras_node_id", "cameras", ["node_id"])
-    op.create_index("ix_cameras_device_id", "cameras", ["device_id"])
+    op.create_index("ix_cameras_device_id", "cameras", ["device_id", "gone", "online"])
 
 
 def _alarms() -> None:
