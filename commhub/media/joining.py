@@ -18,6 +18,7 @@ from commhub.media.uplink import Layer, Packet
 RATE = 5_000_000  # octets a second to one peer: a line that carries video takes so much for a moment
 AT_ONCE = 48 << 10  # octets: most key frames; a browser's socket takes some more than that
 STEP = 0.003  # s
+FRESH = 0.03  # s until a new route's burst begins: by then most browsers have read the answer that says of it
 AGAIN = 0.1  # s until it may be sent a second time; then twice as long
 TURN = 8  # packets of one route, then of the next one of the same peer
 
@@ -29,6 +30,7 @@ class _Joining:
     layer: Layer
     epoch: int
     kept: deque[Packet]
+    due: float  # monotonic
     place: int  # what follows the kept ones, in the layer's own numbers
 
     def ended(self) -> bool:
@@ -64,15 +66,17 @@ class Joins:
         kept = layer.kept
         if kept is None or not kept.packets or route.patient:
             return False
+        now = self._loop.time()
+        fresh = route.highest < 0
         route.join(layer, kept.packets)
-        route.joined_at = self._loop.time()
-        joining = _Joining(route, route.joins, layer, layer.epoch, deque(kept.packets), kept.packets[-1].place + 1)
+        route.joined_at = due = now + FRESH if fresh else now
+        joining = _Joining(route, route.joins, layer, layer.epoch, deque(kept.packets), due, kept.packets[-1].place + 1)
         if route.peer not in self._peers:
             self._peers[route.peer], self._credit[route.peer] = deque(), AT_ONCE
         self._peers[route.peer].append(joining)
         if self._timer is None:
             # After the command that this is part of, and all others that came with it.
-            self._stepped = self._loop.time()
+            self._stepped = now
             self._timer = self._loop.call_later(0, self._step)
         return True
 
@@ -89,9 +93,11 @@ class Joins:
         earned, self._stepped = (now - self._stepped) * RATE, now
         for peer, joins in list(self._peers.items()):
             self._credit[peer] = min(AT_ONCE, self._credit[peer] + earned)
-            while joins and self._credit[peer] > 0:
-                self._turn(peer, joins)
-            if not joins:
+            ready = deque(one for one in joins if one.due <= now)
+            while ready and self._credit[peer] > 0:
+                self._turn(peer, ready)
+            self._peers[peer] = deque([*ready, *(one for one in joins if one.due > now)])
+            if not self._peers[peer]:
                 del self._peers[peer], self._credit[peer]
         self._done()
         self._timer = self._loop.call_later(STEP, self._step) if self._peers else None
