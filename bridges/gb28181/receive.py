@@ -1,6 +1,6 @@
 """The sockets on which a device's media arrives: UDP and TCP, listening or dialling, on one port of a call's own.
 
-UDP sockets are read by one clock for all of them, not packet by packet: a picture comes as a burst of datagrams, and waking up
+They are read by one clock for all of them, not packet by packet: a picture comes as a burst of datagrams, and waking up
 for each costs more than reading it (``POLL_SECONDS`` is the price in delay). What is admitted (``gate``) goes to ``heard`` in
 order.
 """
@@ -28,6 +28,7 @@ _FORCED = 33  # SO_RCVBUFFORCE
 _WAIT = 100_000_000  # ns for a packet that is missing
 _WINDOW = 512
 _RUN = 256  # datagrams of one socket before others have their turn
+_CHUNK = 256 << 10  # octets of a connection before others have theirs
 _CONNECTIONS = 4  # on a listening port
 _UNBOUND_SECONDS = 5.0
 _DIALS, _DIAL_SECONDS, _REDIAL_SECONDS = 3, 2.0, 1.0
@@ -38,9 +39,10 @@ Heard = Callable[[bytes, int], None]
 
 
 class Poll:
-    """Reads all UDP sockets of the process every few milliseconds."""
+    """Reads all sockets of devices' media in this process every few milliseconds."""
 
     def __init__(self) -> None:
+        self.view = memoryview(bytearray(65_536))  # for a datagram
         self._reads: dict[int, Callable[[], None]] = {}
         self._waiting: dict[int, Callable[[], None]] = {}  # those in whose buffers something waits for its turn
         self._timer: asyncio.TimerHandle | None = None
@@ -109,8 +111,6 @@ class Receiver:
         self._listener: socket.socket | None = None
         self._connections: list[_Connection] = []
         self._chosen: _Connection | None = None
-        self._buffer = bytearray(65_536)
-        self._view = memoryview(self._buffer)
         self._reorder = Reorder(_WAIT, _WINDOW)
         self._tasks = tasks
         self._dialling: asyncio.Task[None] | None = None
@@ -157,10 +157,20 @@ class Receiver:
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            accepted, _ = listener.accept()
-            accepted.setblocking(False)
-            loop = asyncio.get_running_loop()
-            self._tasks.spawn(loop.connect_accepted_socket(lambda: _Connection(self), accepted), "accept")
+            accepted, place = listener.accept()
+            self._join(accepted, place)
+
+    def _join(self, sock: socket.socket, place: tuple[str, int]) -> None:
+        """A connection was made; sent away where there are too many."""
+        waiting = [one for one in self._connections if not one.closed]
+        if self._closed or len(waiting) >= _CONNECTIONS:
+            sock.close()
+            return
+        host = place[0]
+        with contextlib.suppress(ValueError):
+            host = str(plain(host))
+        self._connections = [*waiting, _Connection(self, self._poll, sock, (host, place[1]))]
+        self.connected = True
 
     def answered(self, host: str, port: int) -> None:
         """Where the device waits for us, where it is we who dial."""
@@ -174,8 +184,15 @@ class Receiver:
                 await asyncio.sleep(_REDIAL_SECONDS)
             try:
                 async with asyncio.timeout(_DIAL_SECONDS):
-                    await loop.create_connection(lambda: _Connection(self), host, port)
+                    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+                    sock.setblocking(False)
+                    try:
+                        await loop.sock_connect(sock, (host, port))
+                    except BaseException:
+                        sock.close()
+                        raise
                 self.refused = ""
+                self._join(sock, (host, port))
                 return
             except TimeoutError:
                 self.refused = "timeout"
@@ -191,11 +208,11 @@ class Receiver:
         if sock is None:
             return
         now, at = time.monotonic(), time.time_ns()
-        admit, heard, push, view = self.gate.admit, self._heard, self._reorder.push, self._view
+        admit, heard, push, view = self.gate.admit, self._heard, self._reorder.push, self._poll.view
         got = False
         for _ in range(_RUN):
             try:
-                size, source = sock.recvfrom_into(self._buffer)
+                size, source = sock.recvfrom_into(view)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
@@ -263,15 +280,6 @@ class Receiver:
                     other.abort()
         return self._chosen is connection
 
-    def joined(self, connection: _Connection) -> bool:
-        """A connection was made; False sends it away."""
-        waiting = [one for one in self._connections if not one.closed]
-        if self._closed or len(waiting) >= _CONNECTIONS:
-            return False
-        self._connections = [*waiting, connection]
-        self.connected = True
-        return True
-
     def left(self, connection: _Connection) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
@@ -304,25 +312,16 @@ class Receiver:
             self._leased = None
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, receiver: Receiver) -> None:
-        self.splitter = Splitter()
-        self.place: Place = ("", 0)
-        self.closed = False
-        self._receiver = receiver
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+class _Connection:
+    """RTP over TCP, read by the clock that reads all."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        peer = transport.get_extra_info("peername") or ("", 0)
-        with contextlib.suppress(ValueError):
-            self.place = (str(plain(peer[0])), peer[1])
-        if not self._receiver.joined(self):
-            self.closed = True
-            transport.abort()
-            return
+    def __init__(self, receiver: Receiver, poll: Poll, sock: socket.socket, place: Place) -> None:
+        self.splitter = Splitter()
+        self.place = place
+        self.closed = False
+        self._receiver, self._poll, self._socket = receiver, poll, sock
+        sock.setblocking(False)
+        poll.add(sock.fileno(), self._read)
         self._timer = asyncio.get_running_loop().call_later(_UNBOUND_SECONDS, self._unused)
 
     def _unused(self) -> None:
@@ -330,22 +329,22 @@ class _Connection(asyncio.Protocol):
         if not self._receiver.gate.welcome(self.place[0]) and self is not self._receiver._chosen:
             self.abort()
 
-    def data_received(self, data: bytes) -> None:
-        if not self.closed:
+    def _read(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
             self._receiver.taken(self, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end()
+        else:
+            self.abort()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-        self._end()
-
-    def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if not self.closed:
             self.closed = True
+            self._timer.cancel()
+            self._poll.remove(self._socket.fileno())
+            self._socket.close()
             self._receiver.left(self)
