@@ -37,7 +37,9 @@ log = logs.get(__name__)
 WORDS = 30.0  # a second of one page; a key that is down says four
 BURST = 60.0
 CAMERAS = 4  # that one page moves at once
+REFUSALS = 10.0  # a second that one page is told
 FRESH = 15.0  # seconds what is known of a camera counts
+LITTLE = 1.0  # seconds, where that would be a refusal
 KNOWN = 1_000  # cameras
 ANSWER = 8.0  # seconds a device may take
 _ID = re.compile(ULID_PATTERN)
@@ -94,7 +96,7 @@ class Control:
         self._pages: dict[int, Page] = {}  # that move something, or did
         self._driven: dict[str, tuple[str, str]] = {}  # what moves: device and channel
         self._cameras: dict[str, tuple[float, CameraRecord]] = {}
-        self._rates = Rates(WORDS, BURST)
+        self._rates, self._refusals = Rates(WORDS, BURST), Rates(REFUSALS, 2 * REFUSALS)
         self._denied = Limiter()
         self._tasks = Tasks("control")
         self._timer: asyncio.TimerHandle | None = None
@@ -148,6 +150,8 @@ class Control:
             self._refuse(page, camera, _held_by(lock), lock)
 
     def _refuse(self, page: Page, camera: str, error: HubError, lock: Lock | None) -> None:
+        if self._refusals.take(str(page.number), self._now()) > 0:
+            return  # who floods is not answered each time
         shown = lock_view(lock, page.actor()).model_dump(mode="json") if lock is not None else None
         text = error.message if page.english else error.message_zh
         page.tell({"type": "refused", "camera": camera, "code": error.code, "text": text, "lock": shown})
@@ -276,15 +280,15 @@ class Control:
             raise Refused(
                 "The process that speaks with devices is being restarted.", "设备接入进程正在重启，请稍候。", "bridge_down"
             )
-        if not record.online:
+        if not record.online and not (await self._camera(camera, LITTLE)).online:
             raise Refused("The device is not online.", "设备不在线，无法控制。", "offline")
         return record
 
-    async def _camera(self, camera: str) -> CameraRecord:
+    async def _camera(self, camera: str, fresh: float = FRESH) -> CameraRecord:
         """As it was at most a moment ago: a key that is down must not cost a query each time."""
         now = self._now()
         known = self._cameras.get(camera)
-        if known is not None and now - known[0] < FRESH:
+        if known is not None and now - known[0] < fresh:
             return known[1]
         record = await self._directory.camera(camera)
         self._cameras.pop(camera, None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,6 +173,30 @@ async def test_what_cannot_be_moved_says_why(house: House, values: dict[str, Any
             "type": "refused", "camera": house.camera, "code": code, "text": text, "lock": None,
         }  # fmt: skip
     assert house.bridge.moves == []
+
+
+async def test_a_device_that_is_back_moves_at_once(house: House) -> None:
+    await edit(house.hub, house.camera, online=False)
+    async with house.hub.browser("dispatcher") as page, page.events() as stream:
+        await move(stream, house.camera, pan=1)
+        assert (await refused(stream))["code"] == "offline"
+        await edit(house.hub, house.camera, online=True)
+        house.later(1.5)
+        await move(stream, house.camera, pan=1)
+        await moved(house, (1, 0, 0))
+
+
+async def test_any_nonsense_is_no_movement(house: House) -> None:
+    chance = random.Random(28181)
+    odd: list[Any] = [None, True, -1, 1e9, 10**400, "1", "", [], {}, [[]], house.camera, "\u0000", {"pan": 1}]
+    async with house.hub.browser("dispatcher") as page, page.events() as stream:
+        for _ in range(300):
+            words = {name: chance.choice(odd) for name in chance.sample(["camera", "pan", "tilt", "zoom", "iris", "x"], 4)}
+            if words.get("camera") == house.camera:
+                words["tilt"] = chance.choice([2, "1", None, [], True])
+            await stream.socket.send_str(json.dumps({"type": "move", **words}))
+        await move(stream, house.camera, pan=1)
+        await moved(house, (1, 0, 0))
 
 
 async def test_what_is_no_word(house: House) -> None:
