@@ -1,5 +1,6 @@
 """What of a Source is taken on this worker: whether it is at all, and which of its layers. More is told at once, less after a
-while: people switch back and forth, and a camera needs a second to begin again."""
+while: people switch back and forth, and a camera needs a second to begin again. Only the larger stream beside the smaller one waits a
+moment: who opens a wall first subscribes, which asks for the best there is, and then says that the smaller one will do."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from commhub.media.room import LOW, Peer
 from commhub.media.sinks import Sinks
 
 GRACE = 5.0  # seconds without a taker until that is told
+SETTLE = 0.3  # seconds in which a viewer says what he needs of what he has subscribed to
 SUB, MAIN = "sub", "main"  # the layers of a camera, SourceStream.layer
 
 
@@ -47,6 +49,7 @@ class _Word:
     told: bool | None = None
     layers: set[str] = field(default_factory=set)
     idle: dict[str, float] = field(default_factory=dict)  # layer ("" the Source) → since when nobody takes it
+    larger: float | None = None  # since when the larger stream is needed without having been told
 
 
 class Demands:
@@ -59,6 +62,8 @@ class Demands:
         needed: set[str] = set().union(*map(self._taken, peers))
         word = self._words.setdefault(source, _Word())
         now = self._home.now()
+        if self._too_early(word, needed, now):
+            needed = needed - {MAIN}
         for layer in needed:
             word.idle.pop(layer, None)
         kept = {layer for layer in word.layers - needed if now - word.idle.setdefault(layer, now) < GRACE}
@@ -72,6 +77,14 @@ class Demands:
         if word.told != bool(layers) or word.layers != layers:
             word.told, word.layers = bool(layers), layers
             self._tell(source, word)
+
+    def _too_early(self, word: _Word, needed: set[str], now: float) -> bool:
+        comes = SUB in word.layers or word.told is None  # the hub begins with what it expects
+        if MAIN not in needed or MAIN in word.layers or not comes:
+            word.larger = None
+            return False
+        word.larger = now if word.larger is None else word.larger
+        return now - word.larger < SETTLE
 
     def _tell(self, source: str, word: _Word) -> None:
         if word.layers:

@@ -176,7 +176,12 @@ async def test_only_the_layers_that_somebody_takes_are_demanded(bench: Bench) ->
     await settled()
     assert bench.take(m.Demand) == [m.Demand("C1", True, "media-0", ("sub",))]
     watch(bench, HIGH)
-    await settled()  # without waiting for a tick
+    await settled()
+    watch(bench, LOW)
+    bench.pass_time(1)
+    assert bench.take(m.Demand) == []  # what is large for a moment only is not worth another stream
+    watch(bench, HIGH)
+    bench.pass_time(1)
     assert bench.take(m.Demand) == [m.Demand("C1", True, "media-0", ("main", "sub"))]
     bench.pass_time(6)
     assert bench.take(m.Demand) == [m.Demand("C1", True, "media-0", ("main",))]
@@ -210,6 +215,7 @@ async def test_too_little_bandwidth_is_demand_for_the_smaller_layer(bench: Bench
     bench.tell(m.Subscribe("r", "PA_b", ["TR_PA_cam"]))
     bench.offer("PA_b", Offer().receive("video"))
     await settled()
+    bench.pass_time(1)
     bench.subscription("PA_b", "TR_PA_cam").cap = 0
     bench.pass_time(0.5)
     assert bench.take(m.Demand)[-1].layers == ("main", "sub")
