@@ -83,6 +83,7 @@ class Device:
         self.counts: Counter[str] = Counter()
         self.studio = studio or Studio()
         self._own_studio = studio is None
+        self._closed = False
         self._timers = timers
         self._numbers = itertools.count(1)
         self._tasks = Tasks(f"device {account.code}")
@@ -107,6 +108,7 @@ class Device:
         await self.agent.start()
 
     async def close(self, *, farewell: bool = True) -> None:
+        self._closed = True
         await self._tasks.close()
         await self.calls.close(farewell=farewell)
         await self.agent.close(farewell=farewell)
@@ -185,6 +187,8 @@ class Device:
     # ---- what it hears
 
     def _hear(self, told: Told) -> None:
+        if self._closed:
+            return
         match told:
             case Asked():
                 self._asked(told)
