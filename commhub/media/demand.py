@@ -1,6 +1,6 @@
 """What of a Source is taken on this worker: whether it is at all, and which of its layers. More is told at once, less after a
-while: people switch back and forth, and a camera needs a second to begin again. Only the larger stream beside the smaller one waits a
-moment: who opens a wall first subscribes, which asks for the best there is, and then says that the smaller one will do."""
+while: people switch back and forth, and a camera needs a second to begin again. Only the larger stream beside the smaller one
+waits a moment: who opens a wall first subscribes, which asks for the best there is, then says that the smaller one will do."""
 
 from __future__ import annotations
 
