@@ -129,6 +129,7 @@ class Registrar:
     registers: list[Request] = field(default_factory=list)
     acknowledged: list[Request] = field(default_factory=list)
     answer: Callable[[Request], Response | None] | None = None  # None: 200
+    redirect: int = 0  # to the registrar on that port
     endpoint: Endpoint = field(init=False)
     port: int = field(init=False, default=0)
     _waiting: dict[Key, asyncio.Future[Response]] = field(default_factory=dict)
@@ -177,6 +178,10 @@ class Registrar:
 
     def _register(self, request: Request, flow: Flow) -> Response:
         now = asyncio.get_running_loop().time()
+        if self.redirect:
+            response = request.reply(302, tag=secrets.token_hex(4))
+            response.headers.add("Contact", f"<sip:{PLATFORM}@127.0.0.1:{self.redirect}>")
+            return response
         proof = request.headers.get("Authorization")
         if self.challenge:
             verdict = digest.Verdict.STALE
