@@ -308,6 +308,7 @@ def _metered(parts: Parts, workers: Workers, links: list[ChildLink], webhooks: W
     metrics.source(sources.workers(workers))
     metrics.source(sources.children(links))
     metrics.source(sources.cameras(parts.feeds))
+    metrics.source(sources.devices(parts.devices))
     metrics.source(sources.webhooks(webhooks))
     metrics.source(sources.lag(lag.take))
     metrics.source(Processes(run_dir), apart=True)

@@ -49,7 +49,8 @@ log = logs.get(__name__)
 
 GATHER = 0.5  # seconds that facts wait for others
 STATES_AT_ONCE = 50  # devices of one transaction, each with an event
-NEWS = 2.0  # seconds between two news of a running catalogue
+NEWS = 2.0  # seconds between two news of a device's channels
+WATCH = 0.5  # seconds
 AWAY = 10.0  # seconds the bridge may be gone before its devices count as gone
 POSITIONS_LIMIT = 50_000
 ALARMS_LIMIT = 1_000  # that wait to be written
@@ -94,7 +95,8 @@ class Devices:
         self._strangers = Rates(SEEN_RATE, SEEN_BURST)
         self._facts = asyncio.Event()
         self._admitting = asyncio.Event()
-        self._news: dict[str, float] = {}  # when a device's running catalogue was told last
+        self._news: dict[str, float] = {}  # when a device's channels were told of last
+        self._late: set[str] = set()  # of which there is more to tell
         self._gone_since: float | None = None
         self._writing = 0
 
@@ -223,16 +225,19 @@ class Devices:
             await asyncio.sleep(min(self._gather, self._clock() - began))
 
     async def _tell_progress(self, progress: Progress) -> None:
-        now = self._clock()
-        if progress.state == "running" and now - self._news.get(progress.device.id, -NEWS) < NEWS:
+        device = progress.device
+        if progress.state in ("complete", "incomplete"):
+            log.info("catalogue", device=device.code, state=progress.state, received=progress.received)
+        elif self._clock() - self._news.get(device.id, -NEWS) < NEWS:
+            self._late.add(device.id)  # ``_watch`` tells it
             return
-        if progress.state == "running":
-            self._news[progress.device.id] = now
-        else:
-            self._news.pop(progress.device.id, None)
-            log.info("catalogue", device=progress.device.code, state=progress.state, received=progress.received)
+        await self._tell_people(device.id)
+
+    async def _tell_people(self, device: str) -> None:
+        self._late.discard(device)
+        self._news[device] = self._clock()
         async with self._store.transaction() as transaction:
-            await self._told(transaction, progress.device.id)
+            await self._told(transaction, device)
 
     async def _write_facts(self) -> None:
         while True:
@@ -313,16 +318,25 @@ class Devices:
                 self._writing -= 1
 
     async def _watch(self) -> None:
-        """Devices whose bridge is gone for long are not there, as far as anybody knows."""
         while True:
-            await asyncio.sleep(1.0)
-            if self._gone_since is None or self._clock() - self._gone_since < AWAY:
-                continue
-            self._gone_since = None
-            code, text_zh, text = BRIDGE_DOWN
-            for device in list(self.registry.by_id.values()):
-                if device.online:
-                    self.receive(DeviceState(device=device.code, online=False, code=code, text=text, text_zh=text_zh))
+            await asyncio.sleep(WATCH)
+            now = self._clock()
+            if self._gone_since is not None and now - self._gone_since >= AWAY:
+                self._gone_since = None
+                self._lose_all()
+            self._news = {device: at for device, at in self._news.items() if now - at < NEWS}
+            for device in [one for one in self._late if one not in self._news]:
+                try:
+                    await self._tell_people(device)
+                except SQLAlchemyError:
+                    log.exception("state of a device not told")
+
+    def _lose_all(self) -> None:
+        """Devices whose bridge is gone for long are not there, as far as anybody knows."""
+        code, text_zh, text = BRIDGE_DOWN
+        for device in list(self.registry.by_id.values()):
+            if device.online:
+                self.receive(DeviceState(device=device.code, online=False, code=code, text=text, text_zh=text_zh))
 
 
 #: What an empty word of a device says, too.

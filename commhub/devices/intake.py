@@ -49,7 +49,7 @@ class Run:
 
 @dataclass(slots=True)
 class Progress:
-    """Of a device's catalogue, to be told to people."""
+    """Of a device's catalogue, to be told to people. ``state`` changed: some of its channels are other than they were."""
 
     device: Known
     state: str
@@ -177,7 +177,7 @@ class Intake:
             run.seen.update(list(cameras)[: max(0, room)])
         await self._cameras(transaction, row, tree, cameras, titles, found)
         await self._nodes(transaction, device, tree)
-        progress = None
+        progress = Progress(device, "changed", 0, 0)
         if isinstance(part, CataloguePart):
             progress = await self._progress(transaction, device, part, last, run)
         await transaction.next("cameras")

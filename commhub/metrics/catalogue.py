@@ -93,6 +93,8 @@ METRICS: tuple[Metric, ...] = (
     _counter("device_registrations",
              "Requests to register, by result: accepted, challenged, stale, wrong_password, slowed, unknown.",
              "process", "result"),
+    _gauge("device_facts_waiting", "What devices have told and the hub has not written yet: channels, states, alarms."),
+    _counter("alarms_dropped", "Alarms of devices that raise more than they should."),
     _counter("device_restarts", "Devices that registered anew without having left.", "process"),
     _counter("device_messages",
              "Messages of devices: keepalive, catalogue, catalogue_change, alarm, position, unreadable, refused.",

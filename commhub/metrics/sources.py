@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import commhub
+from commhub.devices import Devices
 from commhub.feeds import Feeds
 from commhub.links import ChildLink
 from commhub.media.workers import Workers
@@ -107,6 +108,14 @@ def rooms(live: Rooms) -> Source:
             scrape.add("participants", people[kind], kind)
         for (kind, source), number in tracks.items():
             scrape.add("tracks", number, kind, source)
+
+    return ask
+
+
+def devices(part: Devices) -> Source:
+    def ask(scrape: Scrape) -> None:
+        scrape.add("device_facts_waiting", part.waiting)
+        scrape.add("alarms_dropped", part.alarms.dropped)
 
     return ask
 

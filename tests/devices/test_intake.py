@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from commhub.media.messages import CataloguePart, Channel, ChannelsChanged
+from commhub.media.messages import CataloguePart, Channel, ChannelsChanged, DeviceState
 from commhub.model import HUB
 from commhub.store import tables
+from tests.support import until
 from tests.support.catalogues import PLATFORM, RECORDER, Bridge, admitted, camera, node
 from tests.support.hubs import Hub
 
@@ -224,3 +225,20 @@ async def test_a_batch_that_cannot_be_written_is_not_taken_for_a_complete_one(
     assert (await catalogue(hub, device))[0] == "incomplete"
     await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 4)])
     assert [row.gone for row in (await rows(hub)).values()] == [False, False, False, True]
+
+
+async def test_people_are_told_what_changed_but_not_of_every_change(
+    hub: Hub, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commhub.devices.devices.NEWS", 0.3)
+    device = await admitted(hub)
+    await bridge.say(DeviceState(device=RECORDER, online=True))
+    told: list[dict[str, Any]] = []
+    hub.parts.events.listen(lambda one: told.append(one.event.data["device"]))
+    await bridge.catalogue(RECORDER, [camera(n) for n in range(1, 4)])
+    assert (told[-1]["id"], told[-1]["catalogue"]["state"], told[-1]["channels_online"]) == (device, "complete", 3)
+    before = len(told)
+    for number in (1, 2, 3) * 5:
+        await bridge.say(ChannelsChanged(RECORDER, [Channel(camera(number).channel, event="OFF")]))
+    await until(lambda: told[-1]["channels_online"] == 0, 5, "the last of it to be told")
+    assert len(told) - before < 8
