@@ -86,6 +86,10 @@ class Demands:
         word.larger = now if word.larger is None else word.larger
         return now - word.larger < SETTLE
 
+    def waiting(self) -> list[str]:
+        """Sources whose larger stream is wanted and not told yet."""
+        return [source for source, word in self._words.items() if word.larger is not None]
+
     def _tell(self, source: str, word: _Word) -> None:
         if word.layers:
             self._home.emit(Demand(source, True, self._worker, tuple(sorted(word.layers))))

@@ -438,8 +438,8 @@ class Engine:
         self.dynacast.tick()
         self.sinks.tick()
         self.broadcast.tick()
+        self.sources.tick(self._ticks % 5 == 0)
         if self._ticks % 5 == 0:
-            self.sources.tick()
             self.budgets.tick()
         if self._ticks % 10 == 0:
             self.transports.tick()

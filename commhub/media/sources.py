@@ -231,9 +231,10 @@ class Sources:
         if source is not None:
             self._demands.consider(source.id, source.peers, bool(source.streams))
 
-    def tick(self) -> None:
-        """What nobody takes any more is told after a while."""
-        for source in self._sources.values():
+    def tick(self, every: bool) -> None:
+        """What nobody takes any more is told after a while (``every``: look at all), what is wanted for a moment very soon."""
+        waiting = [self._sources[name] for name in self._demands.waiting() if name in self._sources]
+        for source in self._sources.values() if every else waiting:
             self._demands.consider(source.id, source.peers, bool(source.streams))
 
     def retell(self) -> None:

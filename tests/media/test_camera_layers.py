@@ -221,3 +221,20 @@ async def test_too_little_bandwidth_is_demand_for_the_smaller_layer(bench: Bench
     assert bench.take(m.Demand)[-1].layers == ("main", "sub")
     bench.pass_time(6)
     assert bench.take(m.Demand)[-1].layers == ("sub",)
+
+
+async def test_the_larger_stream_is_asked_for_as_soon_as_it_is_sure(bench: Bench) -> None:
+    link = FakeLink()
+    camera(bench)
+    two(bench, link, "main", "sub")
+    bench.tell(m.Subscribe("r", "PA_b", ["TR_PA_cam"]))
+    watch(bench, LOW)
+    await settled()
+    bench.pass_time(1)
+    assert bench.take(m.Demand)[-1].layers == ("sub",)
+    watch(bench, HIGH)
+    await settled()
+    bench.pass_time(0.2)
+    assert bench.take(m.Demand) == []
+    bench.pass_time(0.2)
+    assert bench.take(m.Demand) == [m.Demand("C1", True, "media-0", ("main", "sub"))]
