@@ -70,7 +70,7 @@ def bridge(folder: Path, port: Connection, sip: int, streams: int, way: str) -> 
                 plays = [play for channel in platform.calls._channels.values() for play in channel.plays]
                 live = sum(one.state == "live" for one in platform.calls.states())
                 gaps = sum(play.picture.demuxer.counts.gaps for play in plays)
-                port.send((live, gaps, sum(play.picture.pictures for play in plays)))
+                port.send((live, gaps, sum(play.picture.pictures for play in plays), time.monotonic()))
 
     asyncio.run(run())
 
@@ -137,20 +137,21 @@ async def measure(streams: int, seconds: int, way: str, sound: str | None) -> Me
         await asyncio.to_thread(to_bridge.recv)
         assert calls.pid is not None
         assert media.pid is not None
-        live = gaps = pictures = 0
         for _ in range(30):
             await asyncio.sleep(1)
             to_bridge.send("state")
-            live, gaps, pictures = await asyncio.to_thread(to_bridge.recv)
+            live, gaps, pictures, began = await asyncio.to_thread(to_bridge.recv)
             if live == streams:
                 break
         await asyncio.sleep(2)
-        before, began = (cpu(calls.pid), cpu(media.pid)), time.monotonic()
-        await asyncio.sleep(seconds)
-        passed = time.monotonic() - began
-        used = [cpu(pid) - was for pid, was in zip((calls.pid, media.pid), before, strict=True)]
         to_bridge.send("state")
-        live, lost, shown = await asyncio.to_thread(to_bridge.recv)
+        live, gaps, pictures, began = await asyncio.to_thread(to_bridge.recv)
+        before = (cpu(calls.pid), cpu(media.pid))
+        await asyncio.sleep(seconds)
+        to_bridge.send("state")
+        live, lost, shown, ended = await asyncio.to_thread(to_bridge.recv)
+        used = [cpu(pid) - was for pid, was in zip((calls.pid, media.pid), before, strict=True)]
+        passed = ended - began
         core = {name: one / (shown - pictures) * ps.PICTURES for name, one in zip(("bridge", "worker"), used, strict=True)}
         return Measured(core, live, lost - gaps, (shown - pictures) / passed / streams)
     finally:
