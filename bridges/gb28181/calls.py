@@ -55,6 +55,9 @@ class Place:
     transcodes: int = LIMIT
 
 
+BAD_ADDRESS_ZH = "摄像机地址无法识别。"
+
+
 class Calls:
     """``begin`` once the SIP sockets are open; ``close`` at the end. ``tell`` gets what the hub is to hear."""
 
@@ -110,16 +113,19 @@ class Calls:
             if channel is not None:
                 del self._channels[pull.source]
                 channel.close()
-        elif channel is not None:
-            channel.update(pull)
-        else:
-            try:
-                channel = Channel(self, pull)
-            except ValueError as error:
-                log.warning("camera not pulled", source=pull.source, why=str(error))
+            return
+        try:
+            if channel is not None:
+                channel.update(pull)
                 return
-            self._channels[pull.source] = channel
-            channel.begin()
+            self._channels[pull.source] = channel = Channel(self, pull)
+        except ValueError as error:
+            log.warning("camera not pulled", source=pull.source, why=str(error))
+            self.tell(
+                SourceState(source=pull.source, state="failed", code="bad_address", text=str(error), text_zh=BAD_ADDRESS_ZH)
+            )
+            return
+        channel.begin()
 
     def states(self) -> list[SourceState]:
         return [channel.source.state for channel in self._channels.values()]

@@ -29,7 +29,7 @@ log = logs.get(__name__)
 LINGER_SECONDS = 3.0  # a layer that nobody takes any more is kept so long: a wall is being rearranged
 LOCAL_SECONDS = 8 * 3600  # Beijing time
 KEY_FRAME_SECONDS = 1.0  # between two requests for a key frame
-_NO_SUCH_STREAM = {"not_acceptable", "channel_unknown", "refused", "busy", "device_error"}
+_NO_SUCH_STREAM = {"not_acceptable", "channel_unknown", "refused"}  # what devices say of a stream they do not have
 _URL = re.compile(r"gb28181://([^/?#\s]{1,64})/([^/?#\s]{1,64})(?:\?(.{0,256}))?")
 
 
@@ -64,6 +64,7 @@ class Channel:
         self._asked_at = 0.0
         self._reported: tuple[str, str] = ("", "")
         self._over = False
+        self._shown = False  # there has been a picture
         self._replayer: Replayer | None = None
 
     @property
@@ -175,6 +176,7 @@ class Channel:
     # ---- from plays
 
     def shown(self, play: Play) -> None:
+        self._shown = True
         self._live()
         self._report(play)
 
@@ -183,6 +185,11 @@ class Channel:
         if play.layer == "sub" and others and not live and verdict.code in _NO_SUCH_STREAM:
             self._one_stream(others[0])
             self._live()
+            return
+        if play.layer == "sub" and len(self._plays) == 1 and not live and verdict.code in _NO_SUCH_STREAM and not self._shown:
+            self._calls.single.add((self.device, self.channel))
+            self._drop("sub")
+            self._want(self._pull.layers)
             return
         if live and self._replayer is not None and play is self._replayer.play:
             self._interrupted(self._replayer, verdict)

@@ -9,6 +9,7 @@ import pytest
 
 from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
 from bridges.sip.message import Request
+from commhub.media.messages import Pull
 from tests.support import until
 from tests.support.bridge import continuous, marked
 from tests.support.gb_device import CHANNEL, DEVICE, US, Device, Platform, Script, both
@@ -202,3 +203,35 @@ async def test_b_frames_are_converted(tmp_path: Path) -> None:
         assert platform.state().code == ""
         assert len(decode(worker.of("cam"))) >= 20
         assert len(device.sending) == 1
+
+
+async def test_a_device_that_refuses_its_second_stream_gives_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Device._invited
+
+    async def invited(self: Device, request: Request, address: tuple[str, int]) -> None:
+        if b"a=streamnumber:1" in request.body:
+            self.send(request.reply(488, tag="device"), address)
+        else:
+            await real(self, request, address)
+
+    monkeypatch.setattr(Device, "_invited", invited)
+    async with both(tmp_path) as (platform, device):
+        platform.pull("media-0", layers=("sub",))
+        live = await platform.turns("live")
+        assert [(one.layer, one.width) for one in live.streams] == [("", 320)]
+        platform.pull("media-0", layers=("main", "sub"))
+        platform.pull("media-0", layers=("main", "sub"), source="other")
+        await platform.turns("live", source="other")
+        assert len(device.invites) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["gb28181://", "gb28181://a", "rtsp://a/b", "gb28181://a/b?from=1", "gb28181://a/b?from=x&to=2", "gb28181://a/b?from=5&to=5",
+     "gb28181://a/b?from=-5&to=5", "gb28181://a b/c"],
+)  # fmt: skip
+async def test_an_address_that_is_none_of_ours_is_refused(tmp_path: Path, url: str) -> None:
+    async with Platform(tmp_path) as platform:
+        platform.calls.pull(Pull(source="cam", url=url, workers=["media-0"]))
+        assert (platform.state().state, platform.state().code) == ("failed", "bad_address")
+        assert not platform.calls.states()
