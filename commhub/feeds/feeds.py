@@ -136,7 +136,7 @@ class Feeds:
         return feed.condition if feed is not None else Condition()
 
     def counts(self) -> dict[str, int]:
-        """State → cameras in rooms."""
+        """State → cameras in rooms, recordings of them too."""
         states = [feed.condition.state for feed in self._feeds.values()]
         return {state: states.count(state) for state in STATES}
 

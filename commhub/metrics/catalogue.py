@@ -83,7 +83,7 @@ METRICS: tuple[Metric, ...] = (
     _counter("recorder_gaps", "Gaps in recorded tracks.", "process"),
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
     # cameras
-    _gauge("cameras", "Cameras in consultations, by state: idle, connecting, live, failed.", "state"),
+    _gauge("cameras", "Cameras in consultations and on walls, by state: idle, connecting, live, failed.", "state"),
     _gauge("transcodes", "Cameras whose pictures are converted to H.264 now.", "process"),
     _counter("transcode_deaths", "Converters that died and were replaced.", "process"),
     # devices that call in

@@ -25,6 +25,7 @@ import pytest
 from bridges.simulated.device import Device
 from tests.support import until
 from tests.support.caller import Caller
+from tests.support.camera_house import TERMINAL as WALL
 from tests.support.camera_house import House, admitted, cameras, gb28181, wall
 from tests.support.gb28181 import SMALL, device
 from tests.support.installation import Person
@@ -140,70 +141,64 @@ async def test_a_camera_moves_speaks_and_is_pulled_once(tmp_path: Path) -> None:
         assert await watched_by(hub, made, found[1]["id"], 2, 2) == (1, 1)
 
 
-async def test_a_picture_is_taken_and_a_recording_played(tmp_path: Path) -> None:
-    async with House(tmp_path) as hub, recorder(hub) as (made, person, found):
-        async with wall(person, found[0]) as (viewer, (identity,)):
-            await viewer.sees(identity)
-            shot = await person.call("POST", f"/cameras/{found[0]['id']}/snapshots")
-            picture = await bytes_of(person, shot["url"])
-            assert hashlib.sha256(picture).hexdigest() == shot["sha256"]
-            with av.open(io.BytesIO(picture), "r", format="mjpeg") as file:
-                frame = next(file.decode(video=0))
-            assert (frame.width, frame.height) == SMALL.main
-            assert frame.to_ndarray(format="gray").std() > 10  # it shows something
+async def test_pictures_recordings_and_a_wall_that_outlives_the_hub(tmp_path: Path) -> None:
+    async with (
+        House(tmp_path) as hub,
+        recorder(hub) as (made, person, found),
+        wall(person, found[0]) as (viewer, (identity,)),
+    ):
+        await viewer.sees(identity)
+        shot = await person.call("POST", f"/cameras/{found[0]['id']}/snapshots")
+        picture = await bytes_of(person, shot["url"])
+        assert hashlib.sha256(picture).hexdigest() == shot["sha256"]
+        with av.open(io.BytesIO(picture), "r", format="mjpeg") as file:
+            frame = next(file.decode(video=0))
+        assert (frame.width, frame.height) == SMALL.main
+        assert frame.to_ndarray(format="gray").std() > 10  # it shows something
 
-            now = datetime.now(UTC).replace(microsecond=0)
-            day = {"from": (now - timedelta(hours=5)).isoformat(), "to": now.isoformat()}
-            query = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in day.items())
-            there = await person.call("GET", f"/cameras/{found[0]['id']}/recordings?{query}")
-            assert there["complete"]
-            assert {one["kind"] for one in there["items"]} == {"time", "alarm"}
-            begin = next(one for one in there["items"] if one["kind"] == "time")
-            body = {
-                "camera_id": found[0]["id"],
-                "from": begin["start"],
-                "to": begin["end"],
-                "terminal": "01J00000000000000000000007",
-            }
-            playing = await person.call("POST", "/playbacks", body)
-            await viewer.sees(playing["identity"], count=10)
-            await person.call("POST", f"/playbacks/{playing['id']}", {"action": "seek", "value": 60})
-            await viewer.sees(playing["identity"], after=time.monotonic(), count=10)
-            byes = made.counts["BYE"]
-            await person.call("DELETE", f"/playbacks/{playing['id']}")
-            await until(lambda: made.counts["BYE"] > byes, 20, "the end of the playback")
-        # A camera that nobody has open is opened for its picture, and closed again.
+        now = datetime.now(UTC).replace(microsecond=0)
+        day = {"from": (now - timedelta(hours=5)).isoformat(), "to": now.isoformat()}
+        query = "&".join(f"{name}={value.replace('+', '%2B')}" for name, value in day.items())
+        there = await person.call("GET", f"/cameras/{found[0]['id']}/recordings?{query}")
+        assert there["complete"]
+        assert {one["kind"] for one in there["items"]} == {"time", "alarm"}
+        begin = next(one for one in there["items"] if one["kind"] == "time")
+        body = {
+            "camera_id": found[0]["id"],
+            "from": begin["start"],
+            "to": begin["end"],
+            "terminal": WALL,
+        }
+        playing = await person.call("POST", "/playbacks", body)
+        await viewer.sees(playing["identity"], count=10)
+        await person.call("POST", f"/playbacks/{playing['id']}", {"action": "seek", "value": 60})
+        await viewer.sees(playing["identity"], after=time.monotonic(), count=10)
+        byes = made.counts["BYE"]
+        await person.call("DELETE", f"/playbacks/{playing['id']}")
+        await until(lambda: made.counts["BYE"] > byes, 20, "the end of the playback")
+        # A camera that nobody has open is opened for its picture.
         shot = await person.call("POST", f"/cameras/{found[1]['id']}/snapshots")
         assert (await bytes_of(person, shot["url"])).startswith(b"\xff\xd8")
+
+        # The hub dies: what is on the wall goes on, and is what the page says next.
+        invited = made.counts["INVITE"]
+        hub.kill("hub")
+        await hub.ready()
+        await viewer.sees(identity, after=time.monotonic() + 1, count=10)
+        joining = await person.call("POST", "/views", {"terminal": WALL})
+        assert joining["identity"] == viewer.room.local_participant.identity
+        body = {"cameras": [found[0]["id"], found[2]["id"]]}
+        other = (await person.call("PUT", f"/views/{WALL}", body))["items"][1]["identity"]
+        await viewer.sees(other, count=5)
+        await until(lambda: set(viewer.room.remote_participants) == {identity, other}, 10, "the wall as it was said")
+        await viewer.sees(identity, after=time.monotonic(), count=5)
+        assert made.counts["INVITE"] <= invited + 1  # nobody asked again for what was running
 
 
 async def bytes_of(person: Person, url: str) -> bytes:
     async with person.session.get(person.base + url) as response:
         assert response.status == 200
         return await response.read()
-
-
-async def test_a_wall_outlives_the_hub(tmp_path: Path) -> None:
-    async with (
-        House(tmp_path) as hub,
-        recorder(hub) as (made, person, found),
-        wall(person, found[0], found[1]) as (viewer, (first, second)),
-    ):
-        await viewer.sees(first)
-        await viewer.sees(second)
-        invited = made.counts["INVITE"]
-        hub.kill("hub")
-        await hub.ready()
-        await viewer.sees(first, after=time.monotonic() + 1, count=10)
-        joining = await person.call("POST", "/views", {"terminal": "01J00000000000000000000007"})
-        assert joining["identity"] == viewer.room.local_participant.identity
-        body = {"cameras": [found[0]["id"], found[2]["id"]]}
-        tiles = await person.call("PUT", "/views/01J00000000000000000000007", body)
-        third = tiles["items"][1]["identity"]
-        await viewer.sees(third, count=5)
-        await until(lambda: set(viewer.room.remote_participants) == {first, third}, 10, "the wall as it was said")
-        assert await viewer.sees(first, after=time.monotonic(), count=5)
-        assert made.counts["INVITE"] <= invited + 2  # nobody asked again for what was running
 
 
 async def watched_by(hub: House, made: Device, camera: str, walls: int, seats: int) -> tuple[int, int]:
