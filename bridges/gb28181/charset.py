@@ -9,15 +9,9 @@ import re
 
 from bridges.gb28181 import versions
 
-_DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{1,32})", re.IGNORECASE)
-_HAN = 0x2E80  # from here on text that a device in this country would send
+_FOREIGN = re.compile("[\x80-\u2e7f]")  # above these is what a device in this country would send
+_BEYOND = re.compile("[^\x00-\x7f]")
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127))
-
-
-def declared(data: bytes) -> str:
-    """The declaration's charset in lower case, "" without one."""
-    found = _DECLARED.search(data[:400])
-    return found[1].decode("ascii").lower() if found else ""
 
 
 def decode(data: bytes) -> str:
@@ -38,13 +32,12 @@ def _guessed(data: bytes) -> str:
     faults = utf8.count("\ufffd"), gb.count("\ufffd")
     if faults[0] != faults[1]:
         return utf8 if faults[0] < faults[1] and _plausible(faults[0], utf8) else gb
-    foreign = sum(0x7F < ord(one) < _HAN for one in utf8), sum(0x7F < ord(one) < _HAN for one in gb)
-    return utf8 if foreign[0] <= foreign[1] else gb
+    return utf8 if len(_FOREIGN.findall(utf8)) <= len(_FOREIGN.findall(gb)) else gb
 
 
 def _plausible(faults: int, text: str) -> bool:
     """A few broken octets do not make UTF-8 something else; many do."""
-    return faults * 4 <= sum(ord(one) > 0x7F for one in text) or faults == 0
+    return faults * 4 <= len(_BEYOND.findall(text))
 
 
 def name(version: str) -> str:

@@ -15,7 +15,7 @@ from bridges.gb28181 import charset, xml
 from bridges.gb28181.xml import Element, escape
 
 CONTENT_TYPE = "Application/MANSCDP+xml"
-SIZE_LIMIT = 256 << 10
+SIZE_LIMIT = 128 << 10
 SN_LIMIT = 1 << 32
 _ROOTS = ("query", "control", "notify", "response")
 
@@ -55,7 +55,7 @@ def is_manscdp(content_type: str) -> bool:
 def parse(body: bytes) -> Document:
     """ValueError, one sentence, for what is none."""
     if len(body) > SIZE_LIMIT:
-        raise ValueError("A MANSCDP document is longer than 256 KiB.")
+        raise ValueError("A MANSCDP document is longer than 128 KiB.")
     element = xml.parse(charset.decode(body))
     root = element.name.lower()
     if root not in _ROOTS:

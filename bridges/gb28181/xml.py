@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-SIZE_LIMIT = 256 << 10  # characters
+SIZE_LIMIT = 128 << 10  # characters
 DEPTH_LIMIT = 16
-ELEMENTS_LIMIT = 20_000
+ELEMENTS_LIMIT = 10_000
 SECTIONS_LIMIT = 64
 
 # Possessive: a name or its attributes are never given back, so what is open at the end is looked at once.
@@ -66,38 +66,57 @@ class Element:
             waiting.extend(reversed(one.children))
 
 
+class _Open:
+    """An element whose end has not come, and its words so far: pieces, since there may be many."""
+
+    __slots__ = ("element", "pieces", "spoke")
+
+    def __init__(self, element: Element) -> None:
+        self.element = element
+        self.pieces: list[str] = []
+        self.spoke = False  # anything but blanks
+
+    def hear(self, piece: str) -> None:
+        self.pieces.append(piece)
+        self.spoke = self.spoke or not piece.isspace()
+
+    def close(self) -> None:
+        self.element.text = unescape("".join(self.pieces)).strip() if self.spoke else ""
+
+
 def parse(text: str) -> Element:
     """The first element and what is in it. ValueError, one sentence, when there is none, when there is a DTD, or when it is
     too large or too deep."""
     if len(text) > SIZE_LIMIT:
-        raise ValueError("An XML document is longer than 256 Ki characters.")
+        raise ValueError("An XML document is longer than 128 Ki characters.")
     _check_sections(text)
     top = Element("")
-    stack, words, last, count = [top], [""], 0, 0
+    stack, last, count = [_Open(top)], 0, 0
     for found in _TAG.finditer(text):
         start, end = found.span()
         if start > last:
-            words[-1] += text[last:start]
+            stack[-1].hear(text[last:start])
         last = end
         closing, name, rest, section, dtd = found.groups()
         if name is None:
             if dtd:
                 raise ValueError("An XML document has a DTD, which is refused.")
-            words[-1] += (section or "").replace("&", "&amp;")
+            if section:
+                stack[-1].hear(section.replace("&", "&amp;"))
             continue
         if closing:
-            _close(stack, words, name.lower())
+            _close(stack, name.lower())
             if len(stack) == 1 and top.children:
                 break  # whatever follows the document is garbage
             continue
         count += 1
         if count > ELEMENTS_LIMIT:
-            raise ValueError("An XML document has more than 20000 elements.")
-        _open(stack, words, name, rest)
+            raise ValueError("An XML document has more than 10000 elements.")
+        _open(stack, name, rest)
         if len(stack) > DEPTH_LIMIT + 1:
             raise ValueError("An XML document is nested deeper than 16 elements.")
     while len(stack) > 1:
-        _close(stack, words, stack[-1].key)
+        stack.pop().close()
     if not top.children:
         raise ValueError("There is no XML element.")
     return top.children[0]
@@ -115,29 +134,28 @@ def _check_sections(text: str) -> None:
             raise ValueError("An XML document has a comment or CDATA section that does not end.")
 
 
-def _open(stack: list[Element], words: list[str], name: str, rest: str) -> None:
-    if name.lower() == _ENTRY and any(one.key == _ENTRY for one in stack):
-        _close(stack, words, _ENTRY)  # entries of lists do not contain each other: its end is missing
-    elif len(stack) > 2 and words[-1].strip():
-        stack.pop().text = unescape(words.pop()).strip()  # so is this one's: nothing has both words and elements in it
+def _open(stack: list[_Open], name: str, rest: str) -> None:
+    if name.lower() == _ENTRY and any(one.element.key == _ENTRY for one in stack):
+        _close(stack, _ENTRY)  # entries of lists do not contain each other: its end is missing
+    elif stack[-1].spoke and len(stack) > 2:
+        stack.pop().close()  # so is this one's: nothing has both words and elements in it
     made = Element(name, _attributes(rest) if "=" in rest else None)
-    stack[-1].children.append(made)
+    stack[-1].element.children.append(made)
     if rest[-1:] != "/":
-        stack.append(made)
-        words.append("")
+        stack.append(_Open(made))
 
 
 def _attributes(text: str) -> dict[str, str]:
     return {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in _ATTRIBUTE.finditer(text)}
 
 
-def _close(stack: list[Element], words: list[str], lower: str) -> None:
+def _close(stack: list[_Open], key: str) -> None:
     """Closes the innermost of that name and all in it; a name that is not open is passed over."""
     at = len(stack) - 1
-    while at and stack[at].key != lower:
+    while at and stack[at].element.key != key:
         at -= 1
     while at and len(stack) > at:
-        stack.pop().text = unescape(words.pop()).strip()
+        stack.pop().close()
 
 
 def unescape(text: str) -> str:

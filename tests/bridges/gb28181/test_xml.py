@@ -20,8 +20,8 @@ EXTERNAL = '<!DOCTYPE Notify [<!ENTITY x SYSTEM "file:///etc/passwd">]><Notify><
         (EXTERNAL.replace("DOCTYPE", "doctype"), "An XML document has a DTD, which is refused."),
         ('<Notify><!ENTITY x "y"></Notify>', "An XML document has a DTD, which is refused."),
         ("<a>" * 17 + "</a>" * 17, "An XML document is nested deeper than 16 elements."),
-        ("<a><b/></a>"[:3] + "<b/>" * 20_000, "An XML document has more than 20000 elements."),
-        ("<a>" + "x" * (256 << 10), "An XML document is longer than 256 Ki characters."),
+        ("<a><b/></a>"[:3] + "<b/>" * 10_000, "An XML document has more than 10000 elements."),
+        ("<a>" + "x" * (128 << 10), "An XML document is longer than 128 Ki characters."),
         ("", "There is no XML element."),
         ("words", "There is no XML element."),
         ("</a>", "There is no XML element."),
@@ -39,7 +39,7 @@ def test_refused(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"x" * ((256 << 10) + 1), "A MANSCDP document is longer than 256 KiB."),
+        (b"x" * ((128 << 10) + 1), "A MANSCDP document is longer than 128 KiB."),
         (b"<html></html>", "A MANSCDP document is none of Query, Control, Notify and Response."),
         (b"<Notify></Notify>", "A MANSCDP document has no readable CmdType."),
         (b"<Notify><CmdType>a b</CmdType></Notify>", "A MANSCDP document has no readable CmdType."),
@@ -53,8 +53,8 @@ def test_no_manscdp(body: bytes, sentence: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<" * 250_000, "<a" * 120_000, "<a " * 80_000, "</a>" * 60_000, "<a b='" * 40_000, "&#" * 120_000, "<?" * 120_000, "<!" * 120_000,
-     "<a>" + " " * 250_000, "<a " + " " * 250_000],
+    ["<" * 130_000, "<a" * 65_000, "<a " * 43_000, "</a>" * 32_000, "<a b='" * 21_000, "&#" * 65_000, "<?" * 65_000, "<!" * 65_000,
+     "<a>" + " " * 130_000, "<a " + " " * 130_000, "<a>" + "x</b>" * 26_000, "<a><b>" + " <c/>" * 9_900, "a<b>" * 17_000],
 )  # fmt: skip
 def test_the_time_is_linear(text: str) -> None:
     began = time.thread_time()
@@ -62,7 +62,7 @@ def test_the_time_is_linear(text: str) -> None:
         xml.parse(text)
     except ValueError:
         pass
-    assert time.thread_time() - began < 1.0
+    assert time.thread_time() - began < 0.5
 
 
 def test_what_is_written_is_what_is_read() -> None:
