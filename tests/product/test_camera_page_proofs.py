@@ -22,7 +22,7 @@ from tests.support.proofs import Figure
 pytestmark = [pytest.mark.peer, pytest.mark.prove, pytest.mark.timeout(900)]
 
 #: A key frame every two seconds, as city cameras are set; pictures made beforehand, so that the device is not what is measured.
-WORDS = ("--size", "1280x720", "--sub-size", "640x360", "--fps", "25/2", "--group-seconds", "2", "--shared", "--repeat", "4")
+WORDS = ("--size", "640x360", "--sub-size", "320x180", "--fps", "25/2", "--group-seconds", "2", "--shared", "--repeat", "4")
 COLD, WARM, TILES, ALARMS = 20, 8, 25, 5
 #: From the double click on a row to the first decoded frame of its tile, ms.
 CLICK = """(camera) => new Promise((done, fail) => {
