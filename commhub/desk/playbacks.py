@@ -35,6 +35,7 @@ SEARCH_LIMIT = timedelta(days=31)
 SEARCH_SECONDS = 20.0  # that a device may take
 PER_PERSON = 4
 TICK = 2.0  # seconds
+FIRST = 15  # looks after the start at all rooms: those of before are found one after another
 ITEMS = 5_000  # recordings in one answer
 Kind = Literal["time", "alarm", "manual"]
 Action = Literal["play", "pause", "seek", "speed"]
@@ -89,6 +90,7 @@ class Playbacks:
         self._store, self._control, self._devices, self._feeds = store, control, devices, feeds
         self._conference, self._walls, self._rooms = conference, walls, rooms
         self._running: dict[str, _Playback] = {}
+        self._looks = 0
         self._tasks = Tasks("playbacks")
         walls.closed.append(self._room_closed)
 
@@ -185,10 +187,12 @@ class Playbacks:
                 log.exception("playbacks not seen to")
 
     async def look(self) -> None:
-        """Once over all rooms: playbacks whose participant was taken out end, participants nobody knows go."""
+        """Once: playbacks whose participant was taken out end, participants nobody knows go."""
+        self._looks += 1
+        rooms = set(self._conference.named("")) if self._looks <= FIRST else {one.room for one in self._running.values()}
         known = {(one.room, one.identity) for one in self._running.values()}
         there: set[tuple[str, str]] = set()
-        for room in self._conference.named(""):
+        for room in rooms:
             for one in self._conference.present(room):
                 if one.kind == "camera" and one.identity.endswith(PLAYBACK):
                     there.add((room, one.identity))
