@@ -69,12 +69,12 @@ def parse(body: bytes) -> Document:
 
 def number(text: str) -> int | None:
     """A whole number that is not negative; None for an empty one or another thing."""
-    found = re.fullmatch(r"\s*\+?([0-9]{1,18})(?:\.0*)?\s*", text)
+    found = re.fullmatch(r"\s*\+?([0-9]{1,18})(?:\.0*)?\s*", text[:64])
     return int(found[1]) if found else None
 
 
 def decimal(text: str) -> float | None:
-    found = re.fullmatch(r"\s*([+-]?[0-9]{1,12}(?:\.[0-9]{0,18})?)\s*", text)
+    found = re.fullmatch(r"\s*([+-]?[0-9]{1,12}(?:\.[0-9]{0,18})?)\s*", text[:64])
     return float(found[1]) if found else None
 
 

@@ -14,6 +14,7 @@ SIZE_LIMIT = 128 << 10  # characters
 DEPTH_LIMIT = 16
 ELEMENTS_LIMIT = 10_000
 SECTIONS_LIMIT = 64
+ATTRIBUTES_LIMIT = 1024  # characters of a tag that are looked at
 
 # Possessive: a name or its attributes are never given back, so what is open at the end is looked at once.
 _TAG = re.compile(
@@ -21,7 +22,7 @@ _TAG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPENINGS = re.compile(r"<!(?:--|\[CDATA\[)", re.I)
-_ATTRIBUTE = re.compile(r"([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_ATTRIBUTE = re.compile(r"(?<![\w.:-])([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
 _ENTITY = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#([0-9]{1,7})|#x([0-9a-fA-F]{1,6}));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _ENTRY = "item"
@@ -146,7 +147,8 @@ def _open(stack: list[_Open], name: str, rest: str) -> None:
 
 
 def _attributes(text: str) -> dict[str, str]:
-    return {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in _ATTRIBUTE.finditer(text)}
+    found = _ATTRIBUTE.finditer(text[:ATTRIBUTES_LIMIT])
+    return {one[1].lower(): unescape(one[2] if one[2] is not None else one[3]) for one in found}
 
 
 def _close(stack: list[_Open], key: str) -> None:
