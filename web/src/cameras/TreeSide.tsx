@@ -19,7 +19,7 @@ import { useT } from '../i18n'
 import { Button, SearchField } from '../ui/controls'
 import { hits } from './pinyin.model'
 import { thousands } from './tile.model'
-import { type CameraTree, canMark, type Filter, noFilter, parentOf, type Row, step, type TreeView } from './tree.model'
+import { type CameraTree, canMark, type Filter, keyed, noFilter, type Row, type TreeView } from './tree.model'
 import { VirtualRows } from './VirtualRows'
 
 /** What a dragged camera is called on its way to a tile. */
@@ -53,33 +53,19 @@ export function TreeSide({ tree, view, searchBox, shown, onOpen, onFavour, child
     else if (row?.kind === 'camera') onOpen(row.camera, instead)
     else if (row?.kind === 'problem') tree.again(row.of)
   }
-  const go = (to: number) => setMark(rows[to]?.key)
   const keys = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing || event.altKey || event.ctrlKey || event.metaKey) return
-    const row = rows[at]
     const typing = event.target === searchBox.current
-    if (event.key === 'ArrowDown') go(step(rows, at, 1))
-    else if (event.key === 'ArrowUp') go(step(rows, at, -1))
-    else if (event.key === 'Enter' && (view.stale || q !== wanted)) event.preventDefault()
-    else if (event.key === 'Enter') act(row ?? rows.find(one => one.kind === 'camera'), event.shiftKey)
-    else if (!typing && event.key === 'ArrowRight' && row?.kind === 'node' && !row.open) act(row, false)
-    else if (!typing && event.key === 'ArrowLeft')
-      if (row?.kind === 'node' && row.open) act(row, false)
-      else go(parentOf(rows, at))
+    const meant = keyed(rows, at, event.key, typing)
+    // What is shown answers an older question than what is typed: opening the first of it would open something else.
+    const late = view.stale || q !== wanted
+    if (meant?.go !== undefined) setMark(rows[meant.go]?.key)
+    else if (meant?.act && !(late && typing)) act(meant.act, event.shiftKey)
+    else if (meant) return event.preventDefault()
     else if (typing && event.key === 'Escape' && q) setQ('')
     else return
     event.preventDefault()
   }
-  const chip = (name: 'online' | 'ptz' | 'alarm') => (
-    <Button
-      size="small"
-      aria-pressed={chips[name]}
-      onClick={() => setChips({ ...chips, [name]: !chips[name] })}
-      data-testid={`filter-${name}`}
-    >
-      {t(`cameras.${name}`)}
-    </Button>
-  )
   const total = view.total === undefined ? '' : thousands(view.total)
   const count = view.found === undefined ? total : t('cameras.count', { found: thousands(view.found), total })
   return (
@@ -101,22 +87,7 @@ export function TreeSide({ tree, view, searchBox, shown, onOpen, onFavour, child
         }
         data-testid="camera-search"
       />
-      <div className="tree-chips">
-        {chip('online')}
-        {chip('ptz')}
-        {chip('alarm')}
-        <span className="grow" />
-        <Button
-          size="small"
-          square
-          icon={<Star size={15} />}
-          aria-pressed={chips.favourite}
-          aria-label={t('cameras.favourites')}
-          title={t('cameras.favourites')}
-          onClick={() => setChips({ ...chips, favourite: !chips.favourite })}
-          data-testid="filter-favourite"
-        />
-      </div>
+      <Chips chips={chips} onChange={setChips} />
       <VirtualRows
         id="camera-tree"
         className="tree"
@@ -141,6 +112,36 @@ export function TreeSide({ tree, view, searchBox, shown, onOpen, onFavour, child
       />
       {children}
     </aside>
+  )
+}
+
+function Chips({ chips, onChange }: { chips: Filter; onChange(chips: Filter): void }) {
+  const t = useT()
+  return (
+    <div className="tree-chips">
+      {(['online', 'ptz', 'alarm'] as const).map(name => (
+        <Button
+          key={name}
+          size="small"
+          aria-pressed={chips[name]}
+          onClick={() => onChange({ ...chips, [name]: !chips[name] })}
+          data-testid={`filter-${name}`}
+        >
+          {t(`cameras.${name}`)}
+        </Button>
+      ))}
+      <span className="grow" />
+      <Button
+        size="small"
+        square
+        icon={<Star size={15} />}
+        aria-pressed={chips.favourite}
+        aria-label={t('cameras.favourites')}
+        title={t('cameras.favourites')}
+        onClick={() => onChange({ ...chips, favourite: !chips.favourite })}
+        data-testid="filter-favourite"
+      />
+    </div>
   )
 }
 

@@ -304,6 +304,26 @@ export function parentOf(rows: readonly Row[], at: number): number {
   return at
 }
 
+/** What a key means where row `at` has the mark: another row to go to, or a row to open or close. */
+export function keyed(
+  rows: readonly Row[],
+  at: number,
+  key: string,
+  typing: boolean,
+): { go?: number; act?: Row } | undefined {
+  const row = rows[at]
+  if (key === 'ArrowDown') return { go: step(rows, at, 1) }
+  if (key === 'ArrowUp') return { go: step(rows, at, -1) }
+  if (key === 'Enter') {
+    const act = row ?? rows.find(one => one.kind === 'camera')
+    return act && { act }
+  }
+  if (typing || !row) return undefined
+  if (key === 'ArrowRight') return row.kind === 'node' && !row.open ? { act: row } : undefined
+  if (key === 'ArrowLeft') return row.kind === 'node' && row.open ? { act: row } : { go: parentOf(rows, at) }
+  return undefined
+}
+
 /** Which rows are drawn for a scroll position, px. */
 export function windowOf(
   count: number,

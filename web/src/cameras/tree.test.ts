@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Camera, CameraQuery, TreeNode } from '../hub/cameraTypes'
 import { hits, initialsOf, syllables } from './pinyin.model'
 import { camera } from './testing'
-import { CameraTree, noFilter, parentOf, type Row, step, windowOf } from './tree.model'
+import { CameraTree, keyed, noFilter, parentOf, type Row, step, windowOf } from './tree.model'
 
 const marked = (text: string, q: string) => hits(text, q).map(hit => text.slice(hit.from, hit.to))
 
@@ -199,6 +199,22 @@ describe('the tree', () => {
     expect(step(rows, -1, 1)).toBe(1)
     expect(step(rows, 1, 1)).toBe(1)
     expect(parentOf(rows, 1)).toBe(1)
+  })
+
+  it('takes keys as trees do, and lets a search box keep its own', () => {
+    const rows = [
+      { kind: 'node', key: 'w', depth: 0, node: node('w', '市水务局'), open: true },
+      { kind: 'camera', key: 'c', depth: 1, camera: camera('c') },
+      { kind: 'node', key: 'x', depth: 0, node: node('x', '雪亮工程'), open: false },
+    ] satisfies Row[]
+    expect(keyed(rows, 0, 'ArrowLeft', false)).toEqual({ act: rows[0] })
+    expect(keyed(rows, 1, 'ArrowLeft', false)).toEqual({ go: 0 })
+    expect(keyed(rows, 2, 'ArrowRight', false)).toEqual({ act: rows[2] })
+    expect(keyed(rows, 0, 'ArrowRight', false)).toBeUndefined()
+    expect(keyed(rows, 2, 'ArrowRight', true)).toBeUndefined()
+    expect(keyed(rows, -1, 'Enter', true)).toEqual({ act: rows[1] })
+    expect(keyed([], -1, 'Enter', true)).toBeUndefined()
+    expect(keyed(rows, -1, 'ArrowDown', true)).toEqual({ go: 0 })
   })
 
   it('draws the rows in sight and a few more of fifty thousand', () => {
