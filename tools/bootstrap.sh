@@ -89,6 +89,10 @@ run)
     ;;
 test)
     "$0" run
+    if ! command -v cargo >/dev/null 2>&1 && [ ! -x "$HOME/.cargo/bin/cargo" ]; then
+        # A crate is a peer of the tests; Debian 12's own cargo is too old for it.
+        case $(cat /etc/debian_version 2>/dev/null) in 12*) TEST+=(cargo-web) ;; *) TEST+=(cargo) ;; esac
+    fi
     need "${TEST[@]}"
     ;;
 *)
