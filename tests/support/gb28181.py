@@ -77,11 +77,16 @@ async def device(
 
 @asynccontextmanager
 async def device_process(
-    address: tuple[str, int], *words: str, code: str = DEVICE, platform: str = PLATFORM, password: str = PASSWORD
+    address: tuple[str, int],
+    *words: str,
+    kind: str = "gb28181",
+    code: str = DEVICE,
+    platform: str = PLATFORM,
+    password: str = PASSWORD,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The same as a process of its own: ``words`` go to ``commhub simulate gb28181``."""
+    """The same as a process of its own: ``words`` go to ``commhub simulate gb28181`` (or ``platform``)."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "commhub", "simulate", "gb28181", "--platform", f"{address[0]}:{address[1]}",
+        sys.executable, "-m", "commhub", "simulate", kind, "--platform", f"{address[0]}:{address[1]}",
         "--platform-code", platform, "--code", code, *words,
         env=os.environ | {"DEVICE_PASSWORD": password}, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
