@@ -113,6 +113,7 @@ class Devices:
 
     async def close(self) -> None:
         await self._tasks.close()
+        await self.trees.close()
 
     @property
     def waiting(self) -> int:

@@ -20,9 +20,11 @@ from commhub.devices.codes import kind_of
 from commhub.devices.words import words
 from commhub.model import Actor
 from commhub.store import Reading, Store, tables
+from commhub.tasks import Tasks
 
 NAMED_LIMIT = 10_000  # nodes that one word finds; databases take no more than some 30,000 values
-STALE = 1.0  # seconds a tree may be behind while catalogues come in
+STALE = 1.0  # seconds a tree may be behind while catalogues come in,
+SHARE = 10  # or this many times what it takes to read it: a large one is not read all the time
 Counts = dict[str, tuple[int, int]]  # label → (online, all)
 _c, _d, _n, _o = tables.cameras.c, tables.devices.c, tables.camera_nodes.c, tables.organisations.c
 
@@ -204,34 +206,54 @@ def _added(one: Counts, other: Counts) -> Counts:
 
 
 class Trees:
-    """The tree as it is, or was a moment ago. :meth:`forget` after what people did themselves and want to see."""
+    """The tree as it was a moment ago: who asks does not wait for it to be read again. :meth:`forget` after what people did
+    themselves and want to see."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store, self._clock = store, clock
         self._tree: CameraTree | None = None
-        self._read_at = 0.0
+        self._due = 0.0
+        self._forgotten = True
         self._turn = asyncio.Lock()
+        self._tasks = Tasks("camera tree")
+        self._reading = False
+
+    async def close(self) -> None:
+        await self._tasks.close()
 
     def forget(self) -> None:
-        self._read_at = 0.0
+        self._forgotten = True
 
     async def now(self) -> CameraTree:
-        tree = self._tree
-        if tree is not None and self._clock() - self._read_at < STALE:
-            return tree
-        async with self._turn, self._store.reading() as reading:
-            if self._tree is not tree and self._tree is not None:
-                return self._tree
-            counter = tables.counters.c
+        if self._tree is None or self._forgotten:
+            async with self._turn:
+                if self._tree is None or self._forgotten:
+                    self._forgotten = False
+                    await self._read(anyway=True)
+        elif self._clock() >= self._due and not self._reading:
+            self._reading = True
+            self._tasks.spawn(self._again(), "read")
+        assert self._tree is not None
+        return self._tree
+
+    async def _again(self) -> None:
+        try:
+            await self._read(anyway=False)
+        finally:
+            self._reading = False
+
+    async def _read(self, *, anyway: bool) -> None:
+        began = self._clock()
+        counter = tables.counters.c
+        async with self._store.reading() as reading:
             versions = await reading.all(
                 sa.select(counter.name, counter.value).where(counter.name.in_(("directory", "cameras"))).order_by(counter.name)
             )
             version = tuple(int(row.value) for row in versions)
-            if tree is None or tree.version != version or self._read_at == 0.0:
+            if anyway or self._tree is None or self._tree.version != version:
                 self._tree = await read(reading, version)
-            self._read_at = self._clock()
-            assert self._tree is not None
-            return self._tree
+        now = self._clock()
+        self._due = now + max(STALE, (now - began) * SHARE)
 
 
 async def read(reading: Reading, version: tuple[int, ...] = ()) -> CameraTree:
