@@ -13,7 +13,7 @@ import { DiagnosisCard } from './DiagnosisCard'
 import { useCameraEvents, useControl, useRecords, useTree, useWall } from './desk'
 import { Gallery } from './Gallery'
 import { usePlayer } from './playback'
-import { RoundPanel, useRound } from './Rounds'
+import { type RoundControl, RoundPanel, useRound } from './Rounds'
 import { SidePanel } from './SidePanel'
 import { useShots } from './shots'
 import { TreeSide } from './TreeSide'
@@ -126,9 +126,7 @@ function useDesk() {
   const player = usePlayer(connection)
   const shots = useShots()
   const alarms = useOpenAlarms()
-  const round = useRound(
-    useCallback((cameras, size) => change(old => walls.openAll(walls.resize(old, size), cameras)), [change]),
-  )
+  const round = useRoundOnWall(wall, change)
   const ids = walls.shownCameras(wall)
   const records = useRecords(ids, tree)
   useCameraEvents(tree)
@@ -202,6 +200,26 @@ function useOpenFromAddress(change: (next: (wall: walls.Wall) => walls.Wall) => 
     change(old => walls.open(old, id))
     navigate('/cameras', true)
   }, [address, change])
+}
+
+/** A round takes the wall, and gives it back as it was. */
+function useRoundOnWall(wall: walls.Wall, change: (next: (wall: walls.Wall) => walls.Wall) => void): RoundControl {
+  const before = useRef<walls.Wall>(undefined)
+  const round = useRound(
+    useCallback((cameras, size) => change(old => walls.openAll(walls.resize(old, size), cameras)), [change]),
+  )
+  return {
+    ...round,
+    start: chosen => {
+      before.current = wall
+      round.start(chosen)
+    },
+    stop: () => {
+      const old = before.current
+      round.stop()
+      if (old) change(() => old)
+    },
+  }
 }
 
 function useFavour(tree: ReturnType<typeof useTree>[0]) {

@@ -68,6 +68,8 @@ describe('the wall', () => {
   it('closes one, and fills the page with a list', () => {
     expect(close(filled(['a', 'b']), 0).slots.slice(0, 2)).toEqual([null, 'b'])
     expect(openAll(filled(['a', 'b', 'c']), ['x', 'y']).slots.slice(0, 4)).toEqual(['x', 'y', null, null])
+    const second = turn(filled(['a', 'b', 'c', 'd']), 1)
+    expect(openAll(second, ['b', 'z']).slots.slice(0, 6)).toEqual(['a', null, 'c', 'd', 'b', 'z'])
   })
 
   it('is read back as it was saved, and from nonsense as an empty one', () => {

@@ -74,15 +74,16 @@ export function open(wall: Wall, camera: string): Wall {
   return openAt(wall, camera, after.find(place => wall.slots[place] == null) ?? wall.selected)
 }
 
-/** Several at once, from the selected tile on; what does not fit on the page is left out. */
+/** Several at once, on the page that is shown; what does not fit on it is left out, what is elsewhere comes here. */
 export function openAll(wall: Wall, cameras: readonly string[]): Wall {
-  const slots = wall.slots.map(old => old)
   const shown = shownPlaces(wall)
-  cameras.slice(0, shown.length).forEach((camera, i) => {
-    slots[shown[i] ?? 0] = camera
+  const opened = cameras.slice(0, shown.length)
+  const first = shown[0] ?? 0
+  const slots = wall.slots.map((old, place) => {
+    if (shown.includes(place)) return opened[place - first] ?? null
+    return old !== null && opened.includes(old) ? null : old
   })
-  for (const place of shown.slice(cameras.length)) slots[place] = null
-  return { ...wall, slots, selected: shown[0] ?? 0 }
+  return { ...wall, slots, selected: first }
 }
 
 export function close(wall: Wall, place: number): Wall {
