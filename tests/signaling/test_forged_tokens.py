@@ -30,6 +30,7 @@ SOURCES = "The token's grant canPublishSources is not a list of names."
 CREDENTIALS = "The token's roomConfig has credentials in it."
 FLAG = "is neither true nor false."
 UNSEEN = "has characters in it that cannot be seen."
+HOURS = 36_000  # seconds: they are made when tests are collected, and used whenever their turn comes
 GRANT = {"roomJoin": True, "room": "r"}
 
 
@@ -40,7 +41,7 @@ def part(value: Any) -> str:
 
 def claims(**changed: Any) -> dict[str, Any]:
     now = int(time.time())
-    whole = {"iss": "own", "sub": "alice", "nbf": now - 5, "exp": now + 600, "video": GRANT, **changed}
+    whole = {"iss": "own", "sub": "alice", "nbf": now - 5, "exp": now + HOURS, "video": GRANT, **changed}
     return {name: value for name, value in whole.items() if value is not ...}
 
 
@@ -134,7 +135,7 @@ def forged() -> list[Forged]:
         Forged("exp a text", signed(claims(exp="9999999999")), "The token's exp is not a time."),
         Forged("exp infinite", signed(b'{"iss":"own","exp":1e999}'), "The token's exp is not a time."),
         Forged("exp Infinity", signed(b'{"iss":"own","exp":Infinity}'), UNREADABLE),
-        Forged("not yet", signed(claims(nbf=int(time.time()) + 600)), "The token is not valid yet."),
+        Forged("not yet", signed(claims(nbf=int(time.time()) + HOURS)), "The token is not valid yet."),
         Forged("sub missing", signed(claims(sub=...)), "The token has no identity.", 400),
         Forged("sub empty", signed(claims(sub="")), "The token has no identity.", 400),
         Forged("jti in place of sub", signed(claims(sub=..., jti="alice")), "The token has no identity.", 400),
