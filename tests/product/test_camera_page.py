@@ -138,6 +138,8 @@ async def test_a_wall_is_opened_moved_and_kept(tmp_path: Path) -> None:
         await page.locator('[data-testid="spot"]').nth(0).click()
         await expect(page.get_by_test_id("camera-side")).to_contain_text("临江大堤 K08")
         await moved_by_keys(page, made)
+        await page.get_by_test_id("shoot").click()
+        await expect(page.get_by_test_id("gallery-open")).to_be_visible(timeout=20_000)
         await played(page)
         await alarmed(page, made, list(made.entries.values())[-1])
 
