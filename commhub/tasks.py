@@ -14,6 +14,7 @@ log = logs.get(__name__)
 
 LAG_TICK = 0.1  # seconds
 LATE = 0.5  # seconds; beyond, whoever runs the process should know
+AGAIN = 5.0  # seconds until a task that goes on is cancelled once more
 
 
 class Lag:
@@ -77,11 +78,12 @@ class Tasks:
         """Cancels every task and waits until all have ended; the calling task, if it is one, is spared."""
         self._closed = True
         others = self._running - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
         while others:
+            # Again and again: asyncio.wait_for of Python 3.11 forgets a cancellation that meets its result.
+            for task in others:
+                task.cancel()
             # A task that ends by itself or fails while being cancelled is done too; `_done` logs the failure.
-            _, others = await asyncio.wait(others)
+            _, others = await asyncio.wait(others, timeout=AGAIN)
 
     async def __aenter__(self) -> Self:
         return self

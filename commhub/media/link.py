@@ -81,7 +81,8 @@ class Link:
             self._write(number, REQUEST, message)
             if self.closed.is_set():
                 raise Unavailable("The process that does this is being restarted.", "负责该功能的进程正在重启。")
-            return await asyncio.wait_for(future, within)
+            async with asyncio.timeout(within):  # not wait_for: in Python 3.11 it forgets a cancellation that meets the answer
+                return await future
         except TimeoutError:
             raise Unavailable("The process that does this did not answer in time.", "负责该功能的进程未及时应答。") from None
         finally:

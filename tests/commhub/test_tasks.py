@@ -79,3 +79,25 @@ async def test_a_blocked_loop_is_measured() -> None:
         time.sleep(0.4)  # noqa: ASYNC251  somebody does not give way
         await asyncio.sleep(0.15)
         assert 0.2 < lag.take() < 5
+
+
+async def test_a_cancellation_that_is_lost_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `asyncio.wait_for` of Python 3.11 loses it, when its result comes at the same moment."""
+    monkeypatch.setattr("commhub.tasks.AGAIN", 0.02)
+    lost = 0
+
+    async def forgetful() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 2:
+                    raise
+
+    tasks = Tasks("test")
+    tasks.spawn(forgetful(), "forgetful")
+    await asyncio.sleep(0)
+    await asyncio.wait_for(tasks.close(), 5)
+    assert lost == 3
