@@ -196,7 +196,8 @@ class Call:
         key = self._wiring.devices.endpoint.request(dialog.request("INFO", body=body, content_type=MANSRTSP), flow)
         self._wiring.waiting[key] = heard
         try:
-            return await asyncio.wait_for(future, ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await future
         except TimeoutError:
             raise ConnectionError("The device did not answer.") from None
 
