@@ -251,11 +251,16 @@ def code(region: str, kind: str, serial: int) -> str:
     return f"{region.ljust(8, '0')}00{kind}0{serial:06d}"
 
 
+#: What cameras of a recorder look at.
+PLACES = ("下穿东口", "下穿西口", "水尺", "泵房", "配电间", "检修道", "出水口", "值班室")
+
+
 def cameras(region: str, count: int, *, parent: str, first: int = 1, movable: int = 0, alarms: int = 0) -> list[Entry]:
     """So many cameras: the first ``movable`` of them domes, the last ``alarms`` with alarms."""
     return [
         Entry(
-            code(region, "131" if number < movable else "132", first + number), f"CAM {first + number:02d}", parent,
+            code(region, "131" if number < movable else "132", first + number),
+            f"{PLACES[number % len(PLACES)]} {first + number:02d}", parent,
             region=region, ptz=1 if number < movable else 3, alarms=number >= count - alarms,
             longitude=round(116.40 + 0.001 * number, 6), latitude=round(39.90 + 0.001 * (number % 100), 6),
         )
