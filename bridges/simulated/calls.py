@@ -127,6 +127,7 @@ class Calls:
         except ValueError:
             device.agent.respond(asked, 488)
             return
+        device.counts[f"INVITE {channel}"] += 1
         entry = device.entries.get(channel)
         serial = request.headers.get("Subject").partition(",")[0]
         for play in self.plays:  # annex K c: who asks for the same stream again does not need the old one

@@ -63,8 +63,8 @@ class Nature:
 class Device:
     """``start`` signs in (wait for ``registered``), ``close`` signs out. ``entries`` is the catalogue, by code.
 
-    For tests: ``commands`` are the last things it was told, ``counts`` has invites, byes, queries by name and more,
-    ``plays`` the streams that run.
+    For tests: ``commands`` are the last things it was told, ``counts`` has invites (also by channel), byes, queries by name and
+    more, ``plays`` the streams that run.
     """
 
     def __init__(

@@ -23,6 +23,7 @@ SEEN = """async () => {
   const camera = [...room.remoteParticipants.values()][0].getTrackPublication('camera');
   for (const report of (await camera.track.getRTCStatsReport()).values())
     if (report.type === 'inbound-rtp') return {width: report.frameWidth, frames: report.framesDecoded};
+  return {width: 0, frames: 0};
 }"""
 PUBLISH = """([codec, more]) => room.localParticipant.setCameraEnabled(
   true, {resolution: {width: 960, height: 540, frameRate: 20}}, {videoCodec: codec, backupCodec: false, ...more})"""

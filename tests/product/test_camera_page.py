@@ -171,7 +171,7 @@ async def test_a_camera_that_does_not_open_says_why(tmp_path: Path) -> None:
             await cameras(admin, gb28181, 2)
             _, page = await visitor(browser, hub.base)
             await opened(page, hub)
-            await found(page, "cam", 2)
+            await found(page, "占线录像机", 2)
             await page.get_by_test_id("tree-camera").first.dblclick()
             await page.get_by_test_id("spot-diagnose").click(timeout=30_000)
             card = page.get_by_test_id("diagnosis-card")

@@ -13,6 +13,9 @@ from typing import Any, Self
 import numpy
 from livekit import rtc
 
+# Seconds without pictures until streams are opened again: livekit 1.2's may stay silent after two joins in a row.
+SILENT = 3.0
+
 
 class Caller:
     """``async with Caller(url, token)``: in the room, publishing. Times are ``time.monotonic``."""
@@ -118,7 +121,11 @@ class Caller:
     async def sees(self, identity: str, *, after: float = 0.0, count: int = 5, within: float = 20) -> float:
         """When the ``count``-th picture of this participant after ``after`` came. AssertionError when it does not in time."""
         until = time.monotonic() + within
-        while time.monotonic() < until:
+        look = time.monotonic() + SILENT
+        while (now := time.monotonic()) < until:
+            if now > look:
+                look = now + SILENT
+                self._look_again()
             times = [at for at in self.frames[identity] if at > after]
             if len(times) >= count:
                 return times[count - 1]
