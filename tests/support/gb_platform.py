@@ -218,3 +218,14 @@ class Camera:
 
 def _named(words: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): value for name, value in words.items()}
+
+
+def there(*terms: Terms, version: str = "2.0", flow: Flow = FLOW) -> tuple[Table, Camera]:
+    """A device that has signed in and was asked everything."""
+    table = Table(*terms)
+    camera = Camera(table, flow=flow, X_GB_ver=version)
+    camera.welcomed()
+    table.wait(1)
+    table.answer_all()
+    table.forget()
+    return table, camera

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bridges.gb28181 import manscdp, outs, positions
-from bridges.sip.transaction import Flow
 from commhub.media.messages import (
     AlarmRaised,
     AskDevice,
@@ -19,21 +18,10 @@ from commhub.media.messages import (
     DeviceAnswer,
     DeviceState,
     Done,
-    Move,
     Position,
     Terms,
 )
-from tests.support.gb_platform import CHANNEL, DEVICE, DOMAIN, FLOW, NOON, PLATFORM, Camera, Table, item, xml
-
-
-def there(*terms: Terms, version: str = "2.0", flow: Flow = FLOW) -> tuple[Table, Camera]:
-    table = Table(*terms)
-    camera = Camera(table, flow=flow, X_GB_ver=version)
-    camera.welcomed()
-    table.wait(1)
-    table.answer_all()
-    table.forget()
-    return table, camera
+from tests.support.gb_platform import CHANNEL, DEVICE, DOMAIN, FLOW, NOON, PLATFORM, Camera, Table, item, there, xml
 
 
 def inside(table: Table) -> str:
@@ -390,153 +378,6 @@ def test_a_broadcast_is_answered() -> None:
     assert b"DeviceID" not in table.posts()[0].request.body
     camera.say(xml("Response", "Broadcast", "<Result>OK</Result>", sn=int(sn)))
     assert outs.Broadcast(DEVICE, sn, True) in table.done
-
-
-# ---- subscriptions
-
-
-def subscribed(table: Table) -> list[outs.Post]:
-    return [one for one in table.posts("SUBSCRIBE") if b"<CmdType>Catalog<" in one.request.body]
-
-
-def test_what_is_wanted_may_change_while_it_is_there() -> None:
-    table, _ = there()
-    table.admit(Terms(DEVICE, "secret", positions=True, guard=True))
-    assert [one.request.method for one in table.posts()] == ["SUBSCRIBE", "MESSAGE"]
-    assert [one.get("GuardCmd") for one in table.documents("DeviceControl")] == ["SetGuard"]
-    table.answer_all()
-    table.admit(Terms(DEVICE, "secret", positions=True, guard=True))
-    assert len(table.posts()) == 2
-    table.admit(Terms(DEVICE, "secret"))
-    (ended,) = [one for one in table.posts("SUBSCRIBE") if one.request.headers.get("Expires") == "0"]
-    assert b"MobilePosition" in ended.request.body
-
-
-def test_a_subscription_is_renewed_in_its_dialog() -> None:
-    table = Table()
-    camera = Camera(table)
-    camera.register()
-    for _ in range(8):
-        table.wait(2)
-        table.answer_all()
-        for one in table.documents("DeviceInfo"):
-            camera.say(xml("Response", "DeviceInfo", "", sn=one.sn))
-    (first,) = subscribed(table)
-    assert first.request.headers.get("Event").startswith("Catalog;id=")
-    assert first.request.headers.get("Expires") == "600"
-    assert first.request.headers.get("Contact") == f"<sip:{PLATFORM}@192.0.2.1:5060>"
-    for _ in range(9):
-        table.wait(55)
-        camera.beat()
-    _, second = subscribed(table)
-    assert second.request.call_id == first.request.call_id
-    assert second.request.receiver.tag == "device"
-    assert second.request.cseq.number == first.request.cseq.number + 1
-    table.answer(second, 481)
-    table.wait(0.1)
-    third = subscribed(table)[2]
-    assert third.request.call_id != first.request.call_id
-    assert not third.request.receiver.tag
-    table.answer(third)
-    camera.say(b"", "NOTIFY", Call_ID=third.request.call_id, Subscription_State="terminated;reason=timeout")
-
-
-def test_a_device_that_cannot_is_not_asked_every_second() -> None:
-    table = Table()
-    camera = Camera(table)
-    camera.register()
-    for _ in range(50):
-        table.wait(10)
-        camera.beat()
-        for one in table.documents("DeviceInfo"):
-            camera.say(xml("Response", "DeviceInfo", "", sn=one.sn))
-        table.answer_all(200 if not table.posts("SUBSCRIBE") else 489)
-    assert len(subscribed(table)) == 1
-
-
-# ---- moves
-
-
-def words(table: Table) -> list[str]:
-    return [one.get("PTZCmd") for one in table.documents("DeviceControl")]
-
-
-def move(table: Table, **axes: float) -> None:
-    table.take(table.platform.move(Move(DEVICE, CHANNEL, **axes), table.now))
-
-
-STOP = "A50F0100000000B5"
-
-
-def test_a_move_is_on_its_way_at_once_and_is_not_said_too_often() -> None:
-    table, _ = there()
-    move(table, pan=0.25)
-    assert len(words(table)) == 1
-    for _ in range(3):
-        table.wait(0.25)
-        move(table, pan=0.25)
-    assert len(words(table)) == 1
-    table.wait(0.3)
-    move(table, pan=0.25)
-    assert len(words(table)) == 2
-    move(table, pan=0.5)
-    move(table)
-    assert len(words(table)) == 4
-    assert words(table)[-1] == STOP
-
-
-def test_a_stop_is_always_said() -> None:
-    table, _ = there()
-    move(table)
-    move(table)
-    assert words(table) == [STOP, STOP]
-
-
-def test_focus_and_iris_stop_by_their_own_word() -> None:
-    table, _ = there()
-    move(table, focus=1, iris=-1)
-    move(table)
-    assert words(table) == ["A50F0149FFFF00FC", "A50F0140000000F5"]
-
-
-def test_a_move_that_was_overtaken_by_its_stop_is_stopped_again() -> None:
-    table, _ = there()
-    move(table, pan=1)
-    first = table.posts()[-1]
-    table.wait(0.2)
-    move(table)
-    table.answer(table.posts()[-1])
-    table.wait(0.8)
-    table.answer(first)  # it was sent again in the meantime
-    assert words(table)[1:] == [STOP, STOP]
-
-
-def test_by_tcp_nothing_is_overtaken_and_a_quick_answer_is_none() -> None:
-    table, _ = there()
-    move(table, pan=1)
-    move(table)
-    table.wait(0.1)
-    table.answer_all()
-    assert len(words(table)) == 2
-
-
-def test_a_stop_without_an_answer_is_said_again() -> None:
-    table, _ = there()
-    move(table, pan=1)
-    table.answer_all()
-    move(table)
-    table.take(table.platform.failed(table.posts()[-1].number, "timeout", table.now))
-    assert words(table)[1:] == [STOP, STOP]
-
-
-def test_everything_stops_with_the_hub() -> None:
-    table, _ = there()
-    move(table, pan=1)
-    table.take(table.platform.move(Move(DEVICE, "34020000001320000002", focus=1), table.now))
-    table.take(table.platform.move(Move(DEVICE, "34020000001320000003"), table.now))
-    table.forget()
-    table.take(table.platform.stop_all(table.now))
-    assert sorted(words(table)) == [STOP, "A50F0140000000F5"]
 
 
 def test_strangers_cost_a_look_at_a_table() -> None:
