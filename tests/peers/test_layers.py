@@ -109,8 +109,9 @@ async def test_small_and_large_views(hub: Hub, codec: str, more: dict[str, Any],
     ("narrow_hub", "codec", "more"),
     [
         (400_000, "vp8", {}),
-        # Chromium's own test picture is so simple that VP9 needs less for all of it.
-        (200_000, "vp9", {"scalabilityMode": "L3T3_KEY", "simulcast": False}),
+        # Chromium's own test picture is so simple that VP9 needs less than 400 kbit/s for all of it, and of 200 the pauses depend
+        # on the machine: a proof.
+        pytest.param(200_000, "vp9", {"scalabilityMode": "L3T3_KEY", "simulcast": False}, marks=pytest.mark.prove),
     ],
     ids=["vp8-simulcast", "vp9-svc"],
     indirect=["narrow_hub"],
