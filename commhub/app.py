@@ -235,20 +235,11 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         stack.push_async_callback(ingress.close)
         stack.push_async_callback(egress.close)
         stack.push_async_callback(feeds.close)
-        links = [
-            ChildLink(
-                settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive
-            )
-            for name, part in (
-                ("bridge-rtsp", Users(feeds.bridge("rtsp"), entrances)),
-                ("record-0", Users(recordings, ordered)),
-                ("bridge-gb28181", Users(devices, feeds.bridge("gb28181"), desk.voices)),
-            )
-            if name != "bridge-gb28181" or settings.gb28181.enabled
-        ]  # fmt: skip
-        for link in links:
-            if link.name == "bridge-gb28181":
-                feeds.bridge("gb28181").asking = link.ask
+        links = _links(settings, epoch, feeds, {
+            "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
+            "record-0": Users(recordings, ordered),
+            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices),
+        })  # fmt: skip
         for link in links:
             link.start()
             stack.push_async_callback(link.close)
@@ -257,19 +248,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         vacancy.start()
         stack.push_async_callback(vacancy.close)
 
+        diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store,
-            base.auth,
-            events,
-            base.directory,
-            feeds,
-            rooms,
-            recordings,
-            review,
-            Diagnosis(rooms, feeds, workers),
-            desk,
-            devices,
-        )
+            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices
+        )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
         await _serve(settings, stack, parts, conference, (egress, ingress), listeners, health, metrics)
@@ -278,6 +260,19 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         clock.spawn(_tell_ends(webhooks, conference), "ends")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+def _links(settings: Settings, epoch: int, feeds: Feeds, users: dict[str, Users]) -> list[ChildLink]:
+    """To the bridges and the recorder that there are, by their names. Not started."""
+    links = [
+        ChildLink(settings.run_dir, name, epoch, linked=part.linked, unlinked=part.unlinked, receive=part.receive)
+        for name, part in users.items()
+        if name != "bridge-gb28181" or settings.gb28181.enabled
+    ]
+    for link in links:
+        if link.name == "bridge-gb28181":
+            feeds.bridge("gb28181").asking = link.ask
+    return links
 
 
 def _keys(settings: Settings, internal: InternalKey) -> Keys:
