@@ -1,223 +1,24 @@
-"""Organisations, places, people and cameras: search, and import from a folder of TOML files."""
+"""Organisations, places, people and cameras: search, and what an import of a city does."""
 
 from __future__ import annotations
 
-import itertools
 import secrets
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from commhub import audit
 from commhub.auth import Auth, fold
-from commhub.errors import Invalid, NotFound
-from commhub.model import HUB, Label, Role, new_id
+from commhub.directory.cameras import CameraAddress, CameraRecord, camera_query, camera_record
+from commhub.directory.city import CityData, PersonEntry
+from commhub.directory.words import matches, search_text
+from commhub.errors import NotFound
+from commhub.model import HUB, new_id
 from commhub.store import Store, Transaction, tables
 from commhub.vault import Vault
 from commhub.views import City, Org, Organisation, Page, Person
-
-# ---- searching
-
-
-def search_text(*texts: str) -> str:
-    """What a search looks through: the texts, their pinyin and their initials, lower case.
-
-    >>> search_text("曾明")
-    '曾明 cengming cengmeng zengming zengmeng cm zm'
-    """
-    from pypinyin import Style, pinyin  # half a second of dictionaries, which only an import of the city needs
-
-    words: list[str] = []
-    for text in filter(None, texts):
-        words.append(text.casefold())
-        for style in (Style.NORMAL, Style.FIRST_LETTER):
-            readings = pinyin(text, style=style, heteronym=True, errors="default")
-            # A name has several readings only by its rare characters: a few combinations find it, all would be thousands.
-            words += ["".join(one).casefold() for one in itertools.islice(itertools.product(*readings), 12)]
-    return " ".join(sorted(dict.fromkeys(words), key=words.index))
-
-
-def _matches(column: sa.ColumnElement[str], q: str) -> sa.ColumnElement[bool]:
-    """Every word of the query somewhere in the text."""
-    return sa.and_(sa.true(), *(column.contains(word, autoescape=True) for word in q.casefold().split()[:8]))
-
-
-# ---- records
-
-
-@dataclass(frozen=True, slots=True)
-class CameraRecord:
-    id: str
-    name: str
-    place: str | None
-    org: Org
-    label: Label
-    audio: bool
-    protocol: str = "rtsp"  # or gb28181
-    online: bool = True  # its device says so, and is there itself
-    ptz: int = 0  # PTZType of GB/T 28181, 0 not said
-    sub: bool = False  # has a second, smaller stream
-    node_id: str | None = None
-    position: tuple[float, float] | None = None  # longitude, latitude, WGS-84
-    device_id: str = ""
-    device: str = ""  # the code it signs in with
-    channel: str = ""
-
-    @property
-    def movable(self) -> bool:
-        """It turns, as far as it says: a dome, half dome, or remote gun (A.2.1.9)."""
-        return self.ptz in (1, 2, 4, 5)
-
-    def acts(self) -> tuple[str, ...]:
-        """What may be done to it at all, by whoever has the right: names of permissions without ``camera.``."""
-        if self.protocol != "gb28181":
-            return ("open", "snapshot")
-        move = () if self.ptz in (3, 6) else ("move",)  # fixed, panorama; one that says nothing may turn
-        return ("open", *move, "control", "playback", "download", "snapshot", "voice")
-
-
-@dataclass(frozen=True, slots=True)
-class CameraAddress:
-    """How to open it. Never leaves the hub but to the bridge. ``gb28181://<device>/<channel>``: by the device's own call-in."""
-
-    url: str
-    user: str
-    password: str
-    transport: str
-    sub_url: str = ""
-
-
-# ---- what an import brings
-
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Name = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    key: Key
-
-
-class OrganisationEntry(_Entry):
-    name: Name
-    name_en: Name
-    short: Annotated[str, Field(min_length=1, max_length=20)]
-    kind: Literal["city", "department", "district", "street", "headquarters", "external"]
-    parent: Key | None = None
-
-
-class PlaceEntry(_Entry):
-    name: Name
-    org: Key
-    kind: Literal["hall", "room", "site"] = "site"
-
-
-class RoleEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    role: Role
-    org: Key
-
-
-class PersonEntry(_Entry):
-    name: Name
-    org: Key
-    post: Annotated[str, Field(max_length=100)] = ""
-    level: Annotated[int, Field(ge=1, le=9)] = 9
-    account: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,31}$")] | None = None
-    roles: list[RoleEntry] = []
-    sample: bool = False
-
-
-class CameraEntry(_Entry):
-    name: Name
-    org: Key
-    place: Key | None = None
-    label: Label = Label.INTERNAL
-    url: Annotated[str, Field(max_length=500)]
-    user: Annotated[str, Field(max_length=100)] = ""
-    password: Annotated[str, Field(max_length=100, repr=False)] = ""
-    transport: Literal["tcp", "udp"] = "tcp"
-    audio: bool = False
-    sub_url: Annotated[str, Field(max_length=500)] = ""  # its smaller stream
-
-    @field_validator("url", "sub_url")
-    @classmethod
-    def _plain(cls, url: str, info: ValidationInfo) -> str:
-        if not url and info.field_name == "sub_url":
-            return url
-        parts = urlsplit(url)
-        if parts.scheme not in ("rtsp", "rtsps") or not parts.hostname or parts.username or parts.password:
-            raise ValueError("The url must read rtsp://host[:port]/path; user and password have keys of their own.")
-        return url
-
-
-class CityData(BaseModel):
-    """Everything of a folder. Keys name entries for good; what is not listed any more stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    organisation: list[OrganisationEntry] = []
-    place: list[PlaceEntry] = []
-    person: list[PersonEntry] = []
-    camera: list[CameraEntry] = []
-
-
-def read_city(folder: Path) -> CityData:
-    """All ``*.toml`` of the folder but ``commhub.toml``, as one. Invalid with every mistake, one a line."""
-    merged: dict[str, list[Any]] = {}
-    files = sorted(path for path in folder.glob("*.toml") if path.name != "commhub.toml")
-    if not files:
-        raise Invalid(f"There are no TOML files in {folder}.", f"{folder} 中没有 TOML 文件。")
-    for file in files:
-        try:
-            parsed = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise Invalid(f"{file.name} cannot be read: {error}.", f"无法读取 {file.name}：{error}。") from None
-        for name, entries in parsed.items():
-            merged.setdefault(name, []).extend(entries if isinstance(entries, list) else [entries])
-    try:
-        data = CityData.model_validate(merged)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)]
-        raise Invalid("\n".join(lines)) from None
-    if wrong := list(_broken(data)):
-        raise Invalid("\n".join(wrong))
-    return data
-
-
-def _broken(data: CityData) -> Iterable[str]:
-    """Keys that are there twice, and references to nothing."""
-    tables_of: tuple[tuple[str, Sequence[_Entry]], ...] = (
-        ("organisation", data.organisation),
-        ("place", data.place),
-        ("person", data.person),
-        ("camera", data.camera),
-    )
-    for table, entries in tables_of:
-        keys = [entry.key for entry in entries]
-        yield from (f"{table}: the key {key} is there twice." for key in sorted({key for key in keys if keys.count(key) > 1}))
-    accounts = [person.account for person in data.person if person.account]
-    yield from (f"person: the account {one} is there twice." for one in sorted({a for a in accounts if accounts.count(a) > 1}))
-    orgs = {entry.key for entry in data.organisation}
-    places = {entry.key for entry in data.place}
-    seen: set[str] = set()
-    for org in data.organisation:
-        if org.parent is not None and org.parent not in seen:
-            yield f"organisation {org.key}: its parent {org.parent} is not above it in the file."
-        seen.add(org.key)
-    named = [(f"{table} {entry.key}", entry.org) for table, entries in (("place", data.place),) for entry in entries]
-    named += [(f"person {entry.key}", entry.org) for entry in data.person]
-    named += [(f"person {entry.key}", role.org) for entry in data.person for role in entry.roles]
-    named += [(f"camera {entry.key}", entry.org) for entry in data.camera]
-    yield from (f"{where}: there is no organisation {org}." for where, org in named if org not in orgs)
-    for camera in data.camera:
-        if camera.place is not None and camera.place not in places:
-            yield f"camera {camera.key}: there is no place {camera.place}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +38,6 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 def new_password() -> str:
     """Four groups that can be read aloud and typed: 78 bits."""
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
-
-
-# ---- the directory
 
 
 class Directory:
@@ -276,7 +74,7 @@ class Directory:
         query = (
             sa.select(tables.people, o.name.label("org_name"), o.short)
             .join_from(tables.people, tables.organisations)
-            .where(p.active, _matches(p.search, q), p.id > (after or ""))
+            .where(p.active, matches(p.search, q), p.id > (after or ""))
             .order_by(p.id)
             .limit(limit + 1)
         )
@@ -430,42 +228,4 @@ async def _grant(
     held = {(str(one.role), orgs[one.org]) for one in person.roles}
     await transaction.insert(
         tables.grants, *({"person_id": person_id, "role": role, "org_id": org} for role, org in sorted(held))
-    )
-
-
-def camera_query() -> sa.Select[Any]:
-    """Rows for :func:`camera_record`."""
-    o, p, d = tables.organisations.c, tables.places.c, tables.devices.c
-    return (
-        sa.select(
-            tables.cameras,
-            o.name.label("org_name"),
-            o.short,
-            p.name.label("place"),
-            d.code.label("device_code"),
-            d.online.label("device_online"),
-        )
-        .join_from(tables.cameras, tables.organisations)
-        .outerjoin(tables.places, p.id == tables.cameras.c.place_id)
-        .outerjoin(tables.devices, d.id == tables.cameras.c.device_id)
-    )
-
-
-def camera_record(row: sa.Row[Any]) -> CameraRecord:
-    return CameraRecord(
-        row.id,
-        row.name,
-        row.place,
-        Org(id=row.org_id, name=row.org_name, short=row.short),
-        Label(row.label),
-        row.audio,
-        protocol=row.protocol,
-        online=row.online and not row.gone and (row.device_id is None or bool(row.device_online)),
-        ptz=row.ptz,
-        sub=row.sub,
-        node_id=row.node_id,
-        position=None if row.longitude is None or row.latitude is None else (row.longitude, row.latitude),
-        device_id=row.device_id or "",
-        device=row.device_code or "",
-        channel=row.channel,
     )
