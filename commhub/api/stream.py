@@ -21,11 +21,11 @@ from commhub import log as logs
 from commhub.api.gate import COOKIE, Gate, guarded
 from commhub.api.problems import language
 from commhub.auth import Auth
-from commhub.control import Page
 from commhub.errors import Busy
 from commhub.events import Events, Published
 from commhub.model import Actor
 from commhub.tasks import Tasks
+from commhub.terminals import Page
 
 log = logs.get(__name__)
 

@@ -10,7 +10,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,6 +30,7 @@ from commhub.media.messages import Control as Act
 from commhub.model import ULID_PATTERN, Actor, iso
 from commhub.store import Store
 from commhub.tasks import Tasks
+from commhub.terminals import Page
 
 log = logs.get(__name__)
 
@@ -52,16 +52,6 @@ class Devices(Protocol):
     def up(self) -> bool: ...
     def tell(self, message: Message) -> None: ...
     async def ask(self, message: Message, within: float = 10.0) -> Message: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Page:
-    """One open page: who it is now, and how to tell it something; ``tell`` never waits."""
-
-    number: int
-    actor: Callable[[], Actor]
-    tell: Callable[[dict[str, Any]], None]
-    english: bool = False
 
 
 class Refused(HubError):

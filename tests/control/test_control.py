@@ -21,6 +21,7 @@ from commhub.errors import Conflict
 from commhub.media.messages import AskDevice, Control, DeviceAnswer
 from commhub.model import new_id
 from commhub.store import tables
+from commhub.terminals import Page
 from tests.support import until
 from tests.support.hubs import Browser, Hub, Stream, serving
 from tests.support.recorders import RECORDER, ScriptedBridge, edit, recorder
@@ -265,7 +266,7 @@ async def test_what_is_not_written_is_not_kept(house: House, monkeypatch: pytest
     monkeypatch.setattr(audit, "record", full)
     actor = await house.hub.person("dispatcher")
     said: list[dict[str, Any]] = []
-    page_of = module.Page(1, lambda: actor, said.append)
+    page_of = Page(1, lambda: actor, said.append)
     await house.hub.parts.desk.control.receive(page_of, {"camera": house.camera, "pan": 1})
     await moved(house, (1, 0, 0), (0, 0, 0))
     assert house.hub.parts.desk.control.lock(house.camera, actor) is None
