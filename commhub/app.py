@@ -46,6 +46,7 @@ from commhub.rooms import Door, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
 from commhub.tasks import Lag, Tasks
+from commhub.terminals import Terminals
 from commhub.turn import Turn
 from commhub.vault import Vault
 from commhub.webhooks import Receiver, Webhooks
@@ -187,7 +188,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         base = await stack.enter_async_context(records(settings))
         async with base.store.transaction() as transaction:
             epoch = await transaction.next("epoch")
-        events = Events(base.store)
+        events, terminals = Events(base.store), Terminals()
         workers, lag = Workers(settings.run_dir, names, epoch), Lag("hub")
 
         internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
@@ -250,7 +251,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices
+            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

@@ -31,7 +31,7 @@ from commhub.api import (
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
-from commhub.api.stream import Streams
+from commhub.api.stream import Hearing, Streams
 from commhub.auth import Auth
 from commhub.desk import Desk
 from commhub.devices import Devices
@@ -44,6 +44,7 @@ from commhub.guard import Network
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Rooms
 from commhub.store import Store
+from commhub.terminals import Terminals
 
 #: Parts of the hub and whether they work: ``{"media-0": True, …}``.
 Health = Callable[[], dict[str, bool]]
@@ -64,6 +65,7 @@ class Parts:
     diagnosis: Diagnosis
     desk: Desk
     devices: Devices
+    terminals: Terminals
 
 
 class Api:
@@ -83,7 +85,9 @@ class Api:
         self._readers = readers
         self._parts, self._health, self._ca, self._static = parts, health, ca, static
         self.gate = Gate(parts.store, parts.auth, proxies)
-        self.streams = Streams(self.gate, parts.auth, parts.events, {"move": parts.desk.control})
+        heard: dict[str, Hearing] = {"move": parts.desk.control}
+        heard |= dict.fromkeys(("terminal", "presence", "ack"), parts.terminals)
+        self.streams = Streams(self.gate, parts.auth, parts.events, heard)
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [

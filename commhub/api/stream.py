@@ -161,7 +161,7 @@ class Streams:
         except ConnectionError:
             pass  # the page is gone
         finally:
-            for hearing in self._hearing.values():
+            for hearing in set(self._hearing.values()):
                 hearing.gone(stream.page)
             self._sockets.discard(socket)
             self._leave(stream)
@@ -179,7 +179,10 @@ class Streams:
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 break
             if hearing is not None:
-                await hearing.receive(stream.page, said)
+                try:
+                    await hearing.receive(stream.page, said)
+                except ValueError as error:
+                    stream.tell({"type": "refused", "of": said["type"], "code": "invalid", "detail": str(error)})
             if isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 1 << 62:
                 await stream.resume(seq, self._events, send)
             elif seq is not None:

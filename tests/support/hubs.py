@@ -34,6 +34,7 @@ from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Door, InternalKey, Rooms
 from commhub.store import Store
+from commhub.terminals import Terminals
 from commhub.vault import Vault
 
 SAMPLE = Path(__file__).parents[2] / "configs" / "sample-city"
@@ -345,7 +346,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
     door.others[VIEW] = desk.walls.admit
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices)
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, Terminals())
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
