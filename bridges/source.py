@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import structs
+
 from bridges.timeline import Timeline
 from bridges.transcode import RATE, Feed, Transcoder
 from commhub import log as logs
-from commhub.media.messages import Codec, SourceClock, SourceState, SourceStream
+from commhub.media.messages import Codec, SourceClock, SourceState, SourceStream, Standing
 from commhub.media.outlet import Batch, Outlet, Outlets
 
 log = logs.get(__name__)
@@ -50,6 +52,7 @@ class Source:
         self.streams: list[SourceStream] = []
         self.clocks: dict[int, SourceClock] = {}
         self.state = SourceState(source=source, state="connecting")
+        self._standing: Standing | None = None
         self.key_frame_wanted = key_frame
         self._registry, self._changed = outlets, changed
         self._outlets: dict[str, Outlet] = {}
@@ -64,10 +67,17 @@ class Source:
     def turn(self, state: str, said: Said | None = None) -> None:
         code, text, text_zh = (said.code, said.text, said.text_zh) if said is not None else ("", "", "")
         streams = self.streams if state == "live" else []
-        turned = SourceState(source=self.source, state=state, code=code, text=text, text_zh=text_zh, streams=streams)
+        turned = SourceState(source=self.source, state=state, code=code, text=text, text_zh=text_zh, streams=streams,
+                             standing=self._standing)  # fmt: skip
         if turned != self.state:
             self.state = turned
             self._changed(turned)
+
+    def stand(self, standing: Standing) -> None:
+        """Of a recording; goes along with what is told of its state from now on."""
+        self._standing = standing
+        self.state = structs.replace(self.state, standing=standing)
+        self._changed(self.state)
 
     # ---- the workers
 

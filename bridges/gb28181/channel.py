@@ -15,6 +15,7 @@ from bridges.gb28181.ladder import State
 from bridges.gb28181.play import Play
 from bridges.gb28181.replay import Replayer
 from bridges.gb28181.report import Verdict, report
+from bridges.gb28181.standing import LOOK_SECONDS, Teller
 from bridges.gb28181.stream import Picture
 from bridges.source import Sound, Source, opus
 from commhub import log as logs
@@ -66,6 +67,8 @@ class Channel:
         self._over = False
         self._shown = False  # there has been a picture
         self._replayer: Replayer | None = None
+        self._teller = Teller()
+        self._looking: asyncio.TimerHandle | None = None
 
     @property
     def plays(self) -> list[Play]:
@@ -97,6 +100,9 @@ class Channel:
         if self._replayer is not None:
             self._replayer.close()
             self._replayer = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         for timer in self._lingering.values():
             timer.cancel()
         self._lingering.clear()
@@ -146,6 +152,7 @@ class Channel:
                     source=self.source.source)  # fmt: skip
         if play.recording is not None:
             self._replayer = Replayer(play, *play.recording, self._calls.tasks)
+            self._look()
         return play
 
     def _asked_times(self) -> tuple[int, int] | None:
@@ -212,6 +219,7 @@ class Channel:
 
     def finished(self, play: Play) -> None:
         self._over = True
+        self._stand(sure=True)
         self.source.turn("idle", Verdict("ended"))
         self._report(play)
 
@@ -265,6 +273,21 @@ class Channel:
             self._over = False
             self.source.turn("connecting")
         await self._replayer.act(verb, value)
+        self._stand(sure=True)
+
+    def _look(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self._stand()
+
+    def _stand(self, *, sure: bool = False) -> None:
+        """Tell where the recording stands, if listeners would be wrong about it."""
+        if (replayer := self._replayer) is not None:
+            now = time.time_ns()
+            standing = self._teller.look(
+                replayer.position, replayer.speed, replayer.playing, now, slack=replayer.slack, sure=sure
+            )
+            if standing is not None:
+                self.source.stand(standing)
 
 
 def _same(one: Play, other: Play) -> bool:

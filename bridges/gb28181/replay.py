@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from bridges.gb28181.ladder import State
 from bridges.gb28181.play import Play
+from bridges.gb28181.standing import SLACK
 from commhub import log as logs
 from commhub.errors import Conflict, HubError
 from commhub.tasks import Tasks
@@ -41,6 +42,16 @@ class Replayer:
     def position(self) -> float:
         """Seconds from the beginning."""
         return min(self._base + (self.play.picture.position or 0) / RATE, float(self.end - self.begin))
+
+    @property
+    def playing(self) -> bool:
+        """It moves on, in pictures that are shown."""
+        return self.play.state is State.LIVE and not self.play.paused and self.play.picture.running
+
+    @property
+    def slack(self) -> float:
+        """Seconds by which a position may be off between two words about it, at the recording's own speed."""
+        return SLACK if self._stepping is None else STEP_SECONDS
 
     @property
     def nearly_over(self) -> bool:

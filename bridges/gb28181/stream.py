@@ -44,7 +44,7 @@ class Picture:
         self.sps: h264.Sps | None = None
         self.speed = 1.0  # of a recording: its times advance so much faster than ours
         self.pictures = 0
-        self.position: int | None = None  # 90 kHz since the first unit of this session
+        self.position: int | None = None  # of a recording: 90 kHz of it that were shown in this session, or since it was moved
         self.demuxer = Demuxer()
         self._source, self._transcodes = source, transcodes
         self._changed, self._broken, self._unfit = changed, broken, unfit
@@ -58,8 +58,7 @@ class Picture:
         self._known = b""  # the newest SPS
         self._heard = ""  # the codec of sound that is being turned into Opus
         self._paced: tuple[int, int] | None = None
-        self._began: int | None = None
-        self._measured: tuple[int, int] | None = None  # a picture's time, and when it came
+        self._measured: tuple[int, int, int] | None = None  # a picture's time, when it came, and the position then
         self._b_slices = 0
 
     def open(self, sound: str | None = None) -> None:
@@ -68,7 +67,7 @@ class Picture:
         self.demuxer = Demuxer(sound)
         self._sequence.restart()
         self._timeline.restart()
-        self._paced = self._measured = self._began = self.position = None
+        self._paced = self._measured = self.position = None
         self._b_slices = 0
         self._kept, self._kept_octets = [], 0
 
@@ -144,9 +143,6 @@ class Picture:
 
     def _units(self, units: list[Unit], now: int) -> None:
         for unit in units:
-            if self._began is None:
-                self._began = unit.pts
-            self.position = unit.pts - self._began
             if unit.kind == "audio":
                 self._listen(unit, now)
             elif unit.codec in ("h264", "h265"):
@@ -297,15 +293,17 @@ class Picture:
         before, out = self._paced
         if self.speed == 1.0:
             out += pts - before
+            self.position = (self.position or 0) + pts - before
         else:
             if self._measured is None:
-                self._measured = (pts, now)
-            since, began = self._measured
+                self._measured = (pts, now, self.position or 0)
+            since, began, stood = self._measured
             divisor = self.speed
             if now - began > SECOND:
                 rate = max((pts - since) * SECOND / RATE / (now - began), 0.01)
                 divisor = self.speed if abs(math.log(rate / self.speed)) < abs(math.log(rate)) else 1.0
             out += round((pts - before) / divisor)
+            self.position = stood + round((pts - since) * self.speed / divisor)
         self._paced = (pts, out)
         return out
 
@@ -320,7 +318,7 @@ class Picture:
     def seek(self) -> None:
         """The device continues somewhere else: what comes next is shown from its next key frame on, without a pause."""
         self.running = False
-        self._paced = self._measured = self._began = self.position = None
+        self._paced = self._measured = self.position = None
         self._timeline.restart()
 
     # ---- sound

@@ -15,6 +15,7 @@ from commhub.media.messages.cameras import (
     BridgeSnapshot,
     Pull,
     SourceState,
+    Standing,
 )
 from commhub.media.messages.commands import (
     AddPeer,
@@ -234,6 +235,7 @@ __all__ = [
     "SourceStream",
     "Speaker",
     "Speakers",
+    "Standing",
     "Step",
     "StopRecord",
     "Subscribe",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from commhub.media.messages.common import BaseMessage
 from commhub.media.messages.sources import SourceStream
 
@@ -23,8 +25,19 @@ class Pull(BaseMessage, frozen=True):
     layers: tuple[str, ...] = ("main",)
 
 
+class Standing(Struct, frozen=True, omit_defaults=True):
+    """Where a playback is: at ``as_of`` (UTC ns) it shows what lies ``at`` seconds after the beginning of what was asked for, and
+    goes on at ``speed`` if it is ``playing``. Told again as soon as whoever counts on from it would be wrong."""
+
+    at: float
+    as_of: int
+    speed: float = 1.0
+    playing: bool = False
+
+
 class SourceState(BaseMessage, frozen=True):
-    """``state``: idle, connecting, live, failed (retrying). ``code`` is stable; ``text``/``text_zh`` are sentences for people."""
+    """``state``: idle, connecting, live, failed (retrying). ``code`` is stable; ``text``/``text_zh`` are sentences for people.
+    ``standing`` only recordings have."""
 
     source: str
     state: str
@@ -32,6 +45,7 @@ class SourceState(BaseMessage, frozen=True):
     text: str = ""
     text_zh: str = ""
     streams: list[SourceStream] = []
+    standing: Standing | None = None
 
 
 class BridgeSnapshot(BaseMessage, frozen=True):

@@ -10,7 +10,7 @@ import pytest
 from bridges.gb28181.replay import message
 from bridges.timeline import signed32, unwrap
 from commhub.errors import HubError
-from commhub.media.messages import Terms
+from commhub.media.messages import Standing, Terms
 from commhub.media.messages.devices import Replay
 from tests.support import until
 from tests.support.bridge import continuous, marked
@@ -51,6 +51,32 @@ async def test_a_recording_is_asked_for_once_by_its_times(tmp_path: Path) -> Non
         assert [one.layer for one in platform.state().streams] == [""]
         assert len(device.invites) == 1
         assert platform.key_frames == 0
+
+
+async def test_where_it_stands_is_told(tmp_path: Path) -> None:
+    def standing(platform: Platform) -> Standing:
+        found = platform.state().standing
+        assert found is not None
+        return found
+
+    async with playing(tmp_path) as (platform, device, _):
+        await until(lambda: standing(platform).playing)
+        assert standing(platform).at < 5
+        await act(platform, "seek", 300)
+        assert standing(platform).at == 300
+        # The device's pictures are 40 ms apart and come every 20 ms: who counts on from what was told is wrong soon.
+        await until(lambda: standing(platform).playing and standing(platform).at > 302)
+        await act(platform, "pause")
+        paused = standing(platform)
+        assert not paused.playing
+        assert 302 < paused.at < 320
+        await act(platform, "speed", 4)
+        assert (standing(platform).speed, standing(platform).playing) == (4, True)
+        device.hang_up("MESSAGE", MEDIA_STATUS)
+        await platform.turns("idle", "ended")
+        over = standing(platform)
+        assert not over.playing
+        assert over.at >= paused.at
 
 
 async def test_a_device_that_reads_local_times_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
