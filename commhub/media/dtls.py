@@ -297,13 +297,15 @@ class Session:
         reason = "closed"
         try:
             await asyncio.wait_for(self._dtls.start(RTCDtlsParameters(fingerprints)), HANDSHAKE_WITHIN)
+            if self._over:  # in the moment when the handshake was done: wait_for swallows the end then (Python 3.11)
+                return
             if self._dtls._state != State.CONNECTED or self._dtls.keys is None:
                 raise PeerError("The DTLS handshake failed.")
             self._events.secured(*self._dtls.keys)
             if self._data is not None:
                 await self._start_sctp()
-            assert self._dtls._task is not None
-            await self._dtls._task
+            if self._dtls._task is not None:  # unless it was closed since
+                await self._dtls._task
             reason = self._dtls.fault or reason
         except TimeoutError:
             reason = "DTLS handshake timed out"

@@ -324,6 +324,24 @@ async def test_our_goodbye_reaches_the_client() -> None:
     await until(lambda: not bench.plane.transports)
 
 
+async def test_closed_in_the_moment_when_the_handshake_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    transport = bench.add()
+    client = Client(bench, transport)
+    transport.remote(described(client.fingerprints), answered=False)
+    transport.session.data(5000, 65_536, False)
+    ours, loop = cast(Any, transport.session)._dtls, asyncio.get_running_loop()
+    ours.on("statechange", lambda: loop.call_soon(bench.home.close, transport) if ours.state == "connected" else None)
+    bench.check(transport)
+    await client.start("server")
+    await until(lambda: client.dtls.state == "closed")
+    await until(lambda: not bench.plane.transports)
+    assert bench.events.said == []
+    assert bench.plane.of("set_keys") == []
+    assert transport.session._sctp is None
+    assert not caplog.records
+
+
 async def test_silence_is_told_once_and_ends_with_a_check() -> None:
     bench, transport, client = await connected()
     bench.clock.now += 15
