@@ -9,22 +9,15 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from recorder.boxes import MATRIX as _MATRIX
+from recorder.boxes import box as _box
+from recorder.boxes import full as _full
 from recorder.container import Index, Seal, Torn
 from recorder.depacketise import Format
 
 _SIDX_ROOM = 8192  # bytes reserved for the segment index
 _ENTRIES = (_SIDX_ROOM - 64) // 12
 _KEY, _OTHER = 0x02000000, 0x01010000  # sample flags: depends on nothing / on others and is no sync sample
-_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-
-
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", len(body) + 8, kind) + body
-
-
-def _full(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
-    return _box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 @dataclass(slots=True)
