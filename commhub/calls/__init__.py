@@ -1,0 +1,2 @@
+"""Calls between people: a machine without I/O and clock (``machine``, ``board``, ``effects``), its records (``records``), and
+what terminals, rooms and pages are told (``calls``, ``ringing``, ``lodging``)."""
