@@ -126,10 +126,11 @@ def adts_frames(count: int) -> Iterator[bytes]:
 
 def test_aac_is_passed_on(tmp_path: Path) -> None:
     units = pictures("libx264", 50)
-    sound = b"".join(record(AAC, frame, number * 1024 * CLOCK // 16_000) for number, frame in enumerate(adts_frames(30)))
+    frames = list(adts_frames(30))
+    sound = b"".join(record(AAC, frame, number * 1024 * CLOCK // 16_000) for number, frame in enumerate(frames))
     write(tmp_path / "one", record(BEGIN) + shown(H264, units[:1]) + sound + shown(H264, units[1:]) + record(END, flags=WHOLE))
     found = streams(tmp_path / "one.mp4")["audio"]
-    assert (found["codec_name"], found["sample_rate"], int(found["nb_frames"])) == ("aac", "16000", 30)
+    assert (found["codec_name"], found["sample_rate"], int(found["nb_frames"])) == ("aac", "16000", len(frames))
 
 
 def test_a_film_is_gone_on_with(tmp_path: Path) -> None:
@@ -142,7 +143,8 @@ def test_a_film_is_gone_on_with(tmp_path: Path) -> None:
     said = write(tmp_path / "one", record(BEGIN, time=2 * CLOCK) + second + record(END, flags=WHOLE))
     assert said[-1]["pictures"] == 125
     video = streams(tmp_path / "one.mp4")["video"]
-    assert (int(video["nb_read_frames"]), float(video["duration"])) == (125, pytest.approx(5.0, abs=0.001))
+    assert int(video["nb_read_frames"]) == 125
+    assert float(video["duration"]) == pytest.approx(5.0, abs=0.001)
 
 
 def test_a_record_without_its_sample_is_none(tmp_path: Path) -> None:
