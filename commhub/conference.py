@@ -6,7 +6,7 @@ other through one protocol of this page; ``commhub.app`` joins the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,7 @@ class CameraSeat:
     audio: bool = False
     kind: str = "camera"  # or ingress: a stream that an API key brought in
     metadata: str = ""
+    record: str = ""  # whoever made it gets it back from the worker after a restart; no participant sees it
 
 
 class Conference(Protocol):
@@ -62,10 +63,28 @@ class Conference(Protocol):
     def reaches(self, room: str, key: str) -> bool:
         """May this API key touch the room, or make it when there is none?"""
 
+    def camera_seats(self, room: str) -> list[CameraSeat]:
+        """Of all cameras in it."""
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         """A participant of kind BRIDGE whose tracks are announced; idempotent, survives workers."""
 
     async def remove_camera(self, room: str, identity: str) -> None: ...
+
+    #: Who begins and ceases to speak (True, False) in a room that is governed: room, identity. Must not wait.
+    spoke: Callable[[str, str, bool], None]
+
+    def govern(self, room: str, speakers: Iterable[str] | None) -> None:
+        """Only these identities are heard in the room, whatever the others publish and unmute; None: everybody. Before the
+        room's first participant comes, nobody slips through; a restarted hub finds a governed room with nobody to be heard."""
+
+    def forward(self, room: str, identity: str, to: str) -> bool:
+        """Somebody of a room of the hub's is seen and heard in another one too, until they leave or :meth:`unforward`;
+        idempotent. False when they are not there, or somebody of that identity is in the other one."""
+
+    def unforward(self, room: str, to: str) -> None:
+        """Nobody of ``room`` is seen in ``to`` any more."""
+
     def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
         """``by`` tells apart who records it: it is on while anybody does. LiveKit's Room.active_recording, pushed by room_update:
         everybody sees the light."""

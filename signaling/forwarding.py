@@ -55,6 +55,13 @@ class Forwards:
         self._rooms.run(to, outs)
         log.info("participant forwarded", room=origin.name, to=to.name, peer=person.sid)
 
+    def end(self, name: str, to: str) -> None:
+        """Nobody of the room ``name`` is seen in ``to`` any more."""
+        there = self._rooms.rooms.get(to)
+        for one in list(self._from.get(name, {}).values()):
+            if there is not None and one.to == to and one.sid in there.people:
+                self._end(there, one)
+
     def found(self, room: Room) -> None:
         """A room that a worker told of: whose images are in it, and did the worker hear everything?"""
         for person in room.people.values():

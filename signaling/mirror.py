@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.conference import Ticket
-from signaling import messages, placement, publishing, subscribing
+from signaling import floors, messages, placement, publishing, subscribing
 from signaling.outs import Joined
 from signaling.participant import Origin, Participant, State, Track, honest
 from signaling.viewers import Viewers
@@ -69,6 +69,7 @@ def follow(room: Room, image: Participant, person: Participant, muted: dict[str,
             image.tracks[mine.sid] = mine
             image.dirty = True
             room.command(mine.announce(room.name, image.sid))
+            floors.announced(room, image, mine)
         elif muted.get(name, track.info.muted) != track.info.muted:
             publishing.mute(room, image, mine, track.info.muted)
         muted[name] = track.info.muted

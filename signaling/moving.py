@@ -12,7 +12,7 @@ from livekit.protocol import models, rtc
 
 from commhub.conference import Ticket
 from commhub.media import messages as media
-from signaling import data_tracks, subscribing
+from signaling import data_tracks, floors, subscribing
 from signaling.outs import Joined
 from signaling.participant import Participant, honest
 
@@ -62,6 +62,7 @@ def arrive(room: Room, person: Participant, ticket: Ticket, now: float) -> None:
     room.show(person, besides=person)
     subscribing.arrived(room, person)
     for track in person.tracks.values():
+        floors.settle(room, person, track)
         if track.bound:
             subscribing.published(room, person, track)
     for info in person.data_tracks.values():

@@ -52,6 +52,8 @@ class Track:
     ended_at: float | None = None  # its publisher stopped sending it; it goes unless it is bound again at once
     silenced: bool = False  # muted from here, and not unmuted by its publisher since
     held_until: float = 0.0  # its client may not know yet that it is muted
+    shut: bool = False  # gate one is closed at the engine: its publisher has not got the floor
+    awaited: bool = False  # not subscribed to before it opens
 
     @property
     def sid(self) -> str:
@@ -326,6 +328,7 @@ class RoomRecord(msgspec.Struct):
     trailer: bytes
     egress: bytes = b""
     rulings: dict[str, Ruling] = {}
+    governed: bool = False  # nobody is heard but who has the floor
 
 
 class Record(msgspec.Struct, omit_defaults=True):

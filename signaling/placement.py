@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import data_tracks, messages, participant, publishing, returning, subscribing
+from signaling import data_tracks, floors, messages, participant, publishing, returning, subscribing
 from signaling.participant import Participant, State
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_bridge(room: Room, person: Participant) -> None:
     room.command(media.AttachSource(room.name, person.sid, person.source))
     for track in person.tracks.values():
         room.command(track.announce(room.name, person.sid, person.client))
+        floors.announced(room, person, track)
 
 
 def lost(room: Room, now: float) -> None:
@@ -76,6 +77,7 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
 
 def _agree(room: Room, state: media.RoomState) -> None:
     """Rights, gates, subscriptions and data tracks as they should be: any word about them may have been lost."""
+    floors.agree(room, state)
     here = [person for person in room.clients() if not person.replaced]
     there = {peer.peer: peer for peer in state.peers}
     for person in here:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from livekit.protocol import models, rtc
 
 from commhub.media import messages as media
-from signaling import data_tracks, messages, returning, subscribing, tokens
+from signaling import data_tracks, floors, messages, returning, subscribing, tokens
 from signaling.participant import Participant, Track
 from signaling.refusals import Reason, Refused
 
@@ -55,6 +55,7 @@ def add(room: Room, person: Participant, request: rtc.AddTrackRequest) -> None:
     person.tracks[track.sid] = track
     person.dirty = True
     room.command(track.announce(room.name, person.sid, person.client))
+    floors.announced(room, person, track)
     room.send(person, _published(request.cid, track))
 
 

@@ -84,6 +84,7 @@ class Rooms:
         self._sockets: dict[str, Socket] = {}
         self._facts: asyncio.Queue[tuple[str, Joined | Left]] = asyncio.Queue()
         self._revoked = Revoked()
+        self.spoke: Callable[[str, str, bool], None] = lambda room, identity, speaks: None
         self.calls = Calls()
         self.between, self.forwards = Between(self), Forwards(self)
         self._moved: dict[str, str] = {}  # sid → the room it was moved to; its WebSocket still says the first one
@@ -182,6 +183,10 @@ class Rooms:
         known = self.rooms.get(room)
         return self.keys.reaches(key, key if known is None else known.key)
 
+    def camera_seats(self, room: str) -> list[CameraSeat]:
+        known = self.rooms.get(room)
+        return [one.seat for one in known.people.values() if one.seat is not None] if known is not None else []
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         known = self.find(room)
         self.run(known, known.add_camera(seat, self.now()))
@@ -191,6 +196,24 @@ class Rooms:
         if known.of_identity(identity).kind != "bridge":
             raise NotFound("There is no such camera in the room.", "会商中没有这个摄像机。")
         self.run(known, known.remove(identity, self.now()))
+
+    def govern(self, room: str, speakers: Iterable[str] | None) -> None:
+        if (known := self.rooms.get(room)) is not None:
+            self.run(known, known.govern(speakers))
+
+    def forward(self, room: str, identity: str, to: str) -> bool:
+        origin, there = self.rooms.get(room), self.rooms.get(to)
+        sid = origin.by_identity.get(identity) if origin is not None else None
+        if origin is None or there is None or sid is None or origin.people[sid].kind != "client":
+            return False
+        try:
+            self.forwards.begin(origin, origin.people[sid], there)
+        except Conflict:
+            return False
+        return True
+
+    def unforward(self, room: str, to: str) -> None:
+        self.forwards.end(room, to)
 
     def set_recording(self, room: str, active: bool, *, by: str = "") -> None:
         if (known := self.rooms.get(room)) is not None:
@@ -398,6 +421,9 @@ class Rooms:
         # What was said about somebody before the worker heard of their move is about them still.
         if isinstance(name, str) and (room := self.room_of(peer, name)) is not None:
             self.run(room, room.event(message, self.now()))
+            if isinstance(message, media.Speakers) and room.speakers is not None:
+                for speaker in message.speakers:
+                    self.spoke(room.name, speaker.identity, speaker.active)
 
     # ------------------------------------------------------------------------------------------ time and facts
 

@@ -28,6 +28,7 @@ from signaling import (
     data_tracks,
     entrance,
     events,
+    floors,
     messages,
     mirror,
     moderation,
@@ -75,6 +76,7 @@ class Room:
     recorders: set[str] = field(default_factory=set)  # who records it; '' is the consultation's own recording
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
     rulings: dict[str, Ruling] = field(default_factory=dict)  # by identity: rights that were changed while somebody was here
+    speakers: frozenset[str] | None = None  # identities that have the floor; None: there is none, everybody is heard
 
     # ------------------------------------------------------------------------------------------ for the parts
 
@@ -211,7 +213,8 @@ class Room:
 
     def record(self) -> RoomRecord:
         trailer, rulings = self.terms.trailer, self.rulings
-        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, trailer, self.egress, rulings)
+        governed = self.speakers is not None
+        return RoomRecord(self.info.SerializeToString(), self.key, self.kept, trailer, self.egress, rulings, governed)
 
     def _flush(self) -> list[Out]:
         if self.viewers:
@@ -399,6 +402,11 @@ class Room:
         moderation.send_data(self, packet, reliable, list(sids), list(identities))
         return self._flush()
 
+    def govern(self, speakers: Iterable[str] | None) -> list[Out]:
+        """Only these identities are heard; None: everybody."""
+        floors.govern(self, speakers)
+        return self._flush()
+
     def set_metadata(self, metadata: str) -> list[Out]:
         self.info.metadata = metadata
         self.tell_room()
@@ -486,5 +494,6 @@ def room_of(state: media.RoomState, terms: Terms, now: float) -> Room | None:
         terms = replace(terms, trailer=kept.trailer)
         found = Room(info, kept.key, terms, kept.kept, placed=True, empty_since=now, had_people=True)
         found.egress, found.rulings = kept.egress, kept.rulings
+        found.speakers = frozenset() if kept.governed else None
         return found
     return None

@@ -30,7 +30,7 @@ def arrived(room: Room, viewer: Participant) -> None:
         for track in publisher.tracks.values():
             if track.bound:
                 _tell_allowed(room, viewer, publisher, track)
-                if _gate(room, viewer, publisher, track) and viewer.wishes(track.sid):
+                if _gate(room, viewer, publisher, track) and viewer.wishes(track.sid) and not track.awaited:
                     tracks.append(track.sid)
     if tracks:
         viewer.subscribed.update(tracks)
@@ -67,6 +67,7 @@ def settle(room: Room, viewer: Participant, publisher: Participant, track: Track
     if viewer is publisher:
         return
     wanted = _gate(room, viewer, publisher, track) and track.bound and not publisher.hidden and viewer.wishes(track.sid)
+    wanted = wanted and (not track.awaited or track.sid in viewer.subscribed)
     if wanted == (track.sid in viewer.subscribed):
         return
     (viewer.subscribed.add if wanted else viewer.subscribed.discard)(track.sid)

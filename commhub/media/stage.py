@@ -135,6 +135,8 @@ class Stage:
         if track is not None and track.open != message.open:
             track.open = message.open
             self._flow(track)
+            if not track.open and track.kind == "audio":
+                self._home.observer.silence(track)
 
     def _flow(self, track: Track) -> None:
         """Gate one or mute has moved."""
