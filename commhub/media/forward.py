@@ -8,23 +8,19 @@ from typing import Any
 
 from commhub.media import feedback
 from commhub.media.downlink import Outlet, Route, TapOutlet
-from commhub.media.measuring import Measuring
+from commhub.media.feeding import Feeding
 from commhub.media.peer import Peer
 from commhub.media.plane import Address, Path, PlaneEvents, ReceiverSpec, RouteSpec, Tap
-from commhub.media.srtp import Window
-from commhub.media.uplink import ALIVE, SILENT_LEVEL, Kept, Layer, Receiver, Stream
-from commhub.wire import rtcp, rtp
+from commhub.media.uplink import ALIVE, SILENT_LEVEL, Layer, Receiver
+from commhub.wire import rtcp
 
 TICK = 0.05  # s
 SECOND = 20  # ticks
 GAP_CHECK = 0.012  # s until a fresh gap is looked at; packets may overtake each other
 GAP_RETRY = 0.020
-FED_LEAP = 300  # a Source is fed in order: beyond this it began again
-KEPT = ("video/h264", "video/h265")  # codecs of cameras: they send a key frame when they like
-FED = 0  # "transport" of receivers that a Source feeds
 
 
-class Forwarder(Measuring):
+class Forwarder(Feeding):
     """Make it inside the event loop that shall carry it. ``silence``: seconds without anything valid until ``path_silent``."""
 
     def __init__(self, events: PlaneEvents, *, silence: float = 15.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -130,64 +126,6 @@ class Forwarder(Measuring):
         self._receivers[receiver] = added
         peer.receivers.append(added)
         peer.learn(spec)
-
-    def add_fed_receiver(
-        self, receiver: int, kind: str, mime: str, clock_rate: int, layers: int = 1, obeys: bool = False
-    ) -> None:
-        self.remove_receiver(receiver)
-        added = Receiver(receiver, FED, kind, clock_rate, layers, False)
-        added.fed = True
-        added.mime = mime.lower()
-        if added.mime in KEPT and not obeys:
-            for layer in added.layers:
-                layer.kept = Kept()
-        self._receivers[receiver] = added
-
-    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
-        known = self._receivers.get(receiver)
-        if known is None or not known.fed:
-            return
-        size = len(packet)
-        try:
-            start = rtp.header_size(packet, size)
-        except ValueError:
-            self._count["malformed"] += 1
-            return
-        first, mark, sequence, timestamp, ssrc = rtp.HEADER.unpack_from(packet)
-        if first & 0x20:
-            padding = packet[size - 1]
-            if not 0 < padding <= size - start:
-                self._count["malformed"] += 1
-                return
-            size -= padding
-        fed = known.layers[layer]
-        stream = fed.stream
-        index = -1 if stream is None else stream.window.index(sequence)
-        if stream is None or stream.ssrc != ssrc or abs(index - stream.window.highest) > FED_LEAP:
-            fed.stream = Stream(ssrc, fed, False, Window())
-            if stream is not None:
-                fed.restart()
-                self._restarted(fed)
-            stream = fed.stream
-            index = sequence
-        if not stream.window.fresh(index):
-            self._count["replayed"] += 1
-            return
-        stream.window.accept(index)
-        self._count["packets_in"] += 1
-        self._count["octets_in"] += size
-        try:
-            self._media(fed, index, mark, timestamp, bytes(packet[start:size]), SILENT_LEVEL, at)
-        except Exception:  # one packet may never stop the others
-            self._failed("feed")
-
-    def flush(self) -> None:
-        self.done()
-
-    def feed_clock(self, receiver: int, rtp_time: int, ntp: int, layer: int = 0) -> None:
-        known = self._receivers.get(receiver)
-        if known is not None and known.fed:
-            self._report(known.layers[layer], feedback.ntp_time(ntp), rtp_time, self._clock())
 
     def set_open(self, receiver: int, open: bool) -> None:
         known = self._receivers.get(receiver)

@@ -29,6 +29,7 @@ import msgspec
 from commhub import log as logs
 from commhub.errors import HubError, PeerError, Unavailable
 from commhub.media.messages import Message, Welcome
+from commhub.media.plane import Place
 
 log = logs.get(__name__)
 
@@ -240,6 +241,29 @@ def records(batch: bytes) -> Iterator[tuple[int, int, memoryview]]:
             raise ValueError("A record is longer than its batch.")
         yield handle, at, view[offset : offset + size]
         offset += size
+
+
+def runs(batch: bytes) -> Iterator[tuple[int, list[Place]]]:
+    """The same without a copy: ``(handle, where its packets stand)`` for each run of one handle."""
+    unpack, head = RECORD.unpack_from, RECORD.size
+    offset, end = 0, len(batch)
+    newest, places = -1, list[Place]()
+    while offset < end:
+        if offset + head > end:
+            raise ValueError("A record's head is torn.")
+        handle, at, size = unpack(batch, offset)
+        offset += head
+        stop = offset + size
+        if size > PACKET_LIMIT or stop > end:
+            raise ValueError("A record is longer than its batch.")
+        if handle != newest:
+            if places:
+                yield newest, places
+            newest, places = handle, []
+        places.append((at, offset, stop))
+        offset = stop
+    if places:
+        yield newest, places
 
 
 async def listen(

@@ -15,6 +15,7 @@ Everything runs in one event loop (or hands its events to it): no locks, no awai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,10 @@ REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 DEPENDENCY = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+
+
+#: ``(UTC ns at which it came in, where it begins, where it ends)`` of a packet among others
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +208,8 @@ class Plane(Protocol):
         """A Source of a bridge; packets come by :meth:`feed`. Its layers count their RTP time by one clock. Who ``obeys`` sends
         a key frame when one is wanted; of others everything since the last one is kept for who comes."""
 
-    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
-        """One plain RTP packet (any payload type) and its ingress time."""
+    def feed(self, receiver: int, data: bytes, places: Sequence[Place], layer: int = 0) -> None:
+        """Plain RTP packets (any payload type) in ``data``, in order."""
 
     def flush(self) -> None:
         """End of a run of :meth:`feed`: coalesced output leaves."""

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from commhub import log as logs
 from commhub.media.demand import MAIN, SUB, Demands
-from commhub.media.link import Link, records
+from commhub.media.link import Link, runs
 from commhub.media.messages import Codec, KeyFrameWanted, Layer, Message, PushSource, SourceClock, SourceStream, TrackLayers
 from commhub.media.plane import Plane
 from commhub.media.room import HIGH, LOW, Encoding, Peer, Track
@@ -168,12 +168,12 @@ class Sources:
         """Packets of a bridge. ValueError when the batch is torn."""
         plane = self._home.plane
         handles = self._handles
-        for handle, at, packet in records(batch):
+        for handle, places in runs(batch):
             known = handles.get((link, handle))
             if known is None:
-                self.refused += 1
+                self.refused += len(places)
             else:
-                plane.feed(known[0].receiver, packet, at, known[1])
+                plane.feed(known[0].receiver, batch, places, known[1])
         plane.flush()
 
     def clock(self, link: Link, message: SourceClock) -> None:

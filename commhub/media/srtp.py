@@ -55,6 +55,13 @@ class Window:
         behind = self.highest - index
         return behind < 0 or (behind < WINDOW and not self.mask >> behind & 1)
 
+    def follow(self, count: int) -> None:
+        """Note the next ``count`` authentic packets."""
+        self.highest += count
+        if self.mask is not _WINDOW_MASK:
+            seen = self.mask << count | (1 << count) - 1 if count < WINDOW else _WINDOW_MASK
+            self.mask = _WINDOW_MASK if seen & _WINDOW_MASK == _WINDOW_MASK else seen & _WINDOW_MASK
+
     def accept(self, index: int) -> None:
         """Note an authentic packet."""
         ahead = index - self.highest

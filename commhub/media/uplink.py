@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEPT_OCTETS, KEPT_NS = 4 << 20, 10_000_000_000  # since a key frame, of a Source
 CACHE = 1024  # packets kept per layer, a power of two
-_SLOT = CACHE - 1
+SLOT = CACHE - 1
 LEAP = 2000  # a jump of sequence numbers beyond this is a new beginning, not a loss
 NACK_DELAY = 0.010  # s; packets may overtake each other
 NACK_RETRY = 0.080
@@ -142,7 +142,12 @@ class Kept:
         packets = self.packets
         if key and (not packets or packets[0].timestamp != packet.timestamp):
             self.packets, self.octets = [packet], len(packet.payload)
-        elif packets:
+        else:
+            self.follow(packet)
+
+    def follow(self, packet: Packet) -> None:
+        """One that certainly begins no key frame."""
+        if packets := self.packets:
             packets.append(packet)
             self.octets += len(packet.payload)
             if self.octets > KEPT_OCTETS or packet.at - packets[0].at > KEPT_NS:
@@ -287,6 +292,20 @@ class Layer:
 
     # ---------------------------------------------------------------------------------------------- the packet
 
+    @property
+    def steady(self) -> bool:
+        """Whether a packet that is H.264 and the next one needs none of what :meth:`accept` looks for."""
+        if not self.active or self.stream is None or self.missing or self.cuts or self.receiver.mime != "video/h264":
+            return False
+        return self._top == self.stream.window.highest and self._top + self.shift == self.highest
+
+    def follow(self, packets: int, octets: int, at: int) -> None:
+        """So many packets were put into the cache as the next ones."""
+        self._top += packets
+        self.last_ns = at
+        self.counters.packets += packets
+        self.counters.octets += octets
+
     def accept(
         self, index: int, mark: int, timestamp: int, payload: bytes, sent: bytes, level: int, at: int, dd: bytes = b""
     ) -> Packet | None:
@@ -298,7 +317,7 @@ class Layer:
         if not payload and index == self._top:
             self.skip(index)
             return None
-        slot = self.cache[place & _SLOT]
+        slot = self.cache[place & SLOT]
         if slot is not None and slot.place >= place:
             return None
         receiver = self.receiver
@@ -321,7 +340,7 @@ class Layer:
                 self._layered(picture, mime, len(payload))
         earlier = self._earlier(place, timestamp) if receiver.redundant and payload else ()
         packet = Packet(place, mark & 0x80, timestamp, payload, sent, level, picture, at, payload_type, frame, dd, earlier)
-        self.cache[place & _SLOT] = packet
+        self.cache[place & SLOT] = packet
         if place > self.highest:
             self.highest = place
             self.last_ns = at
@@ -334,7 +353,7 @@ class Layer:
         """What the packet at ``place`` repeats. It is kept with it: sent again, the packet must be what it was."""
         blocks = []
         for before in range(place - REDUNDANCY, place):
-            packet = self.cache[before & _SLOT]
+            packet = self.cache[before & SLOT]
             if packet is None or packet.place != before or not 0 < len(packet.payload) <= MAX_LENGTH:
                 continue
             if 0 < (back := timestamp - packet.timestamp & 0xFFFFFFFF) <= MAX_BACK:
@@ -405,7 +424,7 @@ class Layer:
 
     def get(self, place: int) -> Packet | None:
         """A packet for repair, while it is kept."""
-        packet = self.cache[place & _SLOT]
+        packet = self.cache[place & SLOT]
         return packet if packet is not None and packet.place == place else None
 
     # --------------------------------------------------------------------------------------------------- repair

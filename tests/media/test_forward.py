@@ -330,7 +330,7 @@ async def test_commands_about_nobody_are_ignored(stage: Stage) -> None:
     forwarder.set_layer(77, 1)
     forwarder.set_tap_allowed(77, False)
     forwarder.request_key_frame(77)
-    forwarder.feed(77, memoryview(b"x"), 1)
+    forwarder.feed(77, b"x", [(1, 0, 1)])
     forwarder.feed_clock(77, 1, 1)
     assert forwarder.layers(77) == []
     assert forwarder.counters(77) == plane.RouteCounters()

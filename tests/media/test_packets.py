@@ -143,7 +143,7 @@ async def test_a_source_that_begins_again_is_told_in_the_taps_time(stage: Stage)
 
     def feed(ssrc: int, sequence: int, timestamp: int) -> None:
         packet = rtp.build(b"x", ssrc=ssrc, sequence=sequence, timestamp=timestamp, payload_type=96)
-        plane.feed(5, memoryview(packet), THEIRS)
+        plane.feed(5, packet, [(THEIRS, 0, len(packet))])
 
     feed(1, 10, 1000)
     plane.feed_clock(5, 1000, 77)

@@ -29,7 +29,7 @@ class FedTrack:
                 payload_type=96,
                 marker=number == packets - 1,
             )
-            self.plane.feed(self.receiver, memoryview(packet), at or time.time_ns(), self.layer)
+            self.plane.feed(self.receiver, packet, [(at or time.time_ns(), 0, len(packet))], self.layer)
             self.sequence = self.sequence + 1 & 0xFFFF
             self.sent += 1
         self.timestamp = self.timestamp + ticks & 0xFFFFFFFF

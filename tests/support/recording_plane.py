@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from commhub.media.plane import (
@@ -10,6 +10,7 @@ from commhub.media.plane import (
     Contact,
     LayerCounters,
     Path,
+    Place,
     PlaneEvents,
     ReceiverSpec,
     Reception,
@@ -74,9 +75,10 @@ class RecordingPlane:
         assert receiver not in self.receivers
         self.receivers[receiver] = mime
 
-    def feed(self, receiver: int, packet: memoryview, at: int, layer: int = 0) -> None:
-        """What is noted is the layer, too, but for the lowest one, which most have only."""
-        self.said.append(("feed", receiver, bytes(packet), at, *((layer,) if layer else ())))
+    def feed(self, receiver: int, data: bytes, places: Sequence[Place], layer: int = 0) -> None:
+        """Each packet is noted; the layer, too, but for the lowest one, which most have only."""
+        for at, begin, end in places:
+            self.said.append(("feed", receiver, data[begin:end], at, *((layer,) if layer else ())))
 
     def flush(self) -> None:
         self.said.append(("flush",))
