@@ -152,6 +152,8 @@ class Channel:
                     source=self.source.source)  # fmt: skip
         if play.recording is not None:
             self._replayer = Replayer(play, *play.recording, self._calls.tasks)
+            if self._pull.at:
+                self._replayer.rebase(self._pull.at)
             self._look()
         return play
 

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from commhub.api.consultations import Body, Id
 from commhub.api.routes import Call, Routes
-from commhub.desk.playbacks import Playbacks, PlaybackView, RecordedList
+from commhub.desk.playbacks import PlaybackList, Playbacks, PlaybackView, RecordedList
 
 
 class Period(Body):
@@ -28,6 +28,12 @@ class NewPlayback(Period):
         if (self.terminal is None) == (self.consultation_id is None):
             raise ValueError("Say either the terminal or the consultation.")
         return self
+
+
+class At(Body):
+    """Of one terminal's wall only."""
+
+    terminal: Id | None = None
 
 
 class Steering(Body):
@@ -54,6 +60,10 @@ def routes(playbacks: Playbacks) -> Routes:
             terminal=body.terminal or "",
             consultation=body.consultation_id or "",
         )
+
+    @r.get("/playbacks", "camera.playback", "What the caller plays.")
+    async def mine(call: Call, query: At) -> PlaybackList:
+        return await playbacks.mine(call.actor, query.terminal or "")
 
     @r.post("/playbacks/{id}", "camera.playback", "Play, pause, seek, change the speed.", status=204)
     async def steer(call: Call, body: Steering) -> None:

@@ -45,7 +45,7 @@ class Desk:
         devices = feeds.bridge("gb28181")
         self.control = Control(store, events, directory, devices)
         self.cards = Cards(store, directory, feeds)
-        self.playbacks = Playbacks(store, self.control, devices, feeds, conference, self.walls, rooms)
+        self.playbacks = Playbacks(store, auth, directory, self.control, devices, feeds, conference, self.walls, rooms)
         self.voices = Voices(store, events, self.control, devices, conference, self.walls, feeds.worker_of)
         self.snapshots = Snapshots(store, events, directory, feeds, conference, key, folder, taking)
         self.rounds = Rounds(store)

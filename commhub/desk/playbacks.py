@@ -1,27 +1,31 @@
 """Recordings that lie on devices: searched, and played into a wall or a consultation.
 
-A playback is a participant of its own, named after its camera. Nothing is stored: a hub that restarts takes playbacks of
-before out of the rooms it finds; the page starts them again where they were.
+A playback is a participant of its own, named after its camera. Nothing is stored: what it plays, and for whom, is in its seat,
+which the room's worker keeps. A hub that restarts finds it there and goes on with it; the bridge has never stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
+from msgspec import Struct
 from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit
 from commhub import log as logs
+from commhub.auth import Auth
 from commhub.conference import CameraSeat, Conference
 from commhub.control import Control, Devices
 from commhub.desk.walls import PLAYBACK, Walls
-from commhub.directory import CameraRecord
+from commhub.directory import CameraRecord, Directory
 from commhub.errors import Busy, HubError, Invalid, NotFound
-from commhub.feeds import Feeds
+from commhub.feeds import Feeds, position
 from commhub.media.messages import Replay
 from commhub.model import Actor, iso, new_id
 from commhub.rooms import Rooms
@@ -35,7 +39,7 @@ SEARCH_LIMIT = timedelta(days=31)
 SEARCH_SECONDS = 20.0  # that a device may take
 PER_PERSON = 4
 TICK = 2.0  # seconds
-FIRST = 15  # looks after the start at all rooms: those of before are found one after another
+FIRST = 30.0  # seconds after the start in which all rooms are looked at: those of before are found one after another
 ITEMS = 5_000  # recordings in one answer
 Kind = Literal["time", "alarm", "manual"]
 Action = Literal["play", "pause", "seek", "speed"]
@@ -58,10 +62,38 @@ class RecordedList(View):
     complete: bool
 
 
+class Standing(View):
+    """At ``as_of`` it shows what lies ``at`` seconds after its start, and goes on at ``speed`` if it is ``playing``."""
+
+    at: float
+    as_of: Time
+    speed: float
+    playing: bool
+
+
 class PlaybackView(View):
+    """``position`` is null before the first picture."""
+
     id: str
     identity: str
+    camera_id: str
+    start: Time
+    end: Time
     state: CameraState
+    position: Standing | None
+
+
+class PlaybackList(View):
+    items: list[PlaybackView]
+
+
+class _Asked(Struct, frozen=True):
+    """What a seat says of its playback. ``start`` and ``end`` are Unix seconds."""
+
+    camera: str
+    person: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +101,11 @@ class _Playback:
     id: str
     camera: CameraRecord
     room: str
-    person: str
+    asked: _Asked
+
+    @property
+    def person(self) -> str:
+        return self.asked.person
 
     @property
     def identity(self) -> str:
@@ -80,6 +116,8 @@ class Playbacks:
     def __init__(
         self,
         store: Store,
+        auth: Auth,
+        directory: Directory,
         control: Control,
         devices: Devices,
         feeds: Feeds,
@@ -87,10 +125,12 @@ class Playbacks:
         walls: Walls,
         rooms: Rooms,
     ) -> None:
-        self._store, self._control, self._devices, self._feeds = store, control, devices, feeds
+        self._store, self._auth, self._directory = store, auth, directory
+        self._control, self._devices, self._feeds = control, devices, feeds
         self._conference, self._walls, self._rooms = conference, walls, rooms
         self._running: dict[str, _Playback] = {}
-        self._looks = 0
+        self._began = time.monotonic()
+        self._turn = asyncio.Lock()  # one look after another
         self._tasks = Tasks("playbacks")
         walls.closed.append(self._room_closed)
 
@@ -128,19 +168,29 @@ class Playbacks:
                 await self._rooms.bringing(transaction, consultation, actor, camera)
             period = f"{start.astimezone():%Y-%m-%d %H:%M:%S} – {end.astimezone():%Y-%m-%d %H:%M:%S}"
             await audit.record(transaction, actor, "camera.playback", record.id, object=f"{record.name} {period}")
-        made = _Playback(new_id(), record, room, actor.id)
+        asked = _Asked(camera, actor.id, int(start.timestamp()), int(end.timestamp()))
+        made = _Playback(new_id(), record, room, asked)
         self._running[made.id] = made
-        seat = CameraSeat(made.id, made.identity, f"{record.name} 回放", record.org.name, record.audio)
+        said = msgspec.json.encode(asked).decode()
+        seat = CameraSeat(made.id, made.identity, f"{record.name} 回放", record.org.name, record.audio, record=said)
         try:
             await self._conference.add_camera(room, seat)
-            await self._feeds.show(made.id, camera, room, int(start.timestamp()), int(end.timestamp()))
+            await self._feeds.show(made.id, camera, room, asked.start, asked.end)
         except (HubError, ValueError):
             await self._end(made)
             raise
         return self._view(made)
 
+    async def mine(self, actor: Actor, terminal: str = "") -> PlaybackList:
+        """What the actor plays, the newest first; ``terminal``: in the wall of that one."""
+        await self._settle()
+        room = self._walls.of(actor, terminal).room if terminal else ""
+        own = [one for one in self._running.values() if one.person == actor.id and room in ("", one.room)]
+        return PlaybackList(items=[self._view(one) for one in sorted(own, key=lambda one: one.id, reverse=True)])
+
     async def steer(self, actor: Actor, playback: str, action: Action, value: float) -> None:
         """Seconds from the beginning for ``seek``, 0.25 to 8 for ``speed``. What the device refuses is the error's sentence."""
+        await self._settle()
         made = self._of(actor, playback)
         low, high = BOUNDS[action]
         if not low <= value <= high:
@@ -151,6 +201,7 @@ class Playbacks:
 
     async def stop(self, actor: Actor, playback: str) -> None:
         """Idempotent."""
+        await self._settle()
         made = self._running.get(playback)
         if made is not None and made.person == actor.id:
             await self._end(made)
@@ -162,8 +213,18 @@ class Playbacks:
         return made
 
     def _view(self, made: _Playback) -> PlaybackView:
-        state = self._feeds.condition(made.id).state
-        return PlaybackView.model_validate({"id": made.id, "identity": made.identity, "state": state})
+        asked = made.asked
+        return PlaybackView.model_validate(
+            {
+                "id": made.id,
+                "identity": made.identity,
+                "camera_id": made.camera.id,
+                "start": iso(asked.start * 1_000_000_000),
+                "end": iso(asked.end * 1_000_000_000),
+                "state": self._feeds.condition(made.id).state,
+                "position": position(self._feeds.standing(made.id)),
+            }
+        )
 
     # ---- ending
 
@@ -186,22 +247,50 @@ class Playbacks:
             except (HubError, SQLAlchemyError):
                 log.exception("playbacks not seen to")
 
+    async def _settle(self) -> None:
+        """Those of before a restart are found before somebody is told that there are none."""
+        if self._young:
+            await self.look()
+
+    @property
+    def _young(self) -> bool:
+        return time.monotonic() - self._began < FIRST
+
     async def look(self) -> None:
-        """Once: playbacks whose participant was taken out end, participants nobody knows go."""
-        self._looks += 1
-        rooms = set(self._conference.named("")) if self._looks <= FIRST else {one.room for one in self._running.values()}
+        """Once: playbacks whose participant was taken out end; those of before this hub's start are taken up again."""
+        async with self._turn:
+            await self._look()
+
+    async def _look(self) -> None:
+        rooms = set(self._conference.named("")) if self._young else {one.room for one in self._running.values()}
         known = {(one.room, one.identity) for one in self._running.values()}
         there: set[tuple[str, str]] = set()
         for room in rooms:
-            for one in self._conference.present(room):
-                if one.kind == "camera" and one.identity.endswith(PLAYBACK):
-                    there.add((room, one.identity))
-        for room, identity in there - known:
-            with contextlib.suppress(NotFound):
-                await self._conference.remove_camera(room, identity)
+            for seat in self._conference.camera_seats(room):
+                if seat.identity.endswith(PLAYBACK):
+                    there.add((room, seat.identity))
+                    if (room, seat.identity) not in known and not await self._adopt(room, seat):
+                        with contextlib.suppress(NotFound):
+                            await self._conference.remove_camera(room, seat.identity)
         for made in list(self._running.values()):
             if (made.room, made.identity) in known - there:
                 await self._end(made)
+
+    async def _adopt(self, room: str, seat: CameraSeat) -> bool:
+        """Whether it goes on: whoever plays it may still do so."""
+        try:
+            asked = msgspec.json.decode(seat.record, type=_Asked)
+            record = await self._directory.camera(asked.camera)
+        except (msgspec.DecodeError, NotFound):
+            return False
+        actor = await self._auth.actor(asked.person)
+        if actor is None or not actor.may("camera.playback", org=record.org.id, label=record.label):
+            return False
+        made = _Playback(seat.source, record, room, asked)
+        self._running[made.id] = made
+        await self._feeds.show(made.id, asked.camera, room, asked.start, asked.end)
+        log.info("playback found again", playback=made.id, room=room)
+        return True
 
 
 def _check(start: datetime, end: datetime) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from commhub.conference import INGRESS
 from commhub.errors import Unavailable
-from commhub.media.messages import BridgeSnapshot, Message, Pull
+from commhub.media.messages import BridgeSnapshot, Message, Pull, SourceState
 
 KINDS = ("rtsp", "gb28181")
 
@@ -26,12 +26,12 @@ class Hearing(Protocol):
 
 
 class Bridge:
-    """A user of its link (:mod:`commhub.links`). ``strangers`` are Sources it pulls for nobody known."""
+    """A user of its link (:mod:`commhub.links`). ``strangers`` are Sources it pulls for nobody known, each as it is now."""
 
     def __init__(self, kind: str, hearing: Hearing) -> None:
         self.kind, self._hearing = kind, hearing
         self._tell: Callable[[Message], None] | None = None
-        self.strangers: set[str] = set()
+        self.strangers: dict[str, SourceState] = {}
         #: Asks over the link; set by whoever makes it.
         self.asking: Callable[[Message, float], Awaitable[Message]] | None = None
 
@@ -62,7 +62,7 @@ class Bridge:
             for state in snapshot.sources:
                 self._hearing.heard(state)
                 if not self._hearing.known(state.source) and not state.source.startswith(INGRESS):
-                    self.strangers.add(state.source)
+                    self.strangers[state.source] = state
         self._hearing.came(self)
 
     def unlinked(self) -> None:
@@ -71,4 +71,6 @@ class Bridge:
         self._hearing.went(self)
 
     def receive(self, message: Message) -> None:
+        if isinstance(message, SourceState) and message.source in self.strangers:
+            self.strangers[message.source] = message
         self._hearing.heard(message)

@@ -23,8 +23,8 @@ from commhub.feeds.condition import BRIDGE_GONE, STATES, Condition
 from commhub.feeds.plays import Plays
 from commhub.feeds.taken import MAIN, Taken
 from commhub.media import Engine
-from commhub.media.messages import Demand, Message, PlayReport, Pull, SourceState
-from commhub.model import utc_ns
+from commhub.media.messages import Demand, Message, PlayReport, Pull, SourceState, Standing
+from commhub.model import iso, utc_ns
 from commhub.store import Store
 from commhub.tasks import Tasks
 
@@ -44,6 +44,8 @@ class _Feed:
     condition: Condition = field(default_factory=Condition)
     taken: Taken = field(default_factory=Taken)
     told: Pull | None = None
+    standing: Standing | None = None  # of a playback
+    at: float = 0.0  # where a playback begins, for a bridge that has not opened it yet
 
     @property
     def source(self) -> str:
@@ -55,6 +57,7 @@ class _News:
     source: str
     camera: CameraRecord
     condition: Condition
+    standing: Standing | None
     rooms: set[str]
 
 
@@ -110,8 +113,11 @@ class Feeds:
         feed.rooms[room] = layers
         if new:
             feed.taken.expect(self._engine.worker_of(room), layers, self._clock())
-        if not self._bridge(feed).up:
+        bridge = self._bridge(feed)
+        if not bridge.up:
             self._turn(feed, BRIDGE_GONE)
+        elif (state := bridge.strangers.pop(feed.source, None)) is not None:
+            self.heard(state)  # opened by the hub before this one
         self.reconcile()
 
     def detach(self, source: str, room: str) -> None:
@@ -134,6 +140,10 @@ class Feeds:
     def condition(self, source: str) -> Condition:
         feed = self._feeds.get(source)
         return feed.condition if feed is not None else Condition()
+
+    def standing(self, playback: str) -> Standing | None:
+        feed = self._feeds.get(playback)
+        return feed.standing if feed is not None else None
 
     def counts(self) -> dict[str, int]:
         """State → cameras in rooms, recordings of them too."""
@@ -168,6 +178,9 @@ class Feeds:
         for feed in self._feeds.values():
             if self._bridge(feed) is bridge:
                 feed.told = None
+                if feed.standing is not None:
+                    feed.standing = stopped(feed.standing, utc_ns())
+                    feed.at = feed.standing.at
                 if feed.rooms and feed.condition.state != "idle":
                     self._turn(feed, BRIDGE_GONE)
 
@@ -178,7 +191,8 @@ class Feeds:
         if isinstance(message, SourceState) and message.state in STATES:
             feed = self._feeds.get(message.source)
             if feed is not None:
-                self._turn(feed, Condition(message.state, message.code, message.text, message.text_zh))
+                condition = Condition(message.state, message.code, message.text, message.text_zh)
+                self._turn(feed, condition, message.standing)
 
     def _bridge(self, feed: _Feed) -> Bridge:
         return self._bridges[kind_of(feed.address.url)]
@@ -238,6 +252,7 @@ class Feeds:
             sub_url="" if feed.shown else address.sub_url,
             workers=workers,
             layers=self._layers(feed, takes),
+            at=feed.at,
         )
 
     def _layers(self, feed: _Feed, takes: dict[str, set[str]]) -> tuple[str, ...]:
@@ -253,14 +268,18 @@ class Feeds:
 
     # ---- telling people
 
-    def _turn(self, feed: _Feed, condition: Condition) -> None:
+    def _turn(self, feed: _Feed, condition: Condition, standing: Standing | None = None) -> None:
+        """``standing``: None leaves it as it was."""
         same = (condition.state, condition.code) == (feed.condition.state, feed.condition.code)
+        moved = standing is not None and standing != feed.standing
         feed.condition = condition
+        feed.standing = standing or feed.standing
         if condition.state == "live" and not feed.shown:
             self.plays.worked(feed.camera.id, utc_ns())
+        if not same or moved:
+            self._news.put_nowait(_News(feed.source, feed.camera, condition, feed.standing, set(feed.rooms)))
         if not same:
             log.info("camera", camera=feed.camera.id, playback=feed.shown, state=condition.state, code=condition.code)
-            self._news.put_nowait(_News(feed.source, feed.camera, condition, set(feed.rooms)))
             for hear in self.listeners:
                 hear(feed.source, condition)
 
@@ -299,4 +318,19 @@ def _told(news: _News) -> dict[str, object]:
     condition = news.condition
     reason = {"code": condition.code, "text": condition.text_zh, "text_en": condition.text} if condition.code else None
     about: dict[str, object] = {"id": news.source, "name": news.camera.name, "state": condition.state, "reason": reason}
-    return about if news.source == news.camera.id else {**about, "camera_id": news.camera.id}
+    if news.source == news.camera.id:
+        return about
+    return {**about, "camera_id": news.camera.id, "position": position(news.standing)}
+
+
+def stopped(standing: Standing, now: int) -> Standing:
+    """Where it was when nothing came any more."""
+    passed = (now - standing.as_of) / 1e9 * standing.speed if standing.playing else 0.0
+    return Standing(at=standing.at + max(0.0, passed), as_of=now)
+
+
+def position(standing: Standing | None) -> dict[str, object] | None:
+    """As pages are told it."""
+    if standing is None:
+        return None
+    return {"at": standing.at, "as_of": iso(standing.as_of), "speed": standing.speed, "playing": standing.playing}

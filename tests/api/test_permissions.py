@@ -56,6 +56,7 @@ EXPECTED = {
     "GET /cameras/{id}/presets": "dispatcher admin",
     "POST /cameras/{id}/control": "dispatcher admin",
     "GET /cameras/{id}/recordings": "dispatcher admin",
+    "GET /playbacks": "dispatcher admin",
     "POST /playbacks": "dispatcher admin",
     "POST /playbacks/{id}": "dispatcher admin",
     "DELETE /playbacks/{id}": "dispatcher admin",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from commhub.conference import CameraSeat
+from commhub.desk.playbacks import Playbacks
 from commhub.errors import Conflict
-from commhub.media.messages import AskDevice, DeviceAnswer, Pull, Replay, SourceState
+from commhub.media.messages import AskDevice, DeviceAnswer, Pull, Replay, SourceState, Standing
 from commhub.model import new_id
+from commhub.store import tables
 from tests.support.hubs import TERMINAL, Browser, Hub, serving
-from tests.support.recorders import RECORDER, ScriptedBridge, recorder
+from tests.support.recorders import RECORDER, ScriptedBridge, edit, recorder
 
 DAY = {"from": "2026-07-13T00:00:00+08:00", "to": "2026-07-14T00:00:00+08:00"}
 MIDNIGHT = 1783872000  # of that day in Beijing, unix seconds
@@ -160,10 +164,93 @@ async def test_bounds_and_what_ends_with_the_wall(house: House) -> None:
         await play(page, house.camera, terminal=TERMINAL)
 
 
-async def test_a_restarted_hub_takes_out_what_it_does_not_know(house: House) -> None:
+async def test_where_it_stands_is_told_and_answered(house: House) -> None:
+    async with house.hub.browser("dispatcher") as page, page.events() as stream:
+        await walled(page)
+        made = await play(page, house.camera, terminal=TERMINAL)
+        assert made["position"] is None
+        at = (MIDNIGHT + 60) * 10**9
+        for standing in (Standing(0.2, at, playing=True), Standing(3600.0, at + 10**9, speed=4.0)):
+            house.bridge.say(house.hub, SourceState(source=made["id"], state="live", standing=standing))
+        told = [(await stream.event("playback.state"))["data"]["playback"] for _ in range(2)]
+        assert [(one["state"], one["position"]) for one in told] == [
+            ("live", {"at": 0.2, "as_of": "2026-07-12T16:01:00.000Z", "speed": 1.0, "playing": True}),
+            ("live", {"at": 3600.0, "as_of": "2026-07-12T16:01:01.000Z", "speed": 4.0, "playing": False}),
+        ]
+        (mine,) = (await page.ok("GET", f"/playbacks?terminal={TERMINAL}"))["items"]
+        assert mine == {
+            "id": made["id"],
+            "identity": made["identity"],
+            "camera_id": house.camera,
+            "start": "2026-07-12T16:00:00.000Z",
+            "end": "2026-07-13T16:00:00.000Z",
+            "state": "live",
+            "position": told[1]["position"],
+        }
+        async with house.hub.browser("admin") as admin:
+            assert (await admin.ok("GET", "/playbacks"))["items"] == []
+
+
+async def test_a_bridge_that_starts_again_goes_on_where_it_was(house: House) -> None:
+    async with house.hub.browser("dispatcher") as page, page.events() as stream:
+        await walled(page)
+        made = await play(page, house.camera, terminal=TERMINAL)
+        house.bridge.say(house.hub, SourceState(source=made["id"], state="live", standing=Standing(1234.5, 1, speed=2.0)))
+        await stream.event("playback.state")
+        house.hub.parts.feeds.bridge("gb28181").unlinked()
+        away = (await stream.event("playback.state"))["data"]["playback"]
+        assert (away["reason"]["code"], away["position"]["at"], away["position"]["playing"]) == ("bridge_down", 1234.5, False)
+        house.bridge.told.clear()
+        house.bridge.link(house.hub)
+        assert [(one.source, one.at) for one in house.bridge.told if isinstance(one, Pull)] == [(made["id"], 1234.5)]
+
+
+@asynccontextmanager
+async def restarted(house: House) -> AsyncIterator[Playbacks]:
+    """A hub of before, as the one that comes after it sees it: the seat and the bridge's pull, and nothing else."""
+    old = house.hub.parts.desk.playbacks
+    old._running.clear()
+    house.hub.parts.feeds._feeds.clear()
+    yield old
+
+
+async def test_a_restarted_hub_goes_on_with_what_it_finds(house: House) -> None:
+    async with house.hub.browser("dispatcher") as page:
+        room = await walled(page)
+        made = await play(page, house.camera, terminal=TERMINAL)
+        pulled = [one for one in house.bridge.told if isinstance(one, Pull)][-1]
+        async with restarted(house):
+            house.bridge.told.clear()
+            standing = Standing(77.0, MIDNIGHT * 10**9, playing=True)
+            house.bridge.link(house.hub, SourceState(source=made["id"], state="live", standing=standing))
+            # The page acts before anybody has looked.
+            await page.ok("POST", f"/playbacks/{made['id']}", {"action": "seek", "value": 100})
+            assert house.bridge.asked == [Replay(made["id"], "seek", 100.0)]
+            assert [one for one in house.bridge.told if isinstance(one, Pull)] == [pulled]
+            (mine,) = (await page.ok("GET", "/playbacks"))["items"]
+            assert (mine["id"], mine["state"], mine["position"]["at"]) == (made["id"], "live", 77.0)
+            await page.ok("DELETE", f"/playbacks/{made['id']}")
+            assert house.hub.conference.seats[room] == {}
+
+
+@pytest.mark.parametrize("record", ["", "{}", '{"camera":"none","person":"none","start":1,"end":2}'])
+async def test_a_restarted_hub_takes_out_what_it_cannot_go_on_with(house: House, record: str) -> None:
     async with house.hub.browser("dispatcher") as page:
         room = await walled(page)
         identity = f"{new_id()}:playback"
-        await house.hub.conference.add_camera(room, CameraSeat(new_id(), identity, "昨天", "某局"))
+        await house.hub.conference.add_camera(room, CameraSeat(new_id(), identity, "昨天", "某局", record=record))
         await house.hub.parts.desk.playbacks.look()
         assert house.hub.conference.seats[room] == {}
+
+
+async def test_a_restarted_hub_ends_what_nobody_may_see_any_more(house: House) -> None:
+    async with house.hub.browser("dispatcher") as page:
+        room = await walled(page)
+        await play(page, house.camera, terminal=TERMINAL)
+        async with restarted(house) as playbacks:
+            # He is of the dispatch hall; from now on only there.
+            await edit(house.hub, house.camera, org_id=house.hub.ids["water"])
+            async with house.hub.parts.store.transaction() as transaction:
+                await transaction.run(sa.update(tables.grants).values(org_id=house.hub.ids["emergency"]))
+            await playbacks.look()
+            assert house.hub.conference.seats[room] == {}

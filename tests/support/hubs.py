@@ -104,6 +104,9 @@ class FakeConference:
     def reaches(self, room: str, key: str) -> bool:
         return self.owners.get(room, key) == key
 
+    def camera_seats(self, room: str) -> list[CameraSeat]:
+        return list(self.seats.get(room, {}).values())
+
     async def add_camera(self, room: str, seat: CameraSeat) -> None:
         self.seats.setdefault(room, {})[seat.identity] = seat
         self.rooms[room][seat.identity] = Presence(seat.identity, seat.name, "camera", seat.org, utc_ns())

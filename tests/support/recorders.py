@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from commhub.errors import HubError
-from commhub.media.messages import BridgeSnapshot, Done, Message, Move
+from commhub.media.messages import BridgeSnapshot, Done, Message, Move, SourceState
 from commhub.model import new_id, utc_ns
 from commhub.store import tables
 from tests.support.hubs import Hub
@@ -24,10 +24,11 @@ class ScriptedBridge:
         self.asked: list[Message] = []
         self.answers: dict[type, Callable[[Any], Message] | HubError] = {}
 
-    def link(self, hub: Hub) -> None:
+    def link(self, hub: Hub, *states: SourceState) -> None:
+        """``states`` are what it pulls already."""
         bridge = hub.parts.feeds.bridge("gb28181")
         bridge.asking = self._ask
-        bridge.linked(BridgeSnapshot([]), self.told.append)
+        bridge.linked(BridgeSnapshot(list(states)), self.told.append)
 
     async def _ask(self, message: Message, within: float) -> Message:
         self.asked.append(message)

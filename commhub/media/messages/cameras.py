@@ -13,7 +13,8 @@ class Pull(BaseMessage, frozen=True):
 
     ``url`` has no credentials in it. ``rtsp://…``: the bridge checks it against ``bridges.allow``, resolves its name once and
     connects to that address; ``sub_url`` is the camera's smaller stream. ``gb28181://<device>/<channel>`` is live,
-    ``?from=&to=`` (Unix seconds) a recording on the device. ``layers`` are the streams that somebody takes: main, sub."""
+    ``?from=&to=`` (Unix seconds) a recording on the device, which begins ``at`` seconds later where it was not open yet.
+    ``layers`` are the streams that somebody takes: main, sub."""
 
     source: str
     url: str
@@ -23,6 +24,7 @@ class Pull(BaseMessage, frozen=True):
     workers: list[str] = []
     sub_url: str = ""
     layers: tuple[str, ...] = ("main",)
+    at: float = 0.0
 
 
 class Standing(Struct, frozen=True, omit_defaults=True):
