@@ -90,8 +90,10 @@ async def records(settings: Settings) -> AsyncIterator[Records]:
     store = Store(settings.database_url)
     await store.open()
     auth, vault = Auth(store), Vault(settings.data_dir / "keys")
+    directory = Directory(store, auth, vault)
+    await directory.open()
     try:
-        yield Records(store, auth, vault, Directory(store, auth, vault))
+        yield Records(store, auth, vault, directory)
     finally:
         auth.close()
         await store.close()

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from commhub import audit
 from commhub.auth import Auth, fold
+from commhub.directory import indexing
 from commhub.directory.cameras import CameraAddress, CameraRecord, camera_query, camera_record
 from commhub.directory.city import CityData, PersonEntry
-from commhub.directory.words import matches, search_text
+from commhub.directory.index import named
+from commhub.directory.words import search_text
 from commhub.errors import NotFound
 from commhub.model import HUB, new_id
 from commhub.store import Store, Transaction, tables
@@ -43,6 +45,10 @@ def new_password() -> str:
 class Directory:
     def __init__(self, store: Store, auth: Auth, vault: Vault) -> None:
         self._store, self._auth, self._vault = store, auth, vault
+
+    async def open(self) -> None:
+        """The index of a database that was written before there was one, or by a hub that made other words."""
+        await indexing.ensure(self._store, self._vault)
 
     async def city(self) -> City:
         o = tables.organisations.c
@@ -74,7 +80,7 @@ class Directory:
         query = (
             sa.select(tables.people, o.name.label("org_name"), o.short)
             .join_from(tables.people, tables.organisations)
-            .where(p.active, matches(p.search, q), p.id > (after or ""))
+            .where(p.active, named(q, p.id, p.org_id), p.id > (after or ""))
             .order_by(p.id)
             .limit(limit + 1)
         )
@@ -139,7 +145,6 @@ class Directory:
             people = await _upsert(
                 transaction, tables.people, data.person, lambda entry, position, ids: {
                     "org_id": orgs[entry.org], "name": entry.name, "post": entry.post, "level": entry.level, "active": True,
-                    "search": search_text(entry.name, entry.post, names[entry.org]),
                 },
             )  # fmt: skip
             at = {place.key: place.name for place in data.place}
@@ -159,6 +164,7 @@ class Directory:
                     await transaction.run(sa.update(tables.cameras).where(this).values(password=sealed))
             for person in data.person:
                 await _grant(transaction, person, people[person.key], orgs, fresh)
+            await indexing.rebuild(transaction, self._vault)
             await transaction.next("directory")
             await audit.record(transaction, HUB, "directory.edit", "", object=f"{len(orgs)}/{len(people)}/{len(cameras)}")
         return [

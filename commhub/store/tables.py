@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from commhub.store import address_book
+from commhub.store.columns import identity, to
+from commhub.store.columns import metadata as metadata
 
-
-def _id() -> Column[str]:
-    return Column("id", String(26), primary_key=True)
-
-
-def _to(name: str, target: str, *, null: bool = False, key: bool = False) -> Column[str]:
-    return Column(name, String(26), ForeignKey(f"{target}.id"), nullable=null, primary_key=key)
-
+# The directory's.
+organisations = address_book.organisations
+places = address_book.places
+people = address_book.people
+seats = address_book.seats
+seat_sessions = address_book.seat_sessions
+endpoints = address_book.endpoints
+directory_entries = address_book.directory_entries
+directory_tokens = address_book.directory_tokens
+contacts = address_book.contacts
 
 #: Numbers that only grow. Their row is locked by whoever takes one, so that order of numbers is order of commits.
 counters = Table(
@@ -31,46 +28,10 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-organisations = Table(
-    "organisations",
-    metadata,
-    _id(),
-    Column("key", String(64), nullable=False, unique=True),
-    _to("parent_id", "organisations", null=True),
-    Column("name", String(200), nullable=False),
-    Column("name_en", String(200), nullable=False),
-    Column("short", String(60), nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("position", Integer, nullable=False),
-)
-
-places = Table(
-    "places",
-    metadata,
-    _id(),
-    Column("key", String(64), nullable=False, unique=True),
-    _to("org_id", "organisations"),
-    Column("name", String(200), nullable=False),
-    Column("kind", String(16), nullable=False),
-)
-
-people = Table(
-    "people",
-    metadata,
-    _id(),
-    Column("key", String(64), nullable=False, unique=True),
-    _to("org_id", "organisations"),
-    Column("name", String(100), nullable=False),
-    Column("post", String(100), nullable=False),
-    Column("level", Integer, nullable=False),
-    Column("search", Text, nullable=False),
-    Column("active", Boolean, nullable=False),
-)
-
 accounts = Table(
     "accounts",
     metadata,
-    _to("person_id", "people", key=True),
+    to("person_id", "people", key=True),
     Column("account", String(64), nullable=False, unique=True),
     Column("password_hash", String(200), nullable=False),
     Column("failures", Integer, nullable=False),
@@ -81,16 +42,16 @@ accounts = Table(
 grants = Table(
     "grants",
     metadata,
-    _to("person_id", "people", key=True),
+    to("person_id", "people", key=True),
     Column("role", String(16), primary_key=True),
-    _to("org_id", "organisations", key=True),
+    to("org_id", "organisations", key=True),
 )
 
 sign_ins = Table(
     "sign_ins",
     metadata,
     Column("token_hash", String(64), primary_key=True),
-    _to("person_id", "people"),
+    to("person_id", "people"),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
 )
@@ -98,10 +59,10 @@ sign_ins = Table(
 cameras = Table(
     "cameras",
     metadata,
-    _id(),
+    identity(),
     Column("key", String(64), nullable=False, unique=True),
-    _to("org_id", "organisations"),
-    _to("place_id", "places", null=True),
+    to("org_id", "organisations"),
+    to("place_id", "places", null=True),
     Column("name", String(200), nullable=False),
     Column("label", String(16), nullable=False),
     Column("url", String(500), nullable=False),
@@ -134,10 +95,10 @@ cameras = Table(
 devices = Table(
     "devices",
     metadata,
-    _id(),
+    identity(),
     Column("code", String(20), nullable=False, unique=True),
     Column("name", String(200), nullable=False),
-    _to("org_id", "organisations", null=True),
+    to("org_id", "organisations", null=True),
     Column("label", String(16), nullable=False),
     Column("state", String(10), nullable=False),
     Column("password", LargeBinary, nullable=False),
@@ -170,7 +131,7 @@ devices = Table(
 camera_nodes = Table(
     "camera_nodes",
     metadata,
-    _id(),
+    identity(),
     Column("device_id", String(26), nullable=False, index=True),
     Column("code", String(40), nullable=False),
     Column("kind", String(12), nullable=False),
@@ -184,8 +145,8 @@ camera_nodes = Table(
 favourites = Table(
     "favourites",
     metadata,
-    _to("person_id", "people", key=True),
-    _to("camera_id", "cameras", key=True),
+    to("person_id", "people", key=True),
+    to("camera_id", "cameras", key=True),
     Column("at", BigInteger, nullable=False),
 )
 
@@ -194,7 +155,7 @@ favourites = Table(
 alarms = Table(
     "alarms",
     metadata,
-    _id(),
+    identity(),
     Column("device_id", String(26), nullable=False),
     Column("camera_id", String(26), nullable=True),
     Column("channel", String(40), nullable=False),
@@ -221,13 +182,13 @@ alarms = Table(
 consultations = Table(
     "consultations",
     metadata,
-    _id(),
+    identity(),
     Column("code", String(32), nullable=False),
     Column("title", String(200), nullable=False),
     Column("state", String(8), nullable=False, index=True),
     Column("label", String(16), nullable=False),
-    _to("host_id", "people"),
-    _to("org_id", "organisations"),
+    to("host_id", "people"),
+    to("org_id", "organisations"),
     Column("locked", Boolean, nullable=False),
     Column("rev", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -243,24 +204,24 @@ consultations = Table(
 consultation_organisations = Table(
     "consultation_organisations",
     metadata,
-    _to("consultation_id", "consultations", key=True),
-    _to("org_id", "organisations", key=True),
+    to("consultation_id", "consultations", key=True),
+    to("org_id", "organisations", key=True),
     sa.Index(None, "org_id"),
 )
 
 consultation_people = Table(
     "consultation_people",
     metadata,
-    _to("consultation_id", "consultations", key=True),
-    _to("person_id", "people", key=True),
+    to("consultation_id", "consultations", key=True),
+    to("person_id", "people", key=True),
     sa.Index(None, "person_id"),
 )
 
 consultation_cameras = Table(
     "consultation_cameras",
     metadata,
-    _to("consultation_id", "consultations", key=True),
-    _to("camera_id", "cameras", key=True),
+    to("consultation_id", "consultations", key=True),
+    to("camera_id", "cameras", key=True),
     Column("added_at", BigInteger, nullable=False),
 )
 
@@ -268,7 +229,7 @@ consultation_cameras = Table(
 exclusions = Table(
     "exclusions",
     metadata,
-    _to("consultation_id", "consultations", key=True),
+    to("consultation_id", "consultations", key=True),
     Column("member", String(200), primary_key=True),
     Column("at", BigInteger, nullable=False),
 )
@@ -276,8 +237,8 @@ exclusions = Table(
 attendance = Table(
     "attendance",
     metadata,
-    _id(),
-    _to("consultation_id", "consultations"),
+    identity(),
+    to("consultation_id", "consultations"),
     Column("person_id", String(26), nullable=True),
     Column("identity", String(200), nullable=False),
     Column("name", String(200), nullable=False),
@@ -310,7 +271,7 @@ removals = Table(
 repeats = Table(
     "repeats",
     metadata,
-    _to("person_id", "people", key=True),
+    to("person_id", "people", key=True),
     Column("key", String(200), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("subject", String(26), nullable=False),
@@ -320,7 +281,7 @@ repeats = Table(
 recordings = Table(
     "recordings",
     metadata,
-    _id(),
+    identity(),
     Column("consultation_id", String(26), nullable=False, index=True),
     Column("org_id", String(26), nullable=False),
     Column("label", String(16), nullable=False),
@@ -350,7 +311,7 @@ events = Table(
 audit = Table(
     "audit",
     metadata,
-    _id(),
+    identity(),
     Column("at", BigInteger, nullable=False, index=True),
     Column("actor_id", String(200), nullable=True),
     Column("actor_name", String(200), nullable=False),
@@ -386,7 +347,7 @@ webhooks = Table(
 egresses = Table(
     "egresses",
     metadata,
-    _id(),
+    identity(),
     Column("key", String(200), nullable=False),
     Column("room", String(256), nullable=False),
     Column("room_sid", String(64), nullable=False),
@@ -407,7 +368,7 @@ egresses = Table(
 ingresses = Table(
     "ingresses",
     metadata,
-    _id(),
+    identity(),
     Column("key", String(200), nullable=False),
     Column("kind", String(8), nullable=False),
     Column("key_hash", String(64), nullable=False, unique=True),
@@ -442,12 +403,12 @@ camera_plays = Table(
 snapshots = Table(
     "snapshots",
     metadata,
-    _id(),
+    identity(),
     Column("camera_id", String(26), nullable=False, index=True),
     Column("org_id", String(26), nullable=False),
     Column("label", String(16), nullable=False),
     Column("at", BigInteger, nullable=False),
-    _to("person_id", "people"),
+    to("person_id", "people"),
     Column("sha256", String(64), nullable=False),
     Column("bytes", Integer, nullable=False),
 )
@@ -456,9 +417,9 @@ snapshots = Table(
 rounds = Table(
     "rounds",
     metadata,
-    _id(),
-    _to("org_id", "organisations"),
-    _to("person_id", "people"),
+    identity(),
+    to("org_id", "organisations"),
+    to("person_id", "people"),
     Column("name", String(100), nullable=False),
     Column("cameras", Text, nullable=False),
     Column("tiles", Integer, nullable=False),
@@ -469,6 +430,6 @@ rounds = Table(
 layouts = Table(
     "layouts",
     metadata,
-    _to("person_id", "people", key=True),
+    to("person_id", "people", key=True),
     Column("body", Text, nullable=False),
 )

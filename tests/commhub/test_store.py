@@ -60,9 +60,11 @@ async def test_a_database_of_any_age_is_brought_up_to_date_with_what_is_in_it(tm
     def old(connection: sa.Connection) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+        column, found = ("search, ", "'p', ") if revision < "0009" else ("", "")  # what people were found by
         for statement in (
             "INSERT INTO organisations (id, key, name, name_en, short, kind, position) VALUES ('o', 'o', 'O', 'O', 'O', 'a', 0)",
-            "INSERT INTO people (id, key, org_id, name, post, level, search, active) VALUES ('p', 'p', 'o', 'P', '', 5, 'p', 1)",
+            f"INSERT INTO people (id, key, org_id, name, post, level, {column}active)"
+            f" VALUES ('p', 'p', 'o', '曾明', '', 5, {found}1)",
             "INSERT INTO cameras (id, key, org_id, name, label, url, user, password, transport, audio, search)"
             " VALUES ('c', 'c', 'o', 'C', 'internal', 'rtsp://192.0.2.1/', '', '', 'tcp', 0, 'c')",
             "INSERT INTO consultations (id, code, title, state, label, host_id, org_id, locked, rev, created_at,"
@@ -89,6 +91,9 @@ async def test_a_database_of_any_age_is_brought_up_to_date_with_what_is_in_it(tm
             False,
         )
         assert await reading.value(sa.select(sa.func.count()).select_from(tables.consultation_cameras)) == 1
+        org = await reading.first(sa.select(tables.organisations))
+        assert org is not None
+        assert (org.connectivity, org.listed, org.rev) == ("full", True, 1)
         assert list((await reading.connection.execute(sa.text("PRAGMA foreign_key_check"))).all()) == []
     await store.close()
 
