@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import tally
 from tests.support.proofs import Figure, Proof, write
 
 STATUS = pytest.StashKey[int]()
@@ -23,14 +24,21 @@ LEAVING = 10.0  # seconds of a test's time that are kept for putting its peers a
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proofs", type=Path, metavar="FILE", help="write the figures of proofs (marker prove) into this table")
+    # Not by -m, which stays free for whoever asks for a part.
+    parser.addoption("--peers", choices=("only", "never"), help="run only what has real software on the other side, or all else")
+    parser.addoption("--tally", type=Path, metavar="FILE", help="append what was counted (tests/support/tally.py)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Proofs take minutes: they run when -m names them, as tools/prove.sh does.
-    if "prove" not in config.getoption("markexpr"):
-        proofs = [item for item in items if item.get_closest_marker("prove") is not None]
-        config.hook.pytest_deselected(items=proofs)
-        items[:] = [item for item in items if item not in proofs]
+    proofs, peers = "prove" in config.getoption("markexpr"), config.getoption("--peers")
+    kept, left = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        wrong = peers is not None and has_peer(item) is not (peers == "only")
+        (left if wrong or (item.get_closest_marker("prove") is not None and not proofs) else kept).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
     asked = config.getoption("--timeout")
     usual = float(config.getini("timeout") if asked is None else asked)
     for item in items:
@@ -39,7 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             limit = float(marker.args[0]) if marker else usual
             item.obj = bounded(item.obj, max(limit - LEAVING, limit / 2))
     # What takes milliseconds speaks first.
-    items.sort(key=lambda item: item.get_closest_marker("peer") is not None)
+    items.sort(key=has_peer)
+
+
+def has_peer(item: pytest.Item) -> bool:
+    return item.get_closest_marker("peer") is not None
 
 
 def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., Awaitable[None]]:
@@ -57,10 +69,16 @@ def bounded(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     # Where everything is tested, a peer that is not there is a failure: nobody would read "skipped".
     report = yield
-    if report.skipped and os.environ.get("CI") and item.get_closest_marker("peer") is not None:
+    if report.skipped and os.environ.get("CI") and has_peer(item):
         report.outcome = "failed"
         report.longrepr = f"Skipped, but all peers must be there in CI: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    file: Path | None = config.getoption("--tally")
+    if file is not None and not hasattr(config, "workerinput"):  # pytest-xdist's workers are counted where they were started
+        tally.write(file, terminalreporter.stats, terminalreporter._session_start.elapsed().seconds)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:

@@ -1,24 +1,43 @@
 #!/usr/bin/env bash
-# Everything that tests it: the tests on one core, meanwhile lint, types and the pages' own tests on the other.
-# Words given are passed on to pytest. What runs beside is written to .cache/ and shown at the end.
+# Everything that tests it: first what needs no peers, on all cores; then what holds media of real peers to deadlines, one test
+# after the other, meanwhile lint, types and the pages' own tests.
+# Words given are passed on to both runs of pytest. What runs beside is written to .cache/ and shown at the end; the last line
+# adds up what both runs counted, and .cache/tests has it too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
-log=.cache/check.log
-
-# Only what runs beside is slowed down: the tests hold media to deadlines.
-NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
-checks=$!
-trap 'kill "$checks" 2>/dev/null || true' EXIT
+log=.cache/check.log tally=.cache/tally
+rm -f .cache/tests "$tally"
+trap '[ -z "${checks:-}" ] || kill "$checks" 2>/dev/null || true' EXIT
+trap 'exit 130' INT
 
 source tools/fair.sh
-failed=0
-"${fair[@]}" .venv/bin/python -m pytest ${CI:+--durations=40 --durations-min=3} "$@" || failed=$?
+failed=0 found=0
+
+# pytest's 5 is "no such test": words that name a part may find it in one of the runs.
+run() {
+    local status=0
+    "${fair[@]}" .venv/bin/python -m pytest --tally "$tally" ${CI:+--durations=40 --durations-min=3} "$@" || status=$?
+    case $status in
+        0) found=1 ;;
+        5) ;;
+        *) failed=1 ;;
+    esac
+}
+
+run --peers never --numprocesses "$(nproc)" --dist worksteal "$@"
+
+# Only what runs beside is slowed down.
+NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
+checks=$!
+run --peers only "$@"
 wait "$checks" || {
     failed=1
     printf '\n---- make check pages-test ----\n'
     cat "$log"
     printf -- '---- make check pages-test: failed ----\n'
 }
-trap - EXIT
+checks=""
+[ "$found$failed" != 00 ] || failed=5
+.venv/bin/python -m tests.support.tally "$tally" 2 | tee .cache/tests || failed=1
 exit "$failed"
