@@ -35,6 +35,16 @@ class Invalid(HubError):
     status, code = 400, "invalid"
 
 
+class Unfit(HubError):
+    """Well-formed, but it cannot be so (a loop in the tree); ``errors`` names the fields: ``[{"where": …, "text": …}]``."""
+
+    status, code = 422, "unfit"
+
+    def __init__(self, field: str, message: str, message_zh: str = "", *, code: str = "") -> None:
+        super().__init__(message, message_zh, code=code)
+        self.errors = [{"where": field, "text": self.message}]
+
+
 class Unauthenticated(HubError):
     """Nobody is signed in, or the credential is forged or expired."""
 

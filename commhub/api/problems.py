@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from commhub.errors import Busy, HubError, Invalid
+from commhub.errors import Busy, HubError, Invalid, Unfit
 
 TYPE = "application/problem+json"
 _TITLES = {
@@ -22,6 +22,7 @@ _TITLES = {
     413: ("内容过大", "Too large"),
     415: ("格式不支持", "Unsupported media type"),
     416: ("范围不可用", "Range not satisfiable"),
+    422: ("内容不成立", "Unprocessable content"),
     428: ("缺少条件", "Precondition required"),
     429: ("请求过多", "Too many requests"),
     500: ("内部错误", "Internal error"),
@@ -72,7 +73,7 @@ def problem(error: HubError, request: web.Request, headers: Mapping[str, str] | 
         "detail": error.message if english else error.message_zh,
         "code": error.code,
     }
-    if isinstance(error, Malformed):
+    if isinstance(error, Malformed | Unfit):
         body["errors"] = error.errors
     text = json.dumps(body, ensure_ascii=False)
     response = web.Response(text=text, status=error.status, content_type=TYPE, charset="utf-8", headers=headers)

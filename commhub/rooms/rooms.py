@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from commhub.rooms import picture, rules
 from commhub.rooms.tickets import InternalKey
 from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
+from commhub.store.repeats import Once, remember, repeated
 from commhub.views import Consultation as ConsultationView
 from commhub.views import Joining, May, Page
 
@@ -32,14 +32,6 @@ log = logs.get(__name__)
 
 CAMERAS_LIMIT = 64  # in one consultation
 _c = tables.consultations.c
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """A POST's Idempotency-Key; ``fingerprint`` is a hash of route and body."""
-
-    key: str
-    fingerprint: str
 
 
 class Rooms:
@@ -149,7 +141,7 @@ class Rooms:
             )
         at = utc_ns()
         async with self._store.transaction() as transaction:
-            if made := await self._repeated(transaction, actor, once):
+            if made := await repeated(transaction, actor.id, once):
                 return self.view(await self.visible(transaction, made, actor), actor)
             room = new_id()
             day = time.localtime(at // 1_000_000_000)
@@ -162,7 +154,7 @@ class Rooms:
                     "created_at": at, "recording_wanted": record, "recording_state": "off",
                 },
             )  # fmt: skip
-            await self._remember(transaction, actor, once, room)
+            await remember(transaction, actor.id, once, room)
             ringing = await self._invite(transaction, room, actor, organisations, people)
             made_record = await self.announce(transaction, "consultation.created", room, actor)
             await audit.record(transaction, actor, "consultation.create", room, object=title)
@@ -176,9 +168,9 @@ class Rooms:
     ) -> ConsultationView:
         async with self._store.transaction() as transaction:
             record = await self.controllable(transaction, consultation, actor, "invite")
-            if await self._repeated(transaction, actor, once):
+            if await repeated(transaction, actor.id, once):
                 return self.view(record, actor)
-            await self._remember(transaction, actor, once, consultation)
+            await remember(transaction, actor.id, once, consultation)
             ringing = await self._invite(transaction, consultation, actor, organisations, people)
             await self._bump(transaction, consultation)
             await audit.record(
@@ -415,26 +407,6 @@ class Rooms:
     async def _ring(self, transaction: Transaction, consultation: str, actor: Actor, people: list[str]) -> Consultation:
         data = {"people": people, "by": {"name": actor.name, "org_name": actor.org_name}}
         return await self.announce(transaction, "consultation.invited", consultation, actor, data)
-
-    async def _repeated(self, transaction: Transaction, actor: Actor, once: Once | None) -> str | None:
-        """What this key made before. Conflict when it is used for something else."""
-        if once is None:
-            return None
-        r = tables.repeats.c
-        row = await transaction.first(sa.select(r.fingerprint, r.subject).where(r.person_id == actor.id, r.key == once.key))
-        if row is None:
-            return None
-        if row.fingerprint != once.fingerprint:
-            raise Conflict("This Idempotency-Key was used for another request.", "该幂等键已用于其他请求。", code="key_reused")
-        return str(row.subject)
-
-    async def _remember(self, transaction: Transaction, actor: Actor, once: Once | None, subject: str) -> None:
-        if once is None:
-            return
-        now = utc_ns()
-        await transaction.run(sa.delete(tables.repeats).where(tables.repeats.c.at < now - 24 * 3600 * 1_000_000_000))
-        values = {"person_id": actor.id, "key": once.key, "fingerprint": once.fingerprint, "subject": subject, "at": now}
-        await transaction.insert(tables.repeats, values)
 
     async def _audience_of(self, rooms: set[str]) -> Audience:
         async with self._store.reading() as reading:
