@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book
+from commhub.store import address_book, group_tables
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -19,6 +19,11 @@ endpoints = address_book.endpoints
 directory_entries = address_book.directory_entries
 directory_tokens = address_book.directory_tokens
 contacts = address_book.contacts
+
+groups = group_tables.groups
+group_members = group_tables.group_members
+group_affiliations = group_tables.group_affiliations
+group_emergencies = group_tables.group_emergencies
 
 #: Numbers that only grow. Their row is locked by whoever takes one, so that order of numbers is order of commits.
 counters = Table(
