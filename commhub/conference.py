@@ -78,6 +78,11 @@ class Conference(Protocol):
         """Only these identities are heard in the room, whatever the others publish and unmute; None: everybody. Before the
         room's first participant comes, nobody slips through; a restarted hub finds a governed room with nobody to be heard."""
 
+    def part(self, room: str, apart: Callable[[str, str], bool] | None) -> None:
+        """Media of the first identity do not reach the second one where ``apart`` says so, by gate two: whoever publishes anew or
+        comes later, too. It must say the same until the next word about it; None: nobody is kept apart. Before the room's first
+        participant comes, and before workers tell a restarted hub of theirs, nothing slips through."""
+
     def forward(self, room: str, identity: str, to: str) -> bool:
         """Somebody of a room of the hub's is seen and heard in another one too, until they leave or :meth:`unforward`;
         idempotent. False when they are not there, or somebody of that identity is in the other one."""

@@ -25,7 +25,7 @@ from commhub.media import Engine
 from commhub.media import messages as media
 from commhub.media.messages import Message
 from commhub.tasks import Tasks
-from signaling import making, session, tokens
+from signaling import floors, making, session, subscribing, tokens
 from signaling.between import Between
 from signaling.forwarding import Forwards
 from signaling.ledger import Ledger
@@ -199,7 +199,11 @@ class Rooms:
 
     def govern(self, room: str, speakers: Iterable[str] | None) -> None:
         if (known := self.rooms.get(room)) is not None:
-            self.run(known, known.govern(speakers))
+            self.run(known, known.apply(lambda room: floors.govern(room, speakers)))
+
+    def part(self, room: str, apart: Callable[[str, str], bool] | None) -> None:
+        if (known := self.rooms.get(room)) is not None:
+            self.run(known, known.apply(lambda room: subscribing.part(room, apart)))
 
     def forward(self, room: str, identity: str, to: str) -> bool:
         origin, there = self.rooms.get(room), self.rooms.get(to)

@@ -28,7 +28,6 @@ from signaling import (
     data_tracks,
     entrance,
     events,
-    floors,
     messages,
     mirror,
     moderation,
@@ -77,6 +76,7 @@ class Room:
     returning: dict[str, Participant] = field(default_factory=dict)  # by identity: who was here when everything died
     rulings: dict[str, Ruling] = field(default_factory=dict)  # by identity: rights that were changed while somebody was here
     speakers: frozenset[str] | None = None  # identities that have the floor; None: there is none, everybody is heard
+    apart: Callable[[str, str], bool] | None = None  # (publisher, viewer), identities: held, or not to be heard by that one
 
     # ------------------------------------------------------------------------------------------ for the parts
 
@@ -402,9 +402,9 @@ class Room:
         moderation.send_data(self, packet, reliable, list(sids), list(identities))
         return self._flush()
 
-    def govern(self, speakers: Iterable[str] | None) -> list[Out]:
-        """Only these identities are heard; None: everybody."""
-        floors.govern(self, speakers)
+    def apply(self, change: Callable[[Room], None]) -> list[Out]:
+        """What one of the parts is told from outside: who has the floor, who is apart."""
+        change(self)
         return self._flush()
 
     def set_metadata(self, metadata: str) -> list[Out]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -54,11 +54,13 @@ def _tell_allowed(room: Room, viewer: Participant, publisher: Participant, track
 
 
 def _gate(room: Room, viewer: Participant, publisher: Participant, track: Track) -> bool:
-    """The publisher's word, as the engine's second gate. True when it is open."""
+    """The publisher's word, and whom the hub keeps apart, as the engine's second gate. True when the publisher's word allows it:
+    who is kept apart goes on to be subscribed, so that being let in again needs no negotiation."""
     allowed = publisher.may_be_seen_by(viewer, track.sid)
-    if allowed == (track.sid in viewer.denied):  # it changed
-        room.command(media.Allow(room.name, viewer.sid, track.sid, allowed))
-        (viewer.denied.discard if allowed else viewer.denied.add)(track.sid)
+    opened = allowed and (room.apart is None or not room.apart(publisher.identity, viewer.identity))
+    if opened == (track.sid in viewer.denied):  # it changed
+        room.command(media.Allow(room.name, viewer.sid, track.sid, opened))
+        (viewer.denied.discard if opened else viewer.denied.add)(track.sid)
     return allowed
 
 
@@ -74,6 +76,14 @@ def settle(room: Room, viewer: Participant, publisher: Participant, track: Track
     room.command(media.Subscribe(room.name, viewer.sid, [track.sid], wanted))
     if wanted and (settings := viewer.shapes.get(track.sid)) is not None:
         _shape(room, viewer, track, settings)
+
+
+def part(room: Room, apart: Callable[[str, str], bool] | None) -> None:
+    """Media of the first identity do not reach the second where ``apart`` says so: gate two, also for who comes later. Once said,
+    it is asked anew for everybody; None: nobody is apart."""
+    room.apart = apart
+    for viewer in room.clients():
+        settle_viewer(room, viewer)
 
 
 def settle_viewer(room: Room, viewer: Participant) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,14 +32,30 @@ SETTLE_SECONDS = 20.0  # after a restart, until everybody who is still there has
 _a = tables.attendance.c
 
 
+class House(Protocol):
+    """Rooms of the hub that are no consultations: calls, groups. None of these raises but :meth:`admit`."""
+
+    def owns(self, room: str) -> bool: ...
+    async def admit(self, ticket: Ticket) -> None:
+        """Of a room that it owns. Forbidden, NotFound."""
+
+    async def joined(self, room: str, presence: Presence) -> None: ...
+    async def left(self, room: str, presence: Presence, reason: str) -> None: ...
+
+
 class Door:
-    """Implements ``Host``. Rooms that are no consultation are the signalling's own matter and pass."""
+    """Implements ``Host``. Rooms that are neither a consultation nor of one of the ``houses`` are the signalling's own matter and
+    pass."""
 
     def __init__(self, store: Store, auth: Auth, rooms: Rooms) -> None:
         self._store, self._auth, self._rooms = store, auth, rooms
         self._tasks = Tasks("door")
         #: Who may enter rooms whose names begin so; asked before anything else that is in a ticket.
         self.others: dict[str, Callable[[Ticket], Awaitable[None]]] = {}
+        self.houses: list[House] = []
+
+    def _house(self, room: str) -> House | None:
+        return next((house for house in self.houses if house.owns(room)), None)
 
     def start(self) -> None:
         self._tasks.spawn(self._settle_later(), "settle")
@@ -54,7 +71,11 @@ class Door:
     async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
         async with self._store.reading() as reading:
             await self._check_revoked(reading, ticket)
-            record = await consultations.one(reading, ticket.room)
+            house = self._house(ticket.room)
+            record = await consultations.one(reading, ticket.room) if house is None else None
+        if house is not None:
+            await house.admit(ticket)
+            return
         if record is None:
             for prefix, check in self.others.items():
                 if ticket.room.startswith(prefix):
@@ -124,6 +145,9 @@ class Door:
                 await transaction.insert(tables.removals, row)
 
     async def joined(self, room: str, presence: Presence) -> None:
+        if (house := self._house(room)) is not None:
+            await house.joined(room, presence)
+            return
         if presence.kind == "camera":  # told by consultation.camera_added
             return
         try:
@@ -156,6 +180,9 @@ class Door:
             log.exception("join not written", room=room)
 
     async def left(self, room: str, presence: Presence, reason: str) -> None:
+        if (house := self._house(room)) is not None:
+            await house.left(room, presence, reason)
+            return
         if presence.kind == "camera":
             return
         try:

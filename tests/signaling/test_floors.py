@@ -15,7 +15,7 @@ SEAT = CameraSeat(source="cam-1", identity="cam-1:line", name="Gate", org="Harbo
 
 def governed(*speakers: str) -> Stage:
     stage = Stage(kept=True)
-    stage.run(stage.room.govern(speakers))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, speakers)))
     return stage
 
 
@@ -67,12 +67,12 @@ def test_one_is_silenced_before_the_next_is_heard() -> None:
     zoe, alice = stage.join("zoe"), stage.join("alice")
     hers, other = stage.publish(zoe, "mic", video=False), stage.publish(alice, "mic", video=False)
     stage.forget()
-    stage.run(stage.room.govern(["alice"]))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, ["alice"])))
     assert gates(stage) == [(hers, False), (other, True)]
     stage.forget()
-    stage.run(stage.room.govern(["alice"]))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, ["alice"])))
     assert gates(stage) == []
-    stage.run(stage.room.govern(None))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, None)))
     assert gates(stage) == [(hers, True)]
 
 
@@ -84,11 +84,11 @@ def test_in_a_large_room_nobody_negotiates_for_voices_that_were_never_heard() ->
     stage.publish(people[1], "mic", video=False)
     late = stage.join("late")
     assert stage.told(media.Subscribe) == []
-    stage.run(stage.room.govern(["p0"]))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, ["p0"])))
     assert {(told.peer, *told.tracks) for told in stage.told(media.Subscribe)} == {(sid, mic) for sid in [*people[1:], late]}
     stage.forget()
-    stage.run(stage.room.govern([]))
-    stage.run(stage.room.govern(["p0"]))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, [])))
+    stage.run(stage.room.apply(lambda room: floors.govern(room, ["p0"])))
     assert stage.told(media.Subscribe) == []  # once subscribed, a word needs no negotiation
 
 

@@ -57,6 +57,7 @@ class FakeConference:
         self.provided: list[tuple[str, str]] = []
         self.recorders: dict[str, set[str]] = defaultdict(set)
         self.muted: list[tuple[str, str, str]] = []
+        self.apart: dict[str, Callable[[str, str], bool] | None] = {}
 
     async def open(self, room: str, *, key: str, metadata: str = "") -> None:
         self.rooms.setdefault(room, {})
@@ -96,6 +97,9 @@ class FakeConference:
 
     async def mute(self, room: str, identity: str, source: str, muted: bool = True) -> None:
         self.muted.append((room, identity, source))
+
+    def part(self, room: str, apart: Callable[[str, str], bool] | None) -> None:
+        self.apart[room] = apart
 
     async def provide(self, room: str, *, key: str) -> None:
         self.provided.append((room, key))
