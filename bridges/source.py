@@ -57,7 +57,7 @@ class Source:
         self._registry, self._changed = outlets, changed
         self._outlets: dict[str, Outlet] = {}
         self._batch = Batch(self._send)
-        self.add, self.flush = self._batch.add, self._batch.flush
+        self.add, self.add_all, self.flush = self._batch.add, self._batch.add_all, self._batch.flush
 
     # ---- the hub
 

@@ -103,6 +103,19 @@ class Timeline:
         head = rtp.HEADER.pack(0x80, marker << 7 | self.payload_type, sequence, timestamp, self.ssrc)
         return head + payload
 
+    def packets(self, payloads: list[bytes], timestamp: int) -> list[bytes]:
+        """The packets of a whole picture."""
+        sequence, pack, ssrc = self._sequence, rtp.HEADER.pack, self.ssrc
+        kinds = [self.payload_type] * len(payloads)
+        if payloads:
+            kinds[-1] |= 0x80
+        out = []
+        for kind, payload in zip(kinds, payloads, strict=True):
+            out.append(pack(0x80, kind, sequence, timestamp, ssrc) + payload)
+            sequence = (sequence + 1) & 0xFFFF
+        self._sequence = sequence
+        return out
+
 
 class Sequence:
     """What a packet's number says about loss, for packets that come in order."""
@@ -138,6 +151,19 @@ class Reorder:
     def waits(self) -> bool:
         """Does anything wait for a packet that is missing?"""
         return bool(self._kept)
+
+    def push_all(self, packets: list[bytes], now: int) -> list[bytes]:
+        """The same of many; nearly always they come as they should."""
+        following = self._next
+        if not self._kept and following >= 0:
+            for packet in packets:
+                if packet[2] << 8 | packet[3] != following:
+                    break
+                following = (following + 1) & 0xFFFF
+            else:
+                self._next = following
+                return packets
+        return [due for packet in packets for due in self.push(packet, now)]
 
     def push(self, packet: bytes, now: int) -> list[bytes]:
         """The packets that are due now, in order. ``packet`` has at least an RTP header."""

@@ -16,6 +16,7 @@ from commhub.media.messages import Codec, SourceStream
 from commhub.wire import adts, h264
 from commhub.wire.h264 import AUD, FILLER, PPS, SLICE, SPS
 from commhub.wire.ps import Demuxer
+from commhub.wire.rtp import HEADER
 from commhub.wire.units import Unit
 
 RATE = 90_000
@@ -137,6 +138,37 @@ class Picture:
         if got.payload:
             self._units(self.demuxer.push(got.payload, got.timestamp, got.marker), now)
 
+    def packets(self, packets: list[bytes], now: int) -> None:
+        """The same of many. What has one time is put together before it is looked at, where borders of packets mean nothing."""
+        joins = self.demuxer.container == "ps"
+        pieces: list[bytes] = []
+        time = 0
+        for packet in packets:
+            if not joins or packet[0] != 0x80 or len(packet) <= 12:
+                self._join(pieces, time, False, now)
+                self.packet(packet, now)
+                joins = self.demuxer.container == "ps"
+                continue
+            _, second, number, timestamp, _ = HEADER.unpack_from(packet)
+            missing = self._sequence.follow(number)
+            if missing is None:
+                continue
+            if missing or timestamp != time:
+                self._join(pieces, time, False, now)
+            if missing:
+                self._units(self.demuxer.gap(), now)
+            pieces.append(packet[12:])
+            time = timestamp
+            if second >= 0x80:
+                self._join(pieces, time, True, now)
+                joins = self.demuxer.container == "ps"
+        self._join(pieces, time, False, now)
+
+    def _join(self, pieces: list[bytes], time: int, marker: bool, now: int) -> None:
+        if pieces:
+            self._units(self.demuxer.push(b"".join(pieces), time, marker), now)
+            pieces.clear()
+
     def octets(self, data: bytes, now: int) -> None:
         """A stream without RTP."""
         self._units(self.demuxer.push(data), now)
@@ -229,9 +261,7 @@ class Picture:
         if unit.key:
             sets = [self._sets[key] for key in sorted(self._sets)]
         payloads = h264.aggregate([*sets, *nals])
-        last = len(payloads) - 1
-        for number, payload in enumerate(payloads):
-            self._source.add(self.handle, self._timeline.packet(payload, time, number == last), now)
+        self._source.add_all(self.handle, self._timeline.packets(payloads, time), now)
 
     def _sort(self, data: bytes) -> tuple[list[bytes], list[bytes], bool]:
         """``(parameter sets, what else there is to send, whether the picture's form has changed)``."""

@@ -185,16 +185,25 @@ class Batch:
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._records = bytearray()
+        self._parts: list[bytes] = []
+        self._size = 0
 
     def add(self, handle: int, packet: bytes, at: int) -> None:
         """``at`` is when the packet came in, UTC ns."""
-        if len(self._records) + RECORD.size + len(packet) > BATCH_LIMIT:
+        self._size += RECORD.size + len(packet)
+        if self._size > BATCH_LIMIT:
             self.flush()
-        self._records += RECORD.pack(handle, at, len(packet))
-        self._records += packet
+            self._size = RECORD.size + len(packet)
+        self._parts += RECORD.pack(handle, at, len(packet)), packet
+
+    def add_all(self, handle: int, packets: list[bytes], at: int) -> None:
+        """A picture's packets."""
+        for packet in packets:
+            self.add(handle, packet, at)
 
     def flush(self) -> None:
-        if self._records:
-            self._send(bytes(self._records))
-            self._records.clear()
+        if self._parts:
+            batch = b"".join(self._parts)
+            self._parts.clear()
+            self._size = 0
+            self._send(batch)

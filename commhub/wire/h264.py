@@ -239,13 +239,17 @@ def aggregate(units: list[bytes], limit: int = PACKET_LIMIT) -> list[bytes]:
             payloads.append(bytes([importance | STAP_A]) + b"".join(parts))
         run.clear()
 
+    held = 1
     for unit in units:
-        if 1 + sum(len(other) + 2 for other in run) + len(unit) + 2 > limit:
+        size = len(unit) + 2
+        if held + size > limit:
             close()
-        if len(unit) > limit:
+            held = 1
+        if size > limit + 2:
             payloads.extend(fragment(unit, limit))
         else:
             run.append(unit)
+            held += size
     close()
     return payloads
 
@@ -259,11 +263,11 @@ def fragment(unit: Bytes, limit: int = PACKET_LIMIT) -> list[bytes]:
     count = -(-(size - 1) // room)
     room = -(-(size - 1) // count)
     indicator, kind = unit[0] & 0xE0 | FU_A, unit[0] & 0x1F
-    payloads = []
-    for begin in range(1, size, room):
-        end = min(begin + room, size)
-        flags = (0x80 if begin == 1 else 0) | (0x40 if end == size else 0)
-        payloads.append(bytes((indicator, flags | kind)) + unit[begin:end])
+    head = bytes((indicator, kind))
+    payloads = [head + unit[begin : begin + room] for begin in range(1, size, room)]
+    payloads[0] = bytes((indicator, 0x80 | kind)) + unit[1 : 1 + room]
+    last = 1 + (count - 1) * room
+    payloads[-1] = bytes((indicator, 0x40 | kind)) + unit[last:]
     return payloads
 
 

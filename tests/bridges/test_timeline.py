@@ -92,6 +92,26 @@ def test_reorder_gives_back_everything_in_order(start: int, spread: int, seed: i
     assert [unwrap(data).sequence for data in out] == [number & 0xFFFF for number in numbers]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_reorder_of_many_is_that_of_each(seed: int) -> None:
+    chance, one, many = random.Random(seed), Reorder(80, 64), Reorder(80, 64)
+    for now in range(0, 2000, 7):
+        base = 65_000 + now // 7 * 6 + seed * chance.randrange(3)
+        packets = [struct.pack("!HH", 0x8060, (base + at) & 0xFFFF) + bytes(8) for at in range(6)]
+        if chance.random() < 0.2:
+            chance.shuffle(packets)
+        expected = [due for packet in packets for due in one.push(packet, now)]
+        assert many.push_all(packets, now) == expected
+
+
+def test_a_pictures_packets_are_numbered_as_one_by_one() -> None:
+    one, other = (Timeline(90_000, 7, 65_534, 5) for _ in range(2))
+    payloads = [bytes((at,)) for at in range(5)]
+    assert one.packets(payloads, 99) == [other.packet(payload, 99, payload == b"\4") for payload in payloads]
+    assert one.packets([], 99) == []
+    assert one.packet(b"x", 100, False) == other.packet(b"x", 100, False)
+
+
 def test_reorder_does_not_wait_forever() -> None:
     order = Reorder(wait=50)
     assert order.push(packet(1), 0) == [packet(1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -88,6 +89,36 @@ async def test_pictures_leave_as_they_came_in_small_packets(bench: Bench) -> Non
     assert {signed32(later - one) for one, later in pairwise(times)} == {3600}
     assert 0 <= signed32(times[0] - (1_700_000_000 * 90_000 & 0xFFFF_FFFF)) <= 4 * 3600  # the wall clock's
     assert bench.changes == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_many_packets_at_once_are_what_they_are_one_by_one(bench: Bench, tmp_path: Path, seed: int) -> None:
+    """However many come together, and whatever is wrong with them."""
+    chance = random.Random(seed)
+    muxer, packets = ps_write.Muxer("h264", "pcma"), list[bytes]()
+    for index, data in enumerate(streams.h264_pictures() * 2):
+        pieces = ps_write.cut(muxer.video(data, 90_000 + index * 3600, key=index % 8 == 0), 500)
+        for at, piece in enumerate(pieces):
+            values = [(1, b"x")] if chance.random() < 0.05 else None
+            number = 65_500 + len(packets) + seed * (chance.random() < 0.02)  # seed 0: nothing is lost
+            packets.append(rtp.build(piece, ssrc=5, sequence=number & 0xFFFF, timestamp=index * 3600, payload_type=96,
+                                     marker=at == len(pieces) - 1, values=values))  # fmt: skip
+    other = Bench(tmp_path)
+    other.source = bench.source
+    for packet in packets:
+        bench.picture.packet(packet, 1_700_000_000 * SECOND)
+    bench.source.flush()
+    one_by_one = [(at, packet[:2] + packet[12:]) for _, at, packet in bench.sent]
+    bench.sent.clear()
+    other.picture._source = bench.source
+    while packets:
+        run = chance.randrange(1, 40)
+        other.picture.packets(packets[:run], 1_700_000_000 * SECOND)
+        del packets[:run]
+    bench.source.flush()
+    assert [(at, packet[:2] + packet[12:]) for _, at, packet in bench.sent] == one_by_one
+    assert other.picture.demuxer.counts == bench.picture.demuxer.counts
+    assert one_by_one
 
 
 async def test_nothing_leaves_before_a_key_frame(bench: Bench) -> None:
