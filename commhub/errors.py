@@ -8,6 +8,8 @@ Twirp error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HubError(Exception):
     """Something the caller is told.
@@ -67,6 +69,16 @@ class Conflict(HubError):
     """The state does not allow it (stale revision, locked, already there)."""
 
     status, code = 409, "conflict"
+
+
+class NotNow(Conflict):
+    """This step is not possible in this state; ``allowed`` are those that would be."""
+
+    code = "not_now"
+
+    def __init__(self, message: str, message_zh: str = "", *, allowed: Sequence[str]) -> None:
+        super().__init__(message, message_zh)
+        self.allowed = list(allowed)
 
 
 class Busy(HubError):

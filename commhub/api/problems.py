@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from commhub.errors import Busy, HubError, Invalid, Unfit
+from commhub.errors import Busy, HubError, Invalid, NotNow, Unfit
 
 TYPE = "application/problem+json"
 _TITLES = {
@@ -75,6 +75,8 @@ def problem(error: HubError, request: web.Request, headers: Mapping[str, str] | 
     }
     if isinstance(error, Malformed | Unfit):
         body["errors"] = error.errors
+    if isinstance(error, NotNow):
+        body["allowed"] = error.allowed
     text = json.dumps(body, ensure_ascii=False)
     response = web.Response(text=text, status=error.status, content_type=TYPE, charset="utf-8", headers=headers)
     response.headers["Content-Language"] = "en" if english else "zh-CN"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book, group_tables
+from commhub.store import address_book, call_tables, group_tables
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -19,6 +19,9 @@ endpoints = address_book.endpoints
 directory_entries = address_book.directory_entries
 directory_tokens = address_book.directory_tokens
 contacts = address_book.contacts
+
+calls = call_tables.calls
+call_legs = call_tables.call_legs
 
 groups = group_tables.groups
 group_members = group_tables.group_members
