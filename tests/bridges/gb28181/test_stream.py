@@ -100,7 +100,7 @@ async def test_many_packets_at_once_are_what_they_are_one_by_one(bench: Bench, t
         pieces = ps_write.cut(muxer.video(data, 90_000 + index * 3600, key=index % 8 == 0), 500)
         for at, piece in enumerate(pieces):
             values = [(1, b"x")] if chance.random() < 0.05 else None
-            number = 65_500 + len(packets) + seed * (chance.random() < 0.02)  # seed 0: nothing is lost
+            number = 65_500 + len(packets) + seed * (chance.random() < 0.006)  # seed 0: nothing is lost
             packets.append(rtp.build(piece, ssrc=5, sequence=number & 0xFFFF, timestamp=index * 3600, payload_type=96,
                                      marker=at == len(pieces) - 1, values=values))  # fmt: skip
     other = Bench(tmp_path)
@@ -118,7 +118,7 @@ async def test_many_packets_at_once_are_what_they_are_one_by_one(bench: Bench, t
     bench.source.flush()
     assert [(at, packet[:2] + packet[12:]) for _, at, packet in bench.sent] == one_by_one
     assert other.picture.demuxer.counts == bench.picture.demuxer.counts
-    assert one_by_one
+    assert len(one_by_one) > 50
 
 
 async def test_nothing_leaves_before_a_key_frame(bench: Bench) -> None:
