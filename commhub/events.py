@@ -43,6 +43,8 @@ TYPES: dict[str, str] = {
     "camera.voice": "camera.voice",
     "playback.state": "camera.playback",
     "recording.listed": "recording.list",
+    "directory.changed": "directory.view",
+    "seat.state": "directory.view",
 }
 VERSION = 1
 KEPT = 100_000  # events in the history; older ones are answered by a resync

@@ -58,7 +58,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.view", "camera.list"})
+_PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.view", "seat.sign_on", "camera.list"})
 _DISPATCHER = _PARTICIPANT | {
     "consultation.create",
     "consultation.invite",
@@ -82,6 +82,7 @@ _DISPATCHER = _PARTICIPANT | {
     "device.list",
     "round.edit",
     "recording.control",
+    "directory.numbers",  # sees telephone numbers, and finds people by them
 }
 _REVIEWER = frozenset({"consultation.list", "consultation.oversee", "recording.list", "recording.view", "directory.view"})
 
