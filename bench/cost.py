@@ -28,7 +28,8 @@ import numpy
 from livekit import api, rtc
 
 from bench.subscriber import Subscriber
-from tests.support.installation import SECRET, Installation, free_port
+from tests.support import free_port
+from tests.support.installation import SECRET, Installation
 
 KEY = "APItest"
 TICKS = os.sysconf("SC_CLK_TCK")

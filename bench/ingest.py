@@ -22,9 +22,8 @@ from pathlib import Path
 from bench import ps
 from commhub.media import messages as m
 from commhub.media.link import dial
-from tests.support import until
+from tests.support import free_port, until
 from tests.support.gb_device import Device, Platform, Script
-from tests.support.installation import free_port
 
 TICKS = os.sysconf("SC_CLK_TCK")
 CHANNEL = "340200000013100{:05d}"

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from commhub.certificates import Authority
+from tests.support import free_port
 from tests.support.browser import chromium, trusting
 from tests.support.caller import Caller
 from tests.support.far import Far
 from tests.support.hub import Hub
-from tests.support.installation import free_port
 from tests.support.proofs import Figure
 from tests.support.relay import coturn
 from tests.support.tab import Tab, tab

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import free_port
+from tests.support import free_port
 from tests.support.relay import Client, Relay, coturn
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(60)]

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM, host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago. Prefer binding 0 where the program under test can tell its port."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+# Below what the kernel gives away itself: there a port that was free is taken by anybody's next connection.
+PORTS = range(20_000, 32_000)
 
 
-def wait_until(true: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
+def free_port() -> int:
+    """A port that nobody uses, for both UDP and TCP. Prefer binding 0 where the program under test can tell its port."""
+    for _ in range(100):
+        port = PORTS.start + secrets.randbelow(len(PORTS))  # not `random`, which tests seed
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(type=socket.SOCK_STREAM) as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("0.0.0.0", port))
+            udp.bind(("0.0.0.0", port))
+            return port
+    raise RuntimeError("No free port.")
+
+
+def wait_until(true: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
     """Returns as soon as `true()` is; AssertionError after `seconds`. For real processes only: time is a
     parameter everywhere else."""
     deadline = time.monotonic() + seconds
@@ -27,7 +39,7 @@ def wait_until(true: Callable[[], object], seconds: float = 10.0, what: str = ""
         time.sleep(0.01)
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
+async def until(true: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
     """`wait_until` for tests that run an event loop."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bridges.simulated.device import Style
+from tests.support import free_port
 from tests.support.caller import Caller, longest_gap
 from tests.support.gb28181 import DEVICE, PLATFORM
-from tests.support.installation import Installation, Person, free_port
+from tests.support.installation import Installation, Person
 
 TERMINAL = "01J00000000000000000000007"
 PICTURE = Style(main=(640, 360), sub=(320, 180), fps=Fraction(25), group_seconds=2.0)

@@ -26,8 +26,7 @@ from signaling.rooms import Rooms
 from signaling.server import HTTP_LIMITS, Signalling
 from signaling.twirp import Twirp
 from signaling.whip import Whip
-from tests.support import until
-from tests.support.installation import free_port
+from tests.support import free_port, until
 from tests.support.livekit import HUB_KEY, KEYS, OpenHost
 
 REPOSITORY = Path(__file__).resolve().parents[2]

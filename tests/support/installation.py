@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import ssl
 import sys
 import time
@@ -18,20 +17,10 @@ from typing import Any, Self
 
 import aiohttp
 
+from tests.support import free_port
+
 SECRET = "0123456789abcdef0123456789abcdef"
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port nobody uses now, for both UDP and TCP."""
-    for _ in range(50):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as first:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
-                second.bind(("127.0.0.1", port))
-                return port
-    raise RuntimeError("no free port")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ import aiohttp
 from aiohttp import WSMsgType, web
 from livekit import api
 
-from tests.support.installation import REPOSITORY, SECRET, Installation, free_port
+from tests.support import free_port
+from tests.support.installation import REPOSITORY, SECRET, Installation
 
 KEY = "APItest"
 LIVEKIT_VERSION = "1.13.3"
