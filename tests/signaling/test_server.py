@@ -450,6 +450,7 @@ async def test_a_client_that_does_not_read_is_cut(house: House, monkeypatch: pyt
     assert not room.people[sid].present
     await good.say(ping=1)
     await good.hear("pong", 10)
+    deaf.ws._conn.transport.abort()  # it would wait for a good-bye that it does not read
 
 
 async def test_mute_from_the_hub(house: House) -> None:
