@@ -13,13 +13,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Somebody in a room. ``kind``: person, camera, service (made by an API key)."""
+    """Somebody in a room. ``kind``: person, camera, service (made by an API key). ``forwarded``: really in another room."""
 
     identity: str
     name: str
     kind: str = "person"
     org: str = ""
     joined_at: int = 0  # UTC ns
+    forwarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

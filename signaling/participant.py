@@ -185,7 +185,8 @@ class Participant:
             kind, org = ("camera" if self.seat.kind == "camera" else "service"), self.seat.org
         else:
             kind, org = ("person" if self.person else "service"), self.ticket.attributes.get("org", "")
-        return Presence(self.identity, self.info.name, kind, org, self.info.joined_at_ms * 1_000_000)
+        joined_at = self.info.joined_at_ms * 1_000_000
+        return Presence(self.identity, self.info.name, kind, org, joined_at, forwarded=self.origin is not None)
 
     def about(self) -> dict[str, str]:
         """What the recorder needs of a person."""

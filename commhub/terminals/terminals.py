@@ -103,6 +103,24 @@ class Terminals:
         if (known := self._known.get(terminal)) is not None:
             known.delivery.withdraw(instruction)
 
+    def tell(self, terminal: str, message: dict[str, Any]) -> bool:
+        """Something that is worth nothing later: no number, no history, no acknowledgement. False when it is not there."""
+        known = self._known.get(terminal)
+        if known is None or known.page is None:
+            return False
+        known.page.tell(message)
+        return True
+
+    def at(self, page: Page) -> Terminal | None:
+        """Which one this socket is, once it has said so."""
+        known = self._pages.get(page.number)
+        return known.terminal if known is not None else None
+
+    def occupied(self, terminal: str) -> set[str]:
+        """With what (:meth:`occupy`)."""
+        known = self._known.get(terminal)
+        return set(known.state.reasons) if known is not None else set()
+
     def occupy(self, terminal: str, what: str, presence: Presence) -> None:
         """``what`` (a call's, group's, consultation's id) makes it ring or busy, until :meth:`release`. Again with the same
         ``what`` changes the reason."""

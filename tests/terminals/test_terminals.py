@@ -108,3 +108,19 @@ async def test_what_a_terminal_cannot_be(said: dict[str, Any]) -> None:
     terminals = Terminals()
     with pytest.raises(ValueError, match=r"\.$"):
         await Client(terminals, "zhou").register(**({"told": said["id"]} if "id" in said else said))
+
+
+async def test_what_is_worth_nothing_later_is_told_to_who_is_there() -> None:
+    terminals = Terminals()
+    zhou = Client(terminals, "zhou")
+    assert terminals.at(zhou.page) is None
+    id = await zhou.register()
+    there = terminals.at(zhou.page)
+    assert there is not None
+    assert there.id == id
+    assert terminals.tell(id, {"type": "floor"})
+    assert zhou.said[-1] == {"type": "floor"}
+    terminals.occupy(id, "group", Presence.BUSY)
+    assert (terminals.occupied(id), terminals.occupied("nobody")) == ({"group"}, set())
+    terminals.gone(zhou.page)
+    assert not terminals.tell(id, {"type": "floor"})
