@@ -22,7 +22,7 @@ from commhub import log as logs
 from commhub.auth import Auth
 from commhub.conference import CameraSeat, Conference
 from commhub.control import Control, Devices
-from commhub.desk.walls import PLAYBACK, Walls
+from commhub.desk.walls import PLAYBACK, VIEW, Walls
 from commhub.directory import CameraRecord, Directory
 from commhub.errors import Busy, HubError, Invalid, NotFound
 from commhub.feeds import Feeds, position
@@ -184,7 +184,7 @@ class Playbacks:
     async def mine(self, actor: Actor, terminal: str = "") -> PlaybackList:
         """What the actor plays, the newest first; ``terminal``: in the wall of that one."""
         await self._settle()
-        room = self._walls.of(actor, terminal).room if terminal else ""
+        room = f"{VIEW}{actor.id}:{terminal}" if terminal else ""
         own = [one for one in self._running.values() if one.person == actor.id and room in ("", one.room)]
         return PlaybackList(items=[self._view(one) for one in sorted(own, key=lambda one: one.id, reverse=True)])
 

@@ -1,15 +1,15 @@
 import { ChevronLeft, ChevronRight, Pause, Play, Radio, SkipBack } from 'lucide-react'
 import { type CSSProperties, type KeyboardEvent, type PointerEvent, useState } from 'react'
-import { sentence, useTick } from '../app/command'
+import { reasonText, sentence, useTick } from '../app/command'
 import { hub } from '../app/hub'
 import type { CameraDetail } from '../hub/cameraTypes'
-import { useT } from '../i18n'
+import { t, useT } from '../i18n'
 import { Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, dayKey } from '../ui/time.model'
 import { useAlarmsOf } from './alarms'
 import { type Day, dayOf, marks, momentAt, pieces, share, speeds } from './day.model'
-import { type Player, useRecordings } from './playback'
+import { type Player, type Replaying, useRecordings } from './playback'
 
 const hours = Array.from({ length: 13 }, (_, i) => i * 2)
 
@@ -27,17 +27,6 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   const at = own ? player.position() : undefined
   const play = (from: number) => player.playFrom(camera, recordings.items, from, Math.min(day.end, now))
   const first = recordings.items[0]
-  const said = !may
-    ? t('day.noRight')
-    : recordings.error
-      ? sentence(recordings.error)
-      : recordings.loading
-        ? t('day.searching')
-        : !recordings.items.length
-          ? t('day.none')
-          : recordings.complete
-            ? ''
-            : t('day.part')
   return (
     <section className="day" aria-label={t('day.title', { name: camera.name })} data-testid="day">
       <header>
@@ -61,7 +50,7 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           onClick={() => setBy(by + 1)}
         />
         <span className="note" role="status" data-testid="day-status">
-          {said}
+          {status(own, may, recordings)}
         </span>
         <span className="grow" />
         {at !== undefined && <time className="day-clock">{clockTime(at)}</time>}
@@ -84,6 +73,16 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   )
 }
 
+function status(own: Replaying | undefined, may: boolean, recordings: ReturnType<typeof useRecordings>): string {
+  if (own?.over) return t('day.over')
+  if (own?.reason) return reasonText(own.reason) ?? ''
+  if (!may) return t('day.noRight')
+  if (recordings.error) return sentence(recordings.error)
+  if (recordings.loading) return t('day.searching')
+  if (!recordings.items.length) return t('day.none')
+  return recordings.complete ? '' : t('day.part')
+}
+
 interface ControlsProps {
   player: Player
   own: boolean
@@ -93,7 +92,7 @@ interface ControlsProps {
 
 function Controls({ player, own, pending, onStart }: ControlsProps) {
   const t = useT()
-  const playing = own && player.replaying?.head.playing
+  const playing = own && !player.replaying?.paused && !player.replaying?.over
   const speed = own ? (player.replaying?.head.speed ?? 1) : 1
   return (
     <>

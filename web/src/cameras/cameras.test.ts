@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Alarm, CameraDiagnosis, DeviceRecording } from '../hub/cameraTypes'
 import { TestPlatform } from '../hub/testing'
 import { gravest, kept, readAlarm, withAlarm } from './alarms.model'
-import { dayOf, headAt, momentAt, nextSpeed, pieces, playable, share, turned } from './day.model'
+import { dayOf, headAt, headOf, momentAt, nextSpeed, pieces, playable, share, turned } from './day.model'
 import { asText } from './diagnosis.model'
 import { again, Mover } from './mover.model'
 import { advance, due, prefetch, type Run, screen, step as stepRound } from './rounds.model'
@@ -184,6 +184,8 @@ describe('a day of recordings', () => {
     expect(headAt(head, 2000)).toBe(at(2) + 5000)
     head = turned(head, 2000, { playing: false })
     expect(headAt(head, 9000)).toBe(at(2) + 5000)
+    const standing = { at: 60, as_of: '1970-01-01T00:00:10Z', speed: 2, playing: true }
+    expect(headAt(headOf(at(2), standing), 11_000)).toBe(at(2) + 62_000)
     expect([nextSpeed(1, 1), nextSpeed(8, 1), nextSpeed(0.25, -1)]).toEqual([2, 8, 0.25])
   })
 })

@@ -1,4 +1,4 @@
-import type { Alarm, DeviceRecording } from '../hub/cameraTypes'
+import type { Alarm, DeviceRecording, Standing } from '../hub/cameraTypes'
 
 /** One day of a device's recordings on a strip from 0 to 24 h. Times in ms since the epoch, places as shares 0 … 1. */
 
@@ -81,6 +81,12 @@ export interface Head {
 
 export function headAt(head: Head, now: number): number {
   return head.playing ? head.at + (now - head.since) * head.speed : head.at
+}
+
+/** Where the hub says that it stands: `from` is the beginning of what was asked for. */
+export function headOf(from: number, standing: Standing): Head {
+  const { at, as_of, speed, playing } = standing
+  return { at: from + at * 1000, since: Date.parse(as_of), speed, playing }
 }
 
 /** The head after an act at `now`; what is not changed goes on from where it stands. */

@@ -68,6 +68,7 @@ export function makeCameraApi(http: Http) {
       get<{ items: DeviceRecording[]; complete: boolean }>(`${camera(key)}/recordings`, { from, to }),
     play: (key: string, from: string, to: string, where: { terminal: string } | { consultation_id: string }) =>
       send<Playback>('POST', '/playbacks', { camera_id: key, from, to, ...where }),
+    playbacks: (terminal: string) => get<{ items: Playback[] }>('/playbacks', { terminal }),
     steer: (key: string, action: PlaybackAct, value?: number) =>
       send<void>('POST', `/playbacks/${id(key)}`, value === undefined ? { action } : { action, value }),
     endPlayback: (key: string) => send<void>('DELETE', `/playbacks/${id(key)}`),

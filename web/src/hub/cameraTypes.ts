@@ -133,10 +133,30 @@ export interface DeviceRecording {
   size: number | null
 }
 
+/** At `as_of` a playback shows what lies `at` seconds after its start, and goes on at `speed` if it is `playing`. */
+export interface Standing {
+  at: number
+  as_of: Time
+  speed: number
+  playing: boolean
+}
+
 export interface Playback {
   id: string
   identity: string
-  state: string
+  camera_id: string
+  start: Time
+  end: Time
+  state: CameraState
+  /** Null before the first picture. */
+  position: Standing | null
+}
+
+/** What `playback.state` says. */
+export interface PlaybackNews {
+  state: CameraState
+  reason: Reason | null
+  position: Standing | null
 }
 
 export type PlaybackAct = 'play' | 'pause' | 'seek' | 'speed'

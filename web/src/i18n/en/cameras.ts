@@ -196,6 +196,8 @@ export const cameras: typeof words = {
     notPlaying: 'Play a recording first',
     strip: 'Timeline of recordings',
     noRight: 'No permission to play recordings',
+    over: 'The recording has ended',
+    lost: 'The playback was interrupted; this is the live picture again',
     nothingAfter: 'There is no recording after this',
     alarmAt: '{{time}} {{text}}',
     choose: 'Select a camera to see recordings on its device',

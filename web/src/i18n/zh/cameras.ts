@@ -195,6 +195,8 @@ export const cameras = {
     notPlaying: '先播放录像',
     strip: '录像时间轴',
     noRight: '没有回放权限',
+    over: '录像已放完',
+    lost: '录像回放中断了，已回到实时画面',
     nothingAfter: '这之后没有录像',
     alarmAt: '{{time}} {{text}}',
     choose: '选一路摄像机看设备录像',
