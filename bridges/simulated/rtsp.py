@@ -32,7 +32,7 @@ NONCE_LIFETIME = 300.0
 @dataclass(slots=True)
 class Options:
     """``algorithm``: MD5 or SHA-256. ``transports``: what SETUP accepts; anything else is answered with 461. ``codec``: h264 or
-    h265. ``sub_*``: the small stream."""
+    h265. ``sub_*``: the small stream. ``report_every``: seconds between sender reports."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -50,6 +50,7 @@ class Options:
     b_frames: int = 0
     sub_width: int = 320
     sub_height: int = 180
+    report_every: float = 5.0
 
 
 class Feed:

@@ -192,7 +192,7 @@ class Client(asyncio.Protocol):
             self._transport.write(struct.pack("!BBH", 0x24, way.channel + control, len(data)) + data)
 
     def _report(self, way: _Way, now: float) -> None:
-        if now - way.reported < 5:
+        if now - way.reported < self._feed.options.report_every:
             return
         way.reported = now
         ntp = int((now + _NTP_EPOCH) * 2**32)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
 from typing import Any, cast
-
-import pytest
 
 from commhub.media import messages as m
 from tests.support.client import Offer
@@ -17,15 +14,6 @@ from tests.support.stage import Stage, sequences, timestamp_of
 
 SUB, MAIN = 0, 1
 LOW, HIGH = 0, 2
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def steps(packets: list[bytes]) -> list[int]:

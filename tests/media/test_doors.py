@@ -7,7 +7,6 @@ import errno
 import os
 import random
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,6 @@ from commhub.media.forward import Forwarder
 from commhub.wire import rtcp, rtp, stun
 from tests.support.plane import EXTENSIONS, GCM, Client, Events, Vp8Track, quiet, until
 from tests.support.stage import Stage, sequences
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def stranger() -> socket.socket:

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,15 +17,6 @@ from tests.support.stage import OUT, Stage, body_of, sequence_of, sequences, tim
 
 MID, TIME, LEVEL = 11, 12, 13
 THEIRS = {plane.MID: MID, plane.ABS_SEND_TIME: TIME}
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def opus(sequence: int, *, ssrc: int = 600, level: int | None = 30, size: int = 40) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,15 +11,6 @@ from tests.support.plane import CM, GCM, Client, Vp8Track, quiet, until
 from tests.support.stage import Stage
 
 BOTH = pytest.mark.parametrize("profile", [GCM, CM])
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def voice(stage: Stage, profile: str) -> tuple[Client, Client, Vp8Track]:

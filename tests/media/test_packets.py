@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,15 +14,6 @@ from tests.support.stage import Stage, timestamp_of
 
 SECOND = 1_000_000_000
 THEIRS = 1_800_000_000 * SECOND + 123_456_789  # the publisher's clock: years off
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def report(ssrc: int, ntp: int, rtp_time: int) -> bytes:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from commhub.media import plane, redundancy
 from commhub.media.srtp import Window
 from commhub.wire import red, rtcp, rtp
@@ -15,15 +11,6 @@ from tests.support.stage import Stage, sequences, timestamp_of
 
 OPUS, RED = 111, 63
 MIMES = {OPUS: "audio/opus", RED: redundancy.MIME}
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def frame(number: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,15 +14,6 @@ from tests.support.plane import EXTENSIONS, Client, Vp8Track, quiet, until
 from tests.support.stage import OUT, Stage, body_of, sequence_of, sequences, timestamp_of
 
 RTX = 0x51515151
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    stage = Stage()
-    yield stage
-    failed = stage.statistic("failed")
-    stage.close()
-    assert failed == 0
 
 
 def as_rtx(packet: bytes, sequence: int, *, rid: str = "", ssrc: int = RTX) -> bytes:

@@ -17,7 +17,7 @@ from commhub.media.link import Link, dial
 from commhub.media.messages import BridgeSnapshot, Hello, Message, Pull, SourceState
 from tests.support import until
 
-SMALL = {"width": 320, "height": 180, "fps": Fraction(25), "group": 10}
+SMALL = {"width": 320, "height": 180, "fps": Fraction(25), "group": 10, "report_every": 0.5}
 
 
 class Hub:
