@@ -227,14 +227,15 @@ class Play:
 
     # ---- media
 
-    def _heard(self, packet: bytes, now: int) -> None:
+    def _heard(self, packets: list[bytes], now: int) -> None:
         picture, receiver = self.picture, self._receiver
         if receiver is None:
             return
         if receiver.raw:
-            picture.octets(packet, now)
+            for data in packets:
+                picture.octets(data, now)
         else:
-            picture.packet(packet, now)
+            picture.packets(packets, now)
         self.look()
 
     def look(self) -> None:

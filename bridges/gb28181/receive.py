@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from bridges.gb28181.datagrams import Mail
 from bridges.gb28181.framing import Splitter, is_control
 from bridges.gb28181.gate import Gate, Place
 from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
@@ -22,7 +23,7 @@ from bridges.timeline import Reorder
 from commhub.addresses import plain
 from commhub.tasks import Tasks
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.01
 RECEIVE_BUFFER = 4 << 20  # octets: a key frame of 2K is a burst of hundreds of kilobytes
 _FORCED = 33  # SO_RCVBUFFORCE
 _WAIT = 100_000_000  # ns for a packet that is missing
@@ -34,15 +35,15 @@ _UNBOUND_SECONDS = 5.0
 _DIALS, _DIAL_SECONDS, _REDIAL_SECONDS = 3, 2.0, 1.0
 _ATTEMPTS = 16
 
-#: ``(RTP packet, UTC ns)``, or octets of a stream without RTP, where ``Receiver.raw`` is set
-Heard = Callable[[bytes, int], None]
+#: ``(RTP packets, UTC ns)``, or octets of a stream without RTP, where ``Receiver.raw`` is set
+Heard = Callable[[list[bytes], int], None]
 
 
 class Poll:
     """Reads all sockets of devices' media in this process every few milliseconds."""
 
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(65_536))  # for a datagram
+        self.mail = Mail()
         self._reads: dict[int, Callable[[], None]] = {}
         self._waiting: dict[int, Callable[[], None]] = {}  # those in whose buffers something waits for its turn
         self._timer: asyncio.TimerHandle | None = None
@@ -208,22 +209,24 @@ class Receiver:
         if sock is None:
             return
         now, at = time.monotonic(), time.time_ns()
-        admit, heard, push, view = self.gate.admit, self._heard, self._reorder.push, self._poll.view
+        mail = self._poll.mail
         got = False
-        for _ in range(_RUN):
+        for _ in range(_RUN // mail.most):
             try:
-                size, source = sock.recvfrom_into(view)
+                read = mail.read(sock)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 continue
-            packet = bytes(view[:size])
-            if admit(packet, source[:2], now):
-                if not got:
-                    got = True
-                    self.arrived = self.arrived or UDP
-                for one in push(packet, at):
-                    heard(one, at)
+            for source, packets in read:
+                if admitted := self.gate.admit_all(packets, source, now):
+                    if not got:
+                        got = True
+                        self.arrived = self.arrived or UDP
+                    if due := self._reorder.push_all(admitted, at):
+                        self._heard(due, at)
+            if sum(len(packets) for _, packets in read) < mail.most:
+                break
         if self._reorder.waits:
             self._poll.again(sock.fileno(), self._overdue)
         if got:
@@ -233,8 +236,8 @@ class Receiver:
         """Nothing has come since; what waits for a packet that is missing may not wait for ever."""
         at = time.time_ns()
         due = self._reorder.due(at)
-        for one in due:
-            self._heard(one, at)
+        if due:
+            self._heard(due, at)
         if self._udp is not None and self._reorder.waits:
             self._poll.again(self._udp.fileno(), self._overdue)
         if due:
@@ -242,18 +245,26 @@ class Receiver:
 
     def taken(self, connection: _Connection, data: bytes) -> None:
         """What a TCP connection has brought."""
-        now, at = time.monotonic(), time.time_ns()
-        gate, heard = self.gate, self._heard
+        at = time.time_ns()
         torn = connection.splitter.torn
         pieces = connection.splitter.push(data)
         self.torn += connection.splitter.torn - torn
-        got = False
+        if admitted := self._admitted(connection, pieces, time.monotonic()):
+            self._heard(admitted, at)
+            self._flush()
+
+    def _admitted(self, connection: _Connection, pieces: list[bytes], now: float) -> list[bytes]:
+        """What of it is media of the call."""
+        gate = self.gate
+        if connection is self._chosen and not connection.splitter.raw:
+            return gate.admit_all([piece for piece in pieces if not is_control(piece)], connection.place, now)
+        admitted: list[bytes] = []
         for piece in pieces:
             if connection.splitter.raw:
                 if connection.place[0] not in gate.expected or not self._choose(connection):
                     gate.strangers += 1
                     connection.abort()
-                    return
+                    break
                 self.raw = True
                 gate.take(connection.place, now)
             elif is_control(piece):
@@ -262,14 +273,12 @@ class Receiver:
             elif not gate.admit(piece, connection.place, now):
                 if connection is not self._chosen:
                     connection.abort()  # a stranger
-                    return
+                    break
                 continue
             elif not self._choose(connection):
-                return
-            got = True
-            heard(piece, at)
-        if got:
-            self._flush()
+                break
+            admitted.append(piece)
+        return admitted
 
     def _choose(self, connection: _Connection) -> bool:
         if self._chosen is None or self._chosen.closed:

@@ -89,3 +89,23 @@ def test_strangers_do_not_fill_the_memory() -> None:
         one.admit(packet(OTHER), (f"203.0.113.{number % 250}", number), 0.0)
     assert one.strangers == 1000
     assert len(one.elsewhere) <= 8
+
+
+def test_many_are_taken_as_one_by_one() -> None:
+    mixed = [
+        packet(),
+        packet(sequence=2),
+        packet(OTHER, 3),
+        packet(sequence=4, payload_type=72),
+        b"",
+        b"short",
+        packet(sequence=5),
+    ]
+    for source in (DEVICE, STRANGER):
+        for packets in ([packet(sequence=number) for number in range(9)], mixed):
+            one, many = gate(), gate()
+            for now in (0.0, 0.1, 5.0):
+                expected = [each for each in packets if one.admit(each, source, now)]
+                assert many.admit_all(packets, source, now) == expected
+                counts = [(each.packets, each.strangers, each.control, each.malformed, each.heard_at) for each in (one, many)]
+                assert counts[0] == counts[1]
