@@ -44,7 +44,7 @@ class Unfit(HubError):
 
     def __init__(self, field: str, message: str, message_zh: str = "", *, code: str = "") -> None:
         super().__init__(message, message_zh, code=code)
-        self.errors = [{"where": field, "text": self.message}]
+        self.errors: list[dict[str, str | int]] = [{"where": field, "text": self.message, "text_zh": self.message_zh}]
 
 
 class Unauthenticated(HubError):
