@@ -5,8 +5,8 @@ import { hub } from '../app/hub'
 import { may } from '../consultations/may.model'
 import type { Camera } from '../hub/cameraTypes'
 import { useT } from '../i18n'
-import { Button, Empty, Skeleton } from '../ui/controls'
-import { Dialog, say } from '../ui/overlay'
+import { Empty, Skeleton } from '../ui/controls'
+import { ActDialog, say } from '../ui/overlay'
 import { clockTime } from '../ui/time.model'
 import type { Replaying } from './playback'
 
@@ -59,25 +59,16 @@ export function BringDialog({ selected, shown, replaying, position, onClose }: P
     choices.push(['playback', t('bring.playback', { name: selected.name, time: clockTime(position) })])
   if (shown.length > 1) choices.push(['all', t('bring.all', { count: shown.length })])
   return (
-    <Dialog
+    <ActDialog
       title={t('bring.title')}
       note={t('bring.hint')}
       onClose={onClose}
       data-testid="bring-dialog"
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('bring.pending')}
-            refused={(!target && t('bring.none')) || (!choices.length && t('wall.none'))}
-            onClick={() => void submit()}
-            data-testid="bring-submit"
-          >
-            {t('bring.submit')}
-          </Button>
-        </>
-      }
+      act={t('bring.submit')}
+      pending={pending && t('bring.pending')}
+      refused={(!target && t('bring.none')) || (!choices.length && t('wall.none'))}
+      onAct={() => void submit()}
+      data-act="bring-submit"
     >
       <fieldset className="choices">
         <legend className="field-name">{t('bring.which')}</legend>
@@ -102,6 +93,6 @@ export function BringDialog({ selected, shown, replaying, position, onClose }: P
           </label>
         ))}
       </fieldset>
-    </Dialog>
+    </ActDialog>
   )
 }

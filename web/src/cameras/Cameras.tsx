@@ -31,6 +31,7 @@ export default function Cameras() {
   const desk = useDesk()
   const { wall, change, records, selected, player, control, view, shots } = desk
   const [shown, setShown] = useState<Shown>()
+  const [side, setSide] = useState(false)
   const searchBox = useRef<HTMLInputElement>(null)
   useCameraKeys(wall, change, () => searchBox.current?.focus())
   const onWall = walls.shownCameras(wall)
@@ -38,7 +39,7 @@ export default function Cameras() {
   const several = onWall.flatMap(id => detailed(id) ?? []).filter(camera => camera.may.includes('snapshot'))
   const fault = shown?.what === 'fault' ? detailed(shown.camera) : undefined
   return (
-    <div className="cameras" data-testid="cameras">
+    <div className={`cameras${side ? ' with-side' : ''}`} data-testid="cameras">
       <TreeSide
         tree={desk.tree}
         view={desk.treeView}
@@ -59,6 +60,8 @@ export default function Cameras() {
           onShootAll={() => void shots.shoot(several)}
           onBring={() => setShown({ what: 'bring' })}
           onCloseAll={() => change(walls.closeAll)}
+          side={side}
+          onSide={setSide}
         />
         <WallGrid
           wall={wall}
@@ -89,6 +92,7 @@ export default function Cameras() {
         onShoot={() => selected && void shots.shoot([selected])}
         onPush={() => setShown({ what: 'bring' })}
         onGallery={() => setShown({ what: 'gallery' })}
+        onHide={() => setSide(false)}
       />
       {shown?.what === 'bring' && (
         <BringDialog

@@ -1,12 +1,12 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { LayoutGrid, Save, Trash2 } from 'lucide-react'
-import { useRef, useState } from 'react'
+import { useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub, newId } from '../app/hub'
 import type { Layout } from '../hub/cameraTypes'
 import { useT } from '../i18n'
 import { Button, Field } from '../ui/controls'
-import { Dialog, say, useOutside } from '../ui/overlay'
+import { ActDialog, Popover, say } from '../ui/overlay'
 import { shownPlaces, type Wall } from './wall.model'
 
 const key = ['layouts']
@@ -28,17 +28,8 @@ export function Layouts({ wall, onLay }: { wall: Wall; onLay(layout: Layout): vo
   const [open, setOpen] = useState(false)
   const [saving, setSaving] = useState(false)
   const [run] = useCommand()
-  const anchor = useRef<HTMLSpanElement>(null)
-  useOutside(anchor, open, () => setOpen(false))
   return (
-    <span
-      className="anchor"
-      ref={anchor}
-      role="presentation"
-      onKeyDown={event => {
-        if (event.key === 'Escape') setOpen(false)
-      }}
-    >
+    <Popover open={open} onOpen={setOpen}>
       <Button icon={<LayoutGrid size={16} />} aria-expanded={open} onClick={() => setOpen(!open)} data-testid="layouts">
         {t('wall.layouts')}
       </Button>
@@ -83,7 +74,7 @@ export function Layouts({ wall, onLay }: { wall: Wall; onLay(layout: Layout): vo
       {saving && (
         <SaveLayout wall={wall} onSave={layout => save([...items, layout])} onClose={() => setSaving(false)} />
       )}
-    </span>
+    </Popover>
   )
 }
 
@@ -102,22 +93,13 @@ function SaveLayout({ wall, onSave, onClose }: { wall: Wall; onSave(layout: Layo
     onClose()
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('layouts.title')}
       onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('layouts.saving')}
-            onClick={() => void save()}
-            data-testid="layout-submit"
-          >
-            {t('layouts.save')}
-          </Button>
-        </>
-      }
+      act={t('layouts.save')}
+      pending={pending && t('layouts.saving')}
+      onAct={() => void save()}
+      data-act="layout-submit"
     >
       <Field
         label={t('layouts.name')}
@@ -131,6 +113,6 @@ function SaveLayout({ wall, onSave, onClose }: { wall: Wall; onSave(layout: Layo
         problem={tried && !name.trim() ? t('layouts.nameMissing') : undefined}
         data-testid="layout-name"
       />
-    </Dialog>
+    </ActDialog>
   )
 }

@@ -1,13 +1,13 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { BookmarkPlus } from 'lucide-react'
+import { BookmarkPlus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub } from '../app/hub'
 import type { CameraDetail } from '../hub/cameraTypes'
-import { useT } from '../i18n'
+import { type Key, useT } from '../i18n'
 import { Button, Field } from '../ui/controls'
 import type { Handlers } from '../ui/keys'
-import { Dialog, say } from '../ui/overlay'
+import { ActDialog, say } from '../ui/overlay'
 
 const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const
 
@@ -60,6 +60,7 @@ export function Presets({ camera, list }: { camera: CameraDetail; list: PresetLi
           aria-label={t('ptz.savePreset')}
           title={t('ptz.savePreset')}
           onClick={() => setSaving(true)}
+          data-testid="preset-new"
         />
       )}
       {saving && <SavePreset camera={camera} taken={items.map(one => one.number)} onClose={() => setSaving(false)} />}
@@ -74,27 +75,34 @@ function SavePreset({ camera, taken, onClose }: { camera: CameraDetail; taken: n
   const [number, setNumber] = useState(() => String(firstFree(taken)))
   const [name, setName] = useState('')
   const good = /^\d{1,3}$/.test(number) && Number(number) >= 1 && Number(number) <= 255
-  const save = async () => {
+  const act = async (verb: 'preset_set' | 'preset_delete', said: Key, values: Record<string, string>) => {
     if (!good) return
-    const done = await run(() => hub.cameras.control(camera.id, 'preset_set', { number, name: name.trim() }))
-    if (!done) return
+    if (!(await run(() => hub.cameras.control(camera.id, verb, { number, ...values })))) return
     await queries.invalidateQueries({ queryKey: ['presets', camera.id] })
-    say(t('ptz.presetSaved', { number }))
+    say(t(said, { number }))
     onClose()
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('ptz.saveTitle')}
       note={camera.name}
       onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button look="primary" pending={pending && t('layouts.saving')} onClick={() => void save()}>
-            {t('ptz.savePreset')}
+      also={
+        taken.includes(Number(number)) && (
+          <Button
+            icon={<Trash2 size={16} />}
+            onClick={() => void act('preset_delete', 'ptz.presetDeleted', {})}
+            data-testid="preset-delete"
+          >
+            {t('ptz.deletePreset', { number })}
           </Button>
-        </>
+        )
       }
+      act={t('ptz.savePreset')}
+      pending={pending && t('layouts.saving')}
+      onAct={() => void act('preset_set', 'ptz.presetSaved', { name: name.trim() })}
+      data-act="preset-save"
+      data-testid="preset-dialog"
     >
       <Field
         label={t('ptz.presetNumber')}
@@ -102,6 +110,7 @@ function SavePreset({ camera, taken, onClose }: { camera: CameraDetail; taken: n
         value={number}
         onChange={event => setNumber(event.target.value)}
         problem={good ? undefined : t('ptz.presetNumberBad')}
+        data-testid="preset-number"
       />
       <Field
         label={t('ptz.presetName')}
@@ -109,8 +118,9 @@ function SavePreset({ camera, taken, onClose }: { camera: CameraDetail; taken: n
         maxLength={32}
         data-focus
         onChange={event => setName(event.target.value)}
+        data-testid="preset-name"
       />
-    </Dialog>
+    </ActDialog>
   )
 }
 

@@ -6,7 +6,7 @@ import { hub, useCan } from '../app/hub'
 import type { Round } from '../hub/cameraTypes'
 import { useT } from '../i18n'
 import { Button, Field } from '../ui/controls'
-import { Confirm, Dialog } from '../ui/overlay'
+import { ActDialog, Confirm } from '../ui/overlay'
 import { advance, due, prefetch, type Run, screen, screens, step } from './rounds.model'
 import { type Size, sizes } from './wall.model'
 
@@ -210,25 +210,16 @@ function MakeRound({ cameras, onClose }: { cameras: readonly string[]; onClose()
     onClose()
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('rounds.make')}
       note={t('rounds.fromWall', { count: cameras.length })}
       onClose={onClose}
       data-testid="round-dialog"
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('rounds.saving')}
-            refused={cameras.length === 0 && t('wall.none')}
-            onClick={() => void save()}
-            data-testid="round-save"
-          >
-            {t('rounds.save')}
-          </Button>
-        </>
-      }
+      act={t('rounds.save')}
+      pending={pending && t('rounds.saving')}
+      refused={cameras.length === 0 && t('wall.none')}
+      onAct={() => void save()}
+      data-act="round-save"
     >
       <Field
         label={t('rounds.name')}
@@ -263,6 +254,6 @@ function MakeRound({ cameras, onClose }: { cameras: readonly string[]; onClose()
           ))}
         </div>
       </div>
-    </Dialog>
+    </ActDialog>
   )
 }

@@ -1,5 +1,5 @@
 import type { Track } from 'livekit-client'
-import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX } from 'lucide-react'
+import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub } from '../app/hub'
@@ -27,6 +27,8 @@ interface Props {
   onShoot(): void
   onPush(): void
   onGallery(): void
+  /** Where it lies over the wall. */
+  onHide(): void
 }
 
 export function SidePanel(props: Props) {
@@ -34,12 +36,21 @@ export function SidePanel(props: Props) {
   const { camera, track, large } = props
   if (!camera)
     return (
-      <aside className="camera-side empty-side" aria-label={t('side.label')}>
+      <aside id="camera-side" className="camera-side empty-side" aria-label={t('side.label')}>
+        <Hide onHide={props.onHide} />
         <p className="note">{t('side.choose')}</p>
       </aside>
     )
   return (
-    <aside className="camera-side" aria-label={t('side.label')} data-testid="camera-side" data-camera={camera.id}>
+    <aside
+      id="camera-side"
+      className="camera-side"
+      aria-label={t('side.label')}
+      data-testid="camera-side"
+      data-camera={camera.id}
+      onKeyDown={event => event.key === 'Escape' && props.onHide()}
+    >
+      <Hide onHide={props.onHide} />
       <div className="side-scroll">
         <section className="side-part">
           {track && !large && (
@@ -58,6 +69,22 @@ export function SidePanel(props: Props) {
       </div>
       <Buttons {...props} camera={camera} />
     </aside>
+  )
+}
+
+function Hide({ onHide }: { onHide(): void }) {
+  const t = useT()
+  return (
+    <Button
+      size="small"
+      look="ghost"
+      square
+      className="side-hide"
+      icon={<X size={18} />}
+      aria-label={t('side.hide')}
+      onClick={onHide}
+      data-testid="side-hide"
+    />
   )
 }
 

@@ -1,4 +1,4 @@
-import { Camera, ChevronLeft, ChevronRight, Video, XCircle } from 'lucide-react'
+import { Camera, ChevronLeft, ChevronRight, PanelRight, Video, XCircle } from 'lucide-react'
 import { useT } from '../i18n'
 import { Button } from '../ui/controls'
 import type { View } from './connection'
@@ -15,9 +15,13 @@ interface Props {
   onShootAll(): void
   onBring(): void
   onCloseAll(): void
+  /** Where the window is narrow the controls lie over the wall when they are asked for. */
+  side: boolean
+  onSide(open: boolean): void
 }
 
-export function WallBar({ wall, view, shooting, onWall, onSize, onShootAll, onBring, onCloseAll }: Props) {
+export function WallBar(props: Props) {
+  const { wall, view, shooting, onWall, onSize, onShootAll, onBring, onCloseAll, side, onSide } = props
   const t = useT()
   const count = shownCameras(wall).length
   return (
@@ -62,6 +66,17 @@ export function WallBar({ wall, view, shooting, onWall, onSize, onShootAll, onBr
       <Button look="primary" icon={<Video size={16} />} onClick={onBring} data-testid="bring">
         {t('wall.bring')}
       </Button>
+      <Button
+        square
+        className="side-switch"
+        icon={<PanelRight size={18} />}
+        aria-label={t('side.show')}
+        title={t('side.show')}
+        aria-expanded={side}
+        aria-controls="camera-side"
+        onClick={() => onSide(!side)}
+        data-testid="side-switch"
+      />
     </div>
   )
 }

@@ -1,5 +1,5 @@
-import { useCallback, useRef, useState } from 'react'
 import { useT } from '../i18n'
+import { useBox } from '../ui/box'
 import { CameraTile, type TileOf } from './CameraTile'
 import { spotSize } from './tile.model'
 import { pageStart, shownPlaces, type Wall } from './wall.model'
@@ -54,19 +54,4 @@ export function WallGrid({ wall, tileOf, isMain, isZoomable, onSelect, onClose, 
       )}
     </div>
   )
-}
-
-function useBox(): [(element: HTMLElement | null) => void, { width: number; height: number }] {
-  const [size, setSize] = useState({ width: 0, height: 0 })
-  const observer = useRef<ResizeObserver>(undefined)
-  const ref = useCallback((element: HTMLElement | null) => {
-    observer.current?.disconnect()
-    if (!element) return
-    observer.current = new ResizeObserver(entries => {
-      const box = entries.at(-1)?.contentRect
-      if (box) setSize({ width: box.width, height: box.height })
-    })
-    observer.current.observe(element)
-  }, [])
-  return [ref, size]
 }

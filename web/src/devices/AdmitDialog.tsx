@@ -6,7 +6,7 @@ import { hub } from '../app/hub'
 import type { AdmittedDevice, Device } from '../hub/cameraTypes'
 import { useT } from '../i18n'
 import { Button, Field, ProblemLine } from '../ui/controls'
-import { Dialog, say } from '../ui/overlay'
+import { ActDialog, Dialog, say } from '../ui/overlay'
 import { isCode, spaced } from './devices.model'
 
 interface DoneProps {
@@ -28,24 +28,15 @@ export function AdmitDialog({ device, onDone, onClose }: DoneProps & { device: D
     await run(async () => onDone(await hub.cameras.admit(device.id, { org_id: org, ...(given && { name: given }) })))
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('hardware.admitTitle', { code: spaced(device.code) })}
       note={t('hardware.admitHint')}
       onClose={onClose}
       data-testid="admit-dialog"
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('hardware.admitting')}
-            onClick={() => void submit()}
-            data-testid="admit-submit"
-          >
-            {t('hardware.admit')}
-          </Button>
-        </>
-      }
+      act={t('hardware.admit')}
+      pending={pending && t('hardware.admitting')}
+      onAct={() => void submit()}
+      data-act="admit-submit"
     >
       <OrgField value={org} onChange={setOrg} tried={tried} />
       <Field
@@ -55,7 +46,7 @@ export function AdmitDialog({ device, onDone, onClose }: DoneProps & { device: D
         onChange={event => setName(event.target.value)}
         data-testid="admit-name"
       />
-    </Dialog>
+    </ActDialog>
   )
 }
 
@@ -74,24 +65,15 @@ export function AddDialog({ onDone, onClose }: DoneProps) {
     await run(async () => onDone(await hub.cameras.addDevice({ code: plain, name: name.trim(), org_id: org })))
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('hardware.addTitle')}
       note={t('hardware.addHint')}
       onClose={onClose}
       data-testid="add-dialog"
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('hardware.adding')}
-            onClick={() => void submit()}
-            data-testid="add-submit"
-          >
-            {t('hardware.add')}
-          </Button>
-        </>
-      }
+      act={t('hardware.add')}
+      pending={pending && t('hardware.adding')}
+      onAct={() => void submit()}
+      data-act="add-submit"
     >
       <Field
         label={t('hardware.code')}
@@ -112,7 +94,7 @@ export function AddDialog({ onDone, onClose }: DoneProps) {
         data-testid="add-name"
       />
       <OrgField value={org} onChange={setOrg} tried={tried} />
-    </Dialog>
+    </ActDialog>
   )
 }
 

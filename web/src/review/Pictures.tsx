@@ -1,10 +1,11 @@
 import { Cctv, Headphones, Mic, Monitor, Unplug, WifiOff } from 'lucide-react'
-import { useCallback, useId, useRef, useState } from 'react'
+import { useId } from 'react'
 import { useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import type { RecordingDetail } from '../hub/types'
 import { useT } from '../i18n'
 import { SpeakingBars } from '../room/TileView'
+import { useBox } from '../ui/box'
 import { Avatar } from '../ui/controls'
 import { clockTime, dateTime } from '../ui/time.model'
 import type { PlayerEngine, PlayerView } from './engine'
@@ -26,17 +27,7 @@ interface Props {
 
 export function Pictures({ recording, tiles, main, onMain, engine, view, lanes }: Props) {
   const t = useT()
-  const [size, setSize] = useState({ width: 0, height: 0 })
-  const observer = useRef<ResizeObserver>(undefined)
-  const ref = useCallback((element: HTMLElement | null) => {
-    observer.current?.disconnect()
-    if (!element) return
-    observer.current = new ResizeObserver(entries => {
-      const box = entries.at(-1)?.contentRect
-      if (box) setSize({ width: box.width, height: box.height })
-    })
-    observer.current.observe(element)
-  }, [])
+  const [ref, size] = useBox()
   const rects = playerLayout(size.width, size.height, tiles.length)
   const large = Math.max(
     0,

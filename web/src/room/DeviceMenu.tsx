@@ -1,9 +1,9 @@
 import { type Room, Room as RoomClass, RoomEvent, supportsAudioOutputSelection } from 'livekit-client'
 import { ChevronDown, ChevronUp } from 'lucide-react'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { sentence } from '../app/command'
 import { type Key, useT } from '../i18n'
-import { say, useOutside } from '../ui/overlay'
+import { Popover, say } from '../ui/overlay'
 import { BarButton } from './BarButton'
 
 const kinds: { kind: MediaDeviceKind; name: Key }[] = [
@@ -16,21 +16,8 @@ const kinds: { kind: MediaDeviceKind; name: Key }[] = [
 export function DeviceMenu({ room }: { room: Room }) {
   const t = useT()
   const [open, setOpen] = useState(false)
-  const anchor = useRef<HTMLSpanElement>(null)
-  useOutside(
-    anchor,
-    open,
-    useCallback(() => setOpen(false), []),
-  )
   return (
-    <span
-      className="anchor"
-      ref={anchor}
-      role="presentation"
-      onKeyDown={event => {
-        if (event.key === 'Escape') setOpen(false)
-      }}
-    >
+    <Popover open={open} onOpen={setOpen}>
       <BarButton
         icon={open ? <ChevronDown size={20} /> : <ChevronUp size={20} />}
         aria-expanded={open}
@@ -46,7 +33,7 @@ export function DeviceMenu({ room }: { room: Room }) {
           ))}
         </div>
       )}
-    </span>
+    </Popover>
   )
 }
 

@@ -4,8 +4,7 @@ import { hub } from '../app/hub'
 import { Invitees, nobody } from '../consultations/Invitees'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
-import { Button } from '../ui/controls'
-import { Dialog, say } from '../ui/overlay'
+import { ActDialog, say } from '../ui/overlay'
 
 export function InviteDialog({ consultation, onClose }: { consultation: Consultation; onClose(): void }) {
   const t = useT()
@@ -23,25 +22,16 @@ export function InviteDialog({ consultation, onClose }: { consultation: Consulta
     onClose()
   }
   return (
-    <Dialog
+    <ActDialog
       title={t('invite.title')}
       onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>{t('common.cancel')}</Button>
-          <Button
-            look="primary"
-            pending={pending && t('invite.pending')}
-            refused={count === 0 && t('create.who')}
-            onClick={() => void submit()}
-            data-testid="invite-submit"
-          >
-            {count ? t('invite.submit', { count }) : t('invite.submitNone')}
-          </Button>
-        </>
-      }
+      act={count ? t('invite.submit', { count }) : t('invite.submitNone')}
+      pending={pending && t('invite.pending')}
+      refused={count === 0 && t('create.who')}
+      onAct={() => void submit()}
+      data-act="invite-submit"
     >
       <Invitees chosen={chosen} onChange={setChosen} without={here} focus />
-    </Dialog>
+    </ActDialog>
   )
 }

@@ -2,6 +2,7 @@ import type { Track } from 'livekit-client'
 import { ChevronLeft, ChevronRight } from 'lucide-react'
 import { type ReactNode, useCallback, useEffect, useRef, useState } from 'react'
 import { useT } from '../i18n'
+import { type Box, useBox } from '../ui/box'
 import { Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { type Direction, layout, neighbour, pageSize, pages } from './grid.model'
@@ -20,27 +21,6 @@ interface Props {
   lost: boolean
   onFrozen(id: string, since: number | undefined): void
   onPin(id: string | undefined): void
-}
-
-interface Size {
-  width: number
-  height: number
-}
-
-/** The size of what is left for pictures, px. */
-function useSize(): [(element: HTMLElement | null) => void, Size] {
-  const [size, setSize] = useState<Size>({ width: 0, height: 0 })
-  const observer = useRef<ResizeObserver>(undefined)
-  const ref = useCallback((element: HTMLElement | null) => {
-    observer.current?.disconnect()
-    if (!element) return
-    observer.current = new ResizeObserver(entries => {
-      const box = entries.at(-1)?.contentRect
-      if (box) setSize({ width: box.width, height: box.height })
-    })
-    observer.current.observe(element)
-  }, [])
-  return [ref, size]
 }
 
 interface Slot {
@@ -94,7 +74,7 @@ function useMoves(columns: number, count: number): (element: HTMLElement | null)
 
 export function Stage(props: Props) {
   const t = useT()
-  const [ref, size] = useSize()
+  const [ref, size] = useBox()
   const slots = usePlaces(props.tiles)
   return (
     <section className="stage" aria-label={t('room.stage')} ref={ref}>
@@ -108,7 +88,7 @@ export function Stage(props: Props) {
   )
 }
 
-type ViewProps = Props & { slots: Slot[]; size: Size }
+type ViewProps = Props & { slots: Slot[]; size: Box }
 
 function GridView({ slots, size, pinned, lost, onFrozen, onPin }: ViewProps) {
   const [page, setPage] = useState(0)

@@ -69,6 +69,36 @@ export function Dialog({ title, note, onClose, children, footer, className = '',
   )
 }
 
+interface ActDialogProps extends Omit<DialogProps, 'footer'> {
+  /** The primary button: what it says, what it says meanwhile, why it cannot be pressed. */
+  act: string
+  pending: string | false
+  refused?: string | false | undefined
+  onAct(): void
+  'data-act': string
+  /** Beside the two buttons. */
+  also?: ReactNode
+}
+
+/** A dialog that asks for something and then does it: cancel, and one primary button. */
+export function ActDialog({ act, pending, refused, onAct, also, 'data-act': id, ...dialog }: ActDialogProps) {
+  const t = useT()
+  return (
+    <Dialog
+      {...dialog}
+      footer={
+        <>
+          {also}
+          <Button onClick={dialog.onClose}>{t('common.cancel')}</Button>
+          <Button look="primary" pending={pending} refused={refused} onClick={onAct} data-testid={id}>
+            {act}
+          </Button>
+        </>
+      }
+    />
+  )
+}
+
 interface ConfirmProps {
   title: string
   body: string
@@ -167,7 +197,33 @@ export function MenuButton({ items, place = 'below', ...button }: MenuButtonProp
   )
 }
 
-export function useOutside(ref: { current: HTMLElement | null }, on: boolean, leave: () => void): void {
+interface PopoverProps {
+  open: boolean
+  onOpen(open: boolean): void
+  /** The button, and while it is open what hangs from it. */
+  children: ReactNode
+}
+
+/** What hangs from a button: Esc and a press elsewhere close it. */
+export function Popover({ open, onOpen, children }: PopoverProps) {
+  const anchor = useRef<HTMLSpanElement>(null)
+  const close = useCallback(() => onOpen(false), [onOpen])
+  useOutside(anchor, open, close)
+  return (
+    <span
+      className="anchor"
+      ref={anchor}
+      role="presentation"
+      onKeyDown={event => {
+        if (event.key === 'Escape') onOpen(false)
+      }}
+    >
+      {children}
+    </span>
+  )
+}
+
+function useOutside(ref: { current: HTMLElement | null }, on: boolean, leave: () => void): void {
   useEffect(() => {
     if (!on) return
     const press = (event: PointerEvent) => {

@@ -58,6 +58,8 @@ export const cameras: typeof words = {
     live: 'Picture is fine',
   },
   side: {
+    show: 'Controls',
+    hide: 'Hide the controls',
     label: 'Selected camera',
     choose: 'Select a tile for details and control',
     facts: '{{org}} · {{protocol}}',
@@ -116,6 +118,8 @@ export const cameras: typeof words = {
     presetNumberBad: 'The number has to be 1–255',
     presetName: 'Name',
     presetSaved: 'Saved as preset {{number}}',
+    deletePreset: 'Delete {{number}}',
+    presetDeleted: 'Preset {{number}} deleted',
     dragHint: 'Drag a frame on the picture to zoom in, backwards to zoom out',
     none: 'This camera cannot be moved',
     noRight: 'No permission to move it',

@@ -57,6 +57,8 @@ export const cameras = {
     live: '画面正常',
   },
   side: {
+    show: '控制面板',
+    hide: '收起面板',
     label: '所选摄像机',
     choose: '选一个画面格看详情和控制',
     facts: '{{org}} · {{protocol}}',
@@ -115,6 +117,8 @@ export const cameras = {
     presetNumberBad: '编号应在 1–255',
     presetName: '名称',
     presetSaved: '已存为 {{number}} 号预置位',
+    deletePreset: '删除 {{number}} 号',
+    presetDeleted: '已删除 {{number}} 号预置位',
     dragHint: '在画面上拖框放大，反向拖框缩小',
     none: '这路摄像机没有云台',
     noRight: '没有控制权限',
