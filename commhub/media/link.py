@@ -200,6 +200,29 @@ class PacketSocket:
             self.close()
         return False
 
+    def offer(self, batch: bytes | bytearray | memoryview) -> bool:
+        """The same, but whoever has it keeps it where there is no room for now: False then."""
+        try:
+            self._sock.send(batch)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self._drop()
+            self.close()
+        return True
+
+    def when_room(self, act: Callable[[], None] | None) -> None:
+        """``act`` is called whenever there is room, until None is said."""
+        if self._open and act is not None:
+            self._loop.add_writer(self._sock.fileno(), act)
+        elif self._open:
+            self._loop.remove_writer(self._sock.fileno())
+
+    def left_out(self, count: int) -> None:
+        """What was not even offered."""
+        self.dropped += count
+        PacketSocket.all_dropped += count
+
     def _drop(self) -> None:
         self.dropped += 1
         PacketSocket.all_dropped += 1
@@ -223,6 +246,7 @@ class PacketSocket:
             return
         self._open = False
         self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         if self.on_end is not None:
             self.on_end()

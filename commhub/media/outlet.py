@@ -11,8 +11,9 @@ from typing import Protocol
 
 from commhub import log as logs
 from commhub.errors import HubError, PeerError
-from commhub.media.link import BATCH_LIMIT, RECORD, Link, dial
+from commhub.media.link import BATCH_LIMIT, RECORD, Link, PacketSocket, dial
 from commhub.media.messages import EndSource, Hello, KeyFrameWanted, Message, PushSource, SourceClock, SourceStream
+from commhub.media.reserve import Reserve
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -46,7 +47,8 @@ class Outlet:
         self._gathered = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks(f"outlet to {worker}")
-        self.dropped = 0  # batches
+        self.dropped = 0  # pictures
+        self._reserve = Reserve()
         self._tasks.spawn(self._keep(), "dial")
 
     def __len__(self) -> int:
@@ -99,13 +101,34 @@ class Outlet:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        link, gathered = self._link, self._gathered
-        if gathered and link is not None and link.packets is not None and not link.packets.send(gathered):
-            self.dropped += 1
-            if (suppressed := logs.limited(("outlet", self.worker), 60)) is not None:
-                log.warning("packets dropped: the media worker is slow", worker=self.worker, dropped=self.dropped,
-                            suppressed=suppressed)  # fmt: skip
+        link, gathered, reserve = self._link, self._gathered, self._reserve
+        packets = link.packets if link is not None else None
+        if gathered and packets is not None and not (reserve.quiet and packets.offer(gathered)):
+            if not reserve:
+                packets.when_room(self._go_on)
+            self._put(packets, bytes(gathered))
         gathered.clear()
+
+    def _put(self, packets: PacketSocket, batch: bytes) -> None:
+        """The worker does not read for a moment: what comes waits."""
+        reserve = self._reserve
+        before = reserve.left_out
+        reserve.put(batch)
+        if not (lost := reserve.left_out - before):
+            return
+        packets.left_out(lost)
+        self.dropped += lost
+        if (suppressed := logs.limited(("outlet", self.worker), 60)) is not None:
+            log.warning("pictures left out: the media worker is slow", worker=self.worker, dropped=self.dropped,
+                        suppressed=suppressed)  # fmt: skip
+
+    def _go_on(self) -> None:
+        """There is room again."""
+        reserve, packets = self._reserve, self._link.packets if self._link is not None else None
+        while packets is not None and reserve and packets.offer(reserve.first()):
+            reserve.sent()
+        if packets is not None and not reserve:
+            packets.when_room(None)
 
     def clock(self, clock: SourceClock) -> None:
         if self._link is not None:
@@ -134,6 +157,7 @@ class Outlet:
             self._link = None
             self._held.clear()
             self._gathered.clear()
+            self._reserve.clear()
             link.close()
             reading.cancel()
 
