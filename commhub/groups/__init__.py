@@ -1,1 +1,8 @@
-"""Groups that talk one at a time: who is in them, calls, the floor, emergencies."""
+"""Groups that talk one at a time: records (``registry``), calls (``live``), the ``floor``, emergencies."""
+
+from commhub.groups.groups import Groups, Terms
+from commhub.groups.picture import Pictures
+from commhub.groups.registry import Wanted
+from commhub.groups.shapes import Times
+
+__all__ = ["Groups", "Pictures", "Terms", "Times", "Wanted"]
