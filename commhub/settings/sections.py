@@ -211,6 +211,17 @@ class RoomsSettings(Section):
     remote_unmute: bool = False
 
 
+class GroupsSettings(Section):
+    """Push to talk: what groups have that do not say theirs (seconds; 0 is without end), and what holds for all."""
+
+    talk_limit_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
+    silence_seconds: Annotated[float, Field(ge=0, le=3600)] = 4
+    hang_seconds: Annotated[float, Field(ge=0, le=3600)] = 10
+    queue: Annotated[int, Field(ge=0, le=200)] = 20
+    grace_seconds: Annotated[float, Field(ge=0, le=10)] = 1
+    emergency_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
+
+
 class RecorderSettings(Section):
     """How recordings are written."""
 

@@ -13,6 +13,7 @@ from commhub.settings.sections import (
     CitySettings,
     DatabaseSettings,
     Gb28181Settings,
+    GroupsSettings,
     HttpSettings,
     Key,
     LimitsSettings,
@@ -49,6 +50,7 @@ class Settings(Section):
     webhooks: WebhooksSettings = WebhooksSettings()
     metrics: MetricsSettings = MetricsSettings()
     rooms: RoomsSettings = RoomsSettings()
+    groups: GroupsSettings = GroupsSettings()
     recorder: RecorderSettings = RecorderSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()
