@@ -27,6 +27,7 @@ from commhub.addresses import AllowList
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.auth import Auth
+from commhub.calls import Calls
 from commhub.conference import Host
 from commhub.desk import VIEW, Desk, from_the_stream
 from commhub.devices import Devices, Registry
@@ -206,6 +207,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
         desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking)
         door.others[VIEW] = desk.walls.admit
+        calls = Calls(base.store, base.auth, events, conference, terminals, internal)
+        door.houses.append(calls.lodging)
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
         ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
@@ -219,6 +222,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await ordered.open()
         await entrances.open()
         await rooms.start()
+        await calls.start()
         feeds.start()
         recordings.start_tasks()
         ordered.start_tasks()
@@ -230,6 +234,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         devices.start()
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
+        stack.push_async_callback(calls.close)
         stack.push_async_callback(desk.close)
         stack.push_async_callback(devices.close)
         stack.push_async_callback(recordings.close)
@@ -253,7 +258,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals
+            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals,
+            calls,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

@@ -7,6 +7,9 @@ role reaches its organisation and label with the permission of its type.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -43,11 +46,17 @@ TYPES: dict[str, str] = {
     "camera.voice": "camera.voice",
     "playback.state": "camera.playback",
     "recording.listed": "recording.list",
+    **{
+        f"call.{step}": "call.oversee"
+        for step in ("created", "ringing", "answered", "held", "resumed", "transferred", "added", "left", "changed", "ended")
+    },
     "directory.changed": "directory.view",
     "seat.state": "directory.view",
 }
 VERSION = 1
 KEPT = 100_000  # events in the history; older ones are answered by a resync
+RECENT = 2_000  # of them in memory: everybody comes back at once when the hub has started again
+MISSED = 20_000  # events that are looked through for a page that comes back
 _BATCH = 1_000
 
 
@@ -106,6 +115,9 @@ class Events:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._listeners: list[Listener] = []
+        self._recent: deque[Published] = deque(maxlen=RECENT)  # without gaps, up to the newest published
+        self._warm = False
+        self._warming = asyncio.Lock()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """``listener`` gets every event once, in order; it must not wait. Returns what ends it."""
@@ -144,6 +156,7 @@ class Events:
         return event
 
     def _publish(self, published: Published) -> None:
+        self._remember(published)
         for listener in list(self._listeners):
             try:
                 listener(published)
@@ -153,15 +166,69 @@ class Events:
     async def last(self) -> int:
         return await self._store.counter("event")
 
+    async def missed(self, seq: int, wanted: Callable[[Published], bool], limit: int = _BATCH) -> list[Published] | None:
+        """What came after ``seq`` and is ``wanted``, oldest first; None when that is not known, or more than ``limit``."""
+        await self._fill()
+        found: list[Published] = []
+        at, looked = seq, 0
+        while looked < MISSED and len(found) <= limit:
+            if (recent := self._after(at)) is not None:
+                found += filter(wanted, recent)
+                return found if len(found) <= limit else None
+            page = await self._page(at)
+            if page is None:
+                return None
+            found += filter(wanted, page)
+            if len(page) < _BATCH:
+                return found if len(found) <= limit else None
+            looked, at = looked + len(page), page[-1].event.seq
+        return None
+
     async def since(self, seq: int, limit: int = _BATCH) -> list[Published] | None:
         """What came after ``seq``, oldest first; None when that is not known (too old, too much, from the future)."""
+        found = await self._page(seq, limit + 1)
+        return found if found is not None and len(found) <= limit else None
+
+    async def _page(self, seq: int, limit: int = _BATCH) -> list[Published] | None:
+        """The first ones after ``seq``; None when they are gone, or ``seq`` is from the future."""
         c = tables.events.c
         async with self._store.reading() as reading:
-            rows = await reading.all(sa.select(c.at, c.body).where(c.seq > seq).order_by(c.seq).limit(limit + 1))
+            rows = await reading.all(sa.select(c.at, c.body).where(c.seq > seq).order_by(c.seq).limit(limit))
             last = await reading.value(sa.select(sa.func.max(c.seq))) or 0
-        if seq > last or len(rows) > limit:
+        if seq > last:
             return None
         found = [_published(_decode(row.body), row.at) for row in rows]
-        if found and found[0].event.seq != seq + 1:
+        return None if found and found[0].event.seq != seq + 1 else found
+
+    # ---- in memory
+
+    def _remember(self, published: Published) -> None:
+        recent, seq = self._recent, published.event.seq
+        if recent and seq <= recent[-1].event.seq:
+            return
+        if recent and seq != recent[-1].event.seq + 1:  # another process has written in between
+            recent.clear()
+        recent.append(published)
+
+    def _after(self, seq: int) -> list[Published] | None:
+        """None when memory does not reach that far, or nothing so new has been published yet."""
+        recent = self._recent
+        if not recent or not recent[0].event.seq <= seq + 1 <= recent[-1].event.seq:
             return None
-        return found
+        return list(itertools.islice(recent, seq + 1 - recent[0].event.seq, None))
+
+    async def _fill(self) -> None:
+        """Once after the start: what a crowd that comes back asks for is read once."""
+        async with self._warming:
+            if self._warm:
+                return
+            c = tables.events.c
+            async with self._store.reading() as reading:
+                rows = await reading.all(sa.select(c.at, c.body).order_by(c.seq.desc()).limit(RECENT))
+            newer = list(self._recent)
+            self._recent.clear()
+            for row in reversed(rows):
+                self._remember(_published(_decode(row.body), row.at))
+            for one in newer:
+                self._remember(one)
+            self._warm = True

@@ -58,7 +58,11 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.view", "seat.sign_on", "camera.list"})
+_PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.view", "seat.sign_on", "camera.list"}) | {
+    "call.list",
+    "call.make",
+    "call.answer",
+}
 _DISPATCHER = _PARTICIPANT | {
     "consultation.create",
     "consultation.invite",
@@ -82,9 +86,23 @@ _DISPATCHER = _PARTICIPANT | {
     "device.list",
     "round.edit",
     "recording.control",
+    "call.oversee",  # sees calls of the organisations in his scope without being in them
+    "call.priority",  # above the ordinary one
+    "call.emergency",
+    "terminal.auto_answer",  # terminals that answer by themselves may do so for him
     "directory.numbers",  # sees telephone numbers, and finds people by them
 }
-_REVIEWER = frozenset({"consultation.list", "consultation.oversee", "recording.list", "recording.view", "directory.view"})
+_REVIEWER = frozenset(
+    {
+        "call.list",
+        "call.oversee",
+        "consultation.list",
+        "consultation.oversee",
+        "recording.list",
+        "recording.view",
+        "directory.view",
+    }
+)
 
 #: Permissions are data granted to roles; routes and messages name one each.
 PERMISSIONS: dict[Role, frozenset[str]] = {

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from commhub.api import (
     alarms,
+    calls,
     cameras,
     cards,
     consultations,
@@ -31,8 +32,9 @@ from commhub.api import (
 from commhub.api.gate import BODY_LIMIT, Buckets, Gate, guarded
 from commhub.api.metrics import Readers, metrics
 from commhub.api.routes import Route
-from commhub.api.stream import Hearing, Streams
+from commhub.api.stream import Streams, Word
 from commhub.auth import Auth
+from commhub.calls import Calls
 from commhub.desk import Desk
 from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
@@ -66,6 +68,7 @@ class Parts:
     desk: Desk
     devices: Devices
     terminals: Terminals
+    calls: Calls
 
 
 class Api:
@@ -85,8 +88,8 @@ class Api:
         self._readers = readers
         self._parts, self._health, self._ca, self._static = parts, health, ca, static
         self.gate = Gate(parts.store, parts.auth, proxies)
-        heard: dict[str, Hearing] = {"move": parts.desk.control}
-        heard |= dict.fromkeys(("terminal", "presence", "ack"), parts.terminals)
+        heard = {"move": Word("camera.move", parts.desk.control)}
+        heard |= {name: Word(permission, parts.terminals) for name, permission in parts.terminals.WORDS.items()}
         self.streams = Streams(self.gate, parts.auth, parts.events, heard)
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
@@ -97,6 +100,7 @@ class Api:
             *devices.routes(parts.store, parts.devices).all,
             *alarms.routes(parts.devices).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
+            *calls.routes(self.gate, parts.calls).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,

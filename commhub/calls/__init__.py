@@ -1,2 +1,6 @@
 """Calls between people: a machine without I/O and clock (``machine``, ``board``, ``effects``), its records (``records``), and
 what terminals, rooms and pages are told (``calls``, ``ringing``, ``lodging``)."""
+
+from commhub.calls.calls import Calls, Wish
+
+__all__ = ["Calls", "Wish"]

@@ -343,6 +343,11 @@ def went(call: Call, id: str, back_by: int, overdue: End = End.LOST) -> Call:
     return _each(call, lambda leg: leg.id == id and leg.active, lambda leg: replace(leg, deadline=back_by, overdue=overdue))
 
 
+def expect(call: Call, id: str, until: int, overdue: End) -> Call:
+    """A leg that lives ends as ``overdue`` unless something happens until then."""
+    return _each(call, lambda leg: leg.id == id and leg.live, lambda leg: replace(leg, deadline=until, overdue=overdue))
+
+
 def tick(call: Call, now: int) -> Call:
     """Whatever is overdue ends."""
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from commhub.errors import Conflict
 from commhub.model import utc_ns
-from commhub.store import Transaction, tables
+from commhub.store import Reading, Transaction, tables
 
 _KEPT = 24 * 3600 * 1_000_000_000
 _r = tables.repeats.c
@@ -22,11 +22,11 @@ class Once:
     fingerprint: str
 
 
-async def repeated(transaction: Transaction, person: str, once: Once | None) -> str | None:
+async def repeated(reading: Reading, person: str, once: Once | None) -> str | None:
     """What this key made before. Conflict when it is used for something else."""
     if once is None:
         return None
-    row = await transaction.first(sa.select(_r.fingerprint, _r.subject).where(_r.person_id == person, _r.key == once.key))
+    row = await reading.first(sa.select(_r.fingerprint, _r.subject).where(_r.person_id == person, _r.key == once.key))
     if row is None:
         return None
     if row.fingerprint != once.fingerprint:

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 
 from commhub.api import Api, Parts
 from commhub.auth import Auth, Rules
+from commhub.calls import Calls
 from commhub.conference import CameraSeat, Presence, Ticket
 from commhub.desk import VIEW, Desk
 from commhub.devices import Devices
@@ -274,9 +275,9 @@ class Browser:
         return answer
 
     @asynccontextmanager
-    async def events(self) -> AsyncIterator[Stream]:
-        headers = {**self.headers, "Cookie": self.cookie}
-        async with self.session.ws_connect(self.base + "/events", headers=headers) as socket:
+    async def events(self, after: object = None) -> AsyncIterator[Stream]:
+        headers, query = {**self.headers, "Cookie": self.cookie}, "" if after is None else f"?after={after}"
+        async with self.session.ws_connect(f"{self.base}/events{query}", headers=headers) as socket:
             stream = Stream(socket)
             stream.hello = await stream.message()
             yield stream
@@ -353,12 +354,16 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
     door.others[VIEW] = desk.walls.admit
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, Terminals())
+    terminals = Terminals()
+    calls = Calls(store, auth, events, conference, terminals, KEY)
+    door.houses.append(calls.lodging)
+    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls)
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
     await recordings.open()
     await rooms.start()
+    await calls.start()
     feeds.start()
     recordings.start_tasks()
     await devices.open()
@@ -366,6 +371,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     try:
         yield hub
     finally:
+        await calls.close()
         await recordings.close()
         await devices.close()
         await feeds.close()
