@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,10 @@ class FakeConference:
         self.provided: list[tuple[str, str]] = []
         self.recorders: dict[str, set[str]] = defaultdict(set)
         self.muted: list[tuple[str, str, str]] = []
+        self.speakers: dict[str, frozenset[str] | None] = {}
+        self.governed: list[tuple[str, frozenset[str] | None]] = []  # in order
+        self.forwarded: set[tuple[str, str, str]] = set()  # from, identity, to
+        self.spoke: Callable[[str, str, bool], None] = lambda room, identity, speaks: None
         self.apart: dict[str, Callable[[str, str], bool] | None] = {}
 
     async def open(self, room: str, *, key: str, metadata: str = "") -> None:
@@ -101,6 +105,17 @@ class FakeConference:
 
     def part(self, room: str, apart: Callable[[str, str], bool] | None) -> None:
         self.apart[room] = apart
+
+    def govern(self, room: str, speakers: Iterable[str] | None) -> None:
+        self.speakers[room] = None if speakers is None else frozenset(speakers)
+        self.governed.append((room, self.speakers[room]))
+
+    def forward(self, room: str, identity: str, to: str) -> bool:
+        self.forwarded.add((room, identity, to))
+        return True
+
+    def unforward(self, room: str, to: str) -> None:
+        self.forwarded = {one for one in self.forwarded if (one[0], one[2]) != (room, to)}
 
     async def provide(self, room: str, *, key: str) -> None:
         self.provided.append((room, key))
