@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -107,6 +106,4 @@ async def test_the_session_cookie_of_another_hub_is_nothing(hub: Hub, tmp_path: 
         page.cookie = page.cookie[:-4] + "AAAA"
         assert (await page.call("GET", "/session"))[0] == 401
         page.cookie = "__Host-commhub=" + "x" * 4000
-        began = time.monotonic()
         assert (await page.call("GET", "/session"))[0] == 401
-        assert time.monotonic() - began < 2

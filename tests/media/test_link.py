@@ -119,7 +119,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 async def test_packets_are_paired_with_their_control_link(server: Server, tmp_path: Path) -> None:
     async with dialled(tmp_path), dialled(tmp_path, packets=True) as (link, _):
-        await asyncio.wait_for(server.paired.wait(), 2)
+        await asyncio.wait_for(server.paired.wait(), 30)
         assert [one.packets is not None for one in server.links] == [False, True]
         assert link.packets is not None
         assert link.packets.send(b"batch")
@@ -141,14 +141,14 @@ async def test_an_unknown_packet_socket_is_closed(server: Server, tmp_path: Path
         loop = asyncio.get_running_loop()
         await loop.sock_connect(stranger, str(tmp_path / "media-0.pkt"))
         stranger.send(first)
-        assert await asyncio.wait_for(loop.sock_recv(stranger, 10), 2) == b""
+        assert await asyncio.wait_for(loop.sock_recv(stranger, 10), 30) == b""
         stranger.close()
         assert server.links[0].packets is None
 
 
 async def test_a_full_packet_socket_drops_whole_batches_and_counts(server: Server, tmp_path: Path) -> None:
     async with dialled(tmp_path, packets=True) as (link, _):
-        await asyncio.wait_for(server.paired.wait(), 2)
+        await asyncio.wait_for(server.paired.wait(), 30)
         other_end = server.links[0].packets
         assert other_end is not None
         asyncio.get_running_loop().remove_reader(other_end._sock.fileno())  # the other side does not read
@@ -161,13 +161,13 @@ async def test_a_full_packet_socket_drops_whole_batches_and_counts(server: Serve
 async def test_the_end_of_a_packet_socket_is_heard(server: Server, tmp_path: Path) -> None:
     ended = asyncio.Event()
     async with dialled(tmp_path, packets=True) as (link, _):
-        await asyncio.wait_for(server.paired.wait(), 2)
+        await asyncio.wait_for(server.paired.wait(), 30)
         other_end = server.links[0].packets
         assert other_end is not None
         other_end.on_end = ended.set
         assert link.packets is not None
         link.packets.close()
-        await asyncio.wait_for(ended.wait(), 2)
+        await asyncio.wait_for(ended.wait(), 30)
         assert not link.packets.send(b"too late")
 
 
@@ -205,7 +205,7 @@ async def raw(folder: Path, frame: bytes) -> bytes:
     """Send a frame as a stranger would; what comes back until the link is cut."""
     reader, writer = await asyncio.open_unix_connection(folder / "media-0.ctl")
     writer.write(frame)
-    answer = await asyncio.wait_for(reader.read(), 2)
+    answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     return answer
 

@@ -128,7 +128,7 @@ async def test_the_plane_counts_what_was_lost_on_the_way() -> None:
         assert stage.plane.counters(5).resent == 5
         contact = stage.plane.contact(publisher.number)
         assert contact.over == "udp"
-        assert abs(contact.heard - time.monotonic()) < 5
+        assert abs(contact.heard - time.monotonic()) < 60
         assert stage.plane.contact(99) == Contact()
         stage.plane.remove_receiver(1)
         assert stage.plane.reception(1) == Reception()

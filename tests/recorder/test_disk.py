@@ -18,8 +18,8 @@ import pytest
 from recorder import files
 from recorder.container import Seal
 from recorder.files import Disk, File
-from tests.support import sink_feed
-from tests.support.hub_of_recorder import Hub, recorder, until
+from tests.support import sink_feed, until
+from tests.support.hub_of_recorder import Hub, recorder
 from tests.support.media_files import read
 from tests.support.sink_feed import SECOND, SinkFeed
 
@@ -114,10 +114,8 @@ async def test_a_disk_that_hangs_is_noticed_and_nobody_waits_for_it(tmp_path: Pa
     hangs = threading.Event()
     stuck = disk.run(hangs.wait)
     file = File(disk, tmp_path / "a.part", nobody)
-    began = time.monotonic()
-    file.append(b"x" * 2000)
+    file.append(b"x" * 2000)  # or it would wait here for ever
     assert (disk.slow, disk.pending) == (True, 2000)
-    assert time.monotonic() - began < 0.1
     hangs.set()
     await stuck
     await disk.run(lambda: None)

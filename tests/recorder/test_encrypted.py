@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import sink_feed
-from tests.support.hub_of_recorder import recorder, until
+from tests.support import sink_feed, until
+from tests.support.hub_of_recorder import recorder
 from tests.support.sink_feed import SECOND, SinkFeed
 
 

@@ -141,4 +141,4 @@ def test_what_cannot_be_taken(fact: SinkTrack, sentence: str) -> None:
 
 async def test_no_worker_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^The media worker is not there\.$"):
-        await asyncio.wait_for(picture.take(tmp_path, "media-0", "r", "i", 0.2), 5)
+        await asyncio.wait_for(picture.take(tmp_path, "media-0", "r", "i", 0.2), 30)

@@ -14,8 +14,8 @@ from commhub.errors import HubError
 from commhub.media import messages
 from commhub.media.messages import Codec
 from recorder.session import Session
-from tests.support import sink_feed
-from tests.support.hub_of_recorder import Hub, recorder, until
+from tests.support import sink_feed, until
+from tests.support.hub_of_recorder import Hub, recorder
 from tests.support.media_files import Media, read
 from tests.support.sink_feed import SECOND, Clip, SinkFeed
 

@@ -13,8 +13,8 @@ import pytest
 from commhub.wire import journal
 from recorder.manifest import Manifest
 from recorder.repair import repair, survey
-from tests.support import sink_feed
-from tests.support.hub_of_recorder import recorder, until
+from tests.support import sink_feed, until
+from tests.support.hub_of_recorder import recorder
 from tests.support.media_files import read
 from tests.support.sink_feed import SECOND, SinkFeed
 

@@ -49,7 +49,7 @@ class Hub:
         states = [state for state in self.states if state.source == source]
         return states[-1] if states else SourceState(source=source, state="unknown")
 
-    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 10) -> SourceState:
+    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 30) -> SourceState:
         await until(lambda: (self.state(source).state, self.state(source).code) == (state, code), seconds, f"{state} {code}")
         return self.state(source)
 

@@ -208,7 +208,7 @@ class Registrar:
 
     # ---- asking
 
-    async def until(self, what: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def until(self, what: Callable[[], bool], seconds: float = 30.0) -> None:
         """Waits for something to be true of what was heard."""
         async with asyncio.timeout(seconds):
             while not what():
@@ -341,7 +341,7 @@ class Packets:
         if self._server:
             self._server.close()
 
-    async def until(self, number: int, seconds: float = 10.0) -> list[bytes]:
+    async def until(self, number: int, seconds: float = 30.0) -> list[bytes]:
         async with asyncio.timeout(seconds):
             while len(self.packets) < number:
                 self._got.clear()

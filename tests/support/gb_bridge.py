@@ -64,13 +64,13 @@ class Hub:
     def device(self, code: str = DEVICE) -> DeviceState | None:
         return next((one for one in reversed(self.told(DeviceState)) if one.device == code), None)
 
-    async def online(self, code: str = DEVICE, seconds: float = 10) -> DeviceState:
+    async def online(self, code: str = DEVICE, seconds: float = 30) -> DeviceState:
         await until(lambda: (one := self.device(code)) is not None and one.online, seconds, "online")
         found = self.device(code)
         assert found is not None
         return found
 
-    async def offline(self, why: str, code: str = DEVICE, seconds: float = 10) -> None:
+    async def offline(self, why: str, code: str = DEVICE, seconds: float = 30) -> None:
         await until(lambda: (one := self.device(code)) is not None and (one.online, one.code) == (False, why), seconds, why)
 
     async def catalogue(self, code: str = DEVICE, seconds: float = 20) -> list[CataloguePart]:
@@ -89,7 +89,7 @@ class Hub:
         states = [one for one in self.told(SourceState) if one.source == source]
         return states[-1] if states else SourceState(source=source, state="unknown")
 
-    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 10) -> SourceState:
+    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 30) -> SourceState:
         await until(lambda: (self.state(source).state, self.state(source).code) == (state, code), seconds, f"{state} {code}")
         return self.state(source)
 

@@ -378,7 +378,7 @@ class Platform:
     def learned(self) -> list[str]:
         return [one.way for one in self.told if isinstance(one, WayLearned)]
 
-    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 10) -> SourceState:
+    async def turns(self, state: str, code: str = "", source: str = "cam", seconds: float = 30) -> SourceState:
         await until(lambda: (self.state(source).state, self.state(source).code) == (state, code), seconds, f"{state} {code}")
         return self.state(source)
 

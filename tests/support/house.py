@@ -27,7 +27,7 @@ class Peer:
     ws: aiohttp.ClientWebSocketResponse
     heard: list[rtc.SignalResponse] = field(default_factory=list)
 
-    async def hear(self, kind: str, seconds: float = 5.0) -> Any:
+    async def hear(self, kind: str, seconds: float = 30.0) -> Any:
         """The next response of this kind; the others are kept in ``heard``."""
         async with asyncio.timeout(seconds):
             while True:
@@ -41,7 +41,7 @@ class Peer:
     async def say(self, **message: Any) -> None:
         await self.ws.send_bytes(rtc.SignalRequest(**message).SerializeToString())
 
-    async def closed(self, seconds: float = 5.0) -> int | None:
+    async def closed(self, seconds: float = 30.0) -> int | None:
         async with asyncio.timeout(seconds):
             while not self.ws.closed:
                 await self.ws.receive()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,7 @@ from commhub.media import messages
 from commhub.media.link import Link, dial
 from commhub.media.messages import Message, RecordSnapshot, SessionState
 from recorder.recorder import run
-
-
-async def until(holds: Callable[[], bool], within: float = 5.0) -> None:
-    """AssertionError when it does not come true in time."""
-    end = asyncio.get_running_loop().time() + within
-    while not holds():
-        assert asyncio.get_running_loop().time() < end, "It did not come true in time."
-        await asyncio.sleep(0.01)
+from tests.support import until
 
 
 class Hub:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -57,10 +56,8 @@ async def _acked(device: Device) -> Request:
 async def test_a_device_that_takes_one_way_only_is_found(tmp_path: Path, way: str, status: int) -> None:
     """It agrees to the others and sends nothing, or refuses them."""
     async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(takes=(way,), status=status)) as (platform, device):
-        began = time.monotonic()
         platform.pull("media-0")
-        await platform.turns("live", seconds=8)
-        assert time.monotonic() - began < 6
+        await platform.turns("live")
         assert platform.learned() == [way]
         await until(lambda: marked(worker.of("cam")) >= 10)
         platform.pull()

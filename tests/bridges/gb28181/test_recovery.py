@@ -33,14 +33,12 @@ async def test_what_a_killed_process_left_open_is_hung_up_by_the_next_one(tmp_pa
         await killed.kill()
         assert "BYE" not in device.heard
         assert len(device.sending) == 2
-        began = time.monotonic()
         async with Platform(tmp_path) as platform:
             await until(lambda: device.heard.count("BYE") == 2)
             assert not device.sending
             platform.knows(device)
             platform.pull("media-0")
             await platform.turns("live")
-            assert time.monotonic() - began < 5
             assert (device.heard.count("INVITE"), device.heard.count("BYE")) == (3, 2)
 
 

@@ -24,7 +24,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     register.write([device(version="3.0", name="门"), device(registered=False), device(flow=Flow("TCP", "x", 1, "", 3))], 100.0)
     (entry,) = register.read()
     assert (entry.device, entry.host, entry.port, entry.version, entry.name) == (DEVICE, "192.0.2.64", 5060, "3.0", "门")
-    assert abs(entry.ends - time.time() - 3600) < 5
+    assert abs(entry.ends - time.time() - 3600) < 60
     assert (tmp_path / "devices").stat().st_mode & 0o777 == 0o600
     assert b"secret" not in (tmp_path / "devices").read_bytes()
 

@@ -109,7 +109,7 @@ async def test_it_moves_and_stops_when_the_hub_is_gone(tmp_path: Path) -> None:
         hub.link.tell(Move(DEVICE, CAMERA, pan=0.5))
         await until(lambda: made.mounts[CAMERA].speeds[0] > 0.4)
         hub.link.close()
-        await until(lambda: made.mounts[CAMERA].speeds == (0, 0, 0), 1)
+        await until(lambda: made.mounts[CAMERA].speeds == (0, 0, 0))
 
 
 async def test_alarms_positions_and_changes(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -45,10 +44,8 @@ async def test_a_platform_brings_its_tree_in_many_messages() -> None:
         registrar() as platform,
         device(platform.address, code=PLATFORM, entries=entries, quirks=["one-item"], transport="tcp", window=8),
     ):
-        began = time.monotonic()
         await platform.say("Query", "Catalog", PLATFORM, to=PLATFORM)
         await platform.until(lambda: len(platform.heard) >= len(entries), 30)
-        assert time.monotonic() - began < 30
         text = "".join(platform.texts("Catalog"))
         assert {entry.code for entry in entries} <= {one.split("<")[0] for one in text.split("<DeviceID>")}
         assert text.count(f"<SumNum>{len(entries)}</SumNum>") == len(entries)
