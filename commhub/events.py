@@ -46,6 +46,22 @@ TYPES: dict[str, str] = {
     "camera.voice": "camera.voice",
     "playback.state": "camera.playback",
     "recording.listed": "recording.list",
+    "group.created": "group.oversee",
+    "group.changed": "group.oversee",
+    "group.removed": "group.oversee",
+    "group.affiliated": "group.oversee",
+    "group.started": "group.oversee",
+    "group.ended": "group.oversee",
+    "group.unreached": "group.oversee",
+    "group.left": "group.oversee",
+    "group.emergency": "group.oversee",
+    "group.emergency_acknowledged": "group.oversee",
+    "group.emergency_escalated": "group.oversee",
+    "group.emergency_cancelled": "group.oversee",
+    "floor.granted": "group.oversee",
+    "floor.queued": "group.oversee",
+    "floor.revoked": "group.oversee",
+    "floor.idle": "group.oversee",
     **{
         f"call.{step}": "call.oversee"
         for step in ("created", "ringing", "answered", "held", "resumed", "transferred", "added", "left", "changed", "ended")

@@ -62,6 +62,9 @@ _PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.v
     "call.list",
     "call.make",
     "call.answer",
+    "group.list",
+    "group.talk",
+    "group.emergency",
 }
 _DISPATCHER = _PARTICIPANT | {
     "consultation.create",
@@ -86,6 +89,10 @@ _DISPATCHER = _PARTICIPANT | {
     "device.list",
     "round.edit",
     "recording.control",
+    "group.edit",
+    "group.revoke",  # takes the floor from lower levels
+    "group.calm",  # answers and cancels emergencies
+    "group.oversee",
     "call.oversee",  # sees calls of the organisations in his scope without being in them
     "call.priority",  # above the ordinary one
     "call.emergency",

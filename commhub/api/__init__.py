@@ -19,10 +19,12 @@ from commhub.api import (
     control,
     devices,
     directory,
+    groups,
     openapi,
     pages,
     playbacks,
     recordings,
+    records,
     rounds,
     session,
     snapshots,
@@ -42,6 +44,7 @@ from commhub.directory import Directory
 from commhub.errors import HubError, NotFound
 from commhub.events import Events
 from commhub.feeds import Feeds
+from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.recordings import Recordings, Review
 from commhub.rooms import Rooms
@@ -69,6 +72,7 @@ class Parts:
     devices: Devices
     terminals: Terminals
     calls: Calls
+    groups: Groups
 
 
 class Api:
@@ -88,19 +92,23 @@ class Api:
         self._readers = readers
         self._parts, self._health, self._ca, self._static = parts, health, ca, static
         self.gate = Gate(parts.store, parts.auth, proxies)
-        heard = {"move": Word("camera.move", parts.desk.control)}
+        heard = {"move": Word("camera.move", parts.desk.control, checked=True)}
+        heard["floor"] = Word("group.talk", parts.groups)
         heard |= {name: Word(permission, parts.terminals) for name, permission in parts.terminals.WORDS.items()}
         self.streams = Streams(self.gate, parts.auth, parts.events, heard)
+        book = parts.directory.address_book(parts.events)
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [
             *session.routes(parts.auth, parts.directory, attempts).all,
-            *directory.routes(parts.store, parts.directory, self.streams).all,
+            *directory.routes(parts.store, parts.directory, book, self.streams).all,
+            *records.routes(book).all,
             *cameras.routes(parts.devices, parts.feeds, parts.desk).all,
             *devices.routes(parts.store, parts.devices).all,
             *alarms.routes(parts.devices).all,
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *calls.routes(self.gate, parts.calls).all,
+            *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,

@@ -25,7 +25,7 @@ from commhub.model import PERMISSIONS, Actor
 
 PUBLIC = "public"
 SIGNED_IN = "signed-in"
-_KNOWN = {PUBLIC, SIGNED_IN}.union(*PERMISSIONS.values())
+KNOWN = {PUBLIC, SIGNED_IN}.union(*PERMISSIONS.values())
 _PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -63,6 +63,7 @@ class Route:
     result: Any  # a model, or None
     headers: dict[str, str]  # header → what it is for
     media: str = ""  # content type, when it answers bytes
+    takes: tuple[str, ...] = ()  # content types of a body that the handler reads itself
 
     @property
     def parameters(self) -> list[str]:
@@ -85,8 +86,9 @@ class Routes:
         status: int = 200,
         headers: dict[str, str] | None = None,
         media: str = "",
+        takes: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
-        if permission not in _KNOWN:
+        if permission not in KNOWN:
             raise ValueError(f"{method} {path} declares the permission {permission!r}, which nobody can hold.")
 
         def register(handler: Handler) -> Handler:
@@ -101,7 +103,7 @@ class Routes:
             self.all.append(
                 Route(
                     method, path, permission, summary, status, handler, hints.get("body"), hints.get("query"), result,
-                    headers or {}, media,
+                    headers or {}, media, takes,
                 )
             )  # fmt: skip
             return handler

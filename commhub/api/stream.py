@@ -13,6 +13,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -20,9 +21,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from commhub import log as logs
 from commhub.api.gate import COOKIE, Gate, guarded
 from commhub.api.problems import language
+from commhub.api.routes import KNOWN, PUBLIC, SIGNED_IN
 from commhub.auth import Auth
-from commhub.errors import Busy
+from commhub.errors import Busy, Forbidden, HubError
 from commhub.events import Events, Published
+from commhub.guard import Rates
 from commhub.model import Actor
 from commhub.tasks import Tasks
 from commhub.terminals import Page
@@ -30,7 +33,11 @@ from commhub.terminals import Page
 log = logs.get(__name__)
 
 WAITING_LIMIT = 1_000  # events a page may be behind before it has to load everything again
-MESSAGE_LIMIT = 4_096  # bytes of what a page says
+MESSAGE_LIMIT = 8_192  # bytes of what a page says
+WORDS, WORDS_AT_ONCE = 50.0, 500.0  # that a page says in a second; whoever says more is no page of ours
+SEND_SECONDS = 20.0  # a page that takes nothing for so long is cut; it resumes where it was
+SMALL = 1_024  # characters; compressing less costs more than it saves
+SUBJECTS = ("id", "camera", "call", "group")  # what a word may be about
 CHECK_SECONDS = 15.0  # how long a changed right or an ended sign-in may go unnoticed by an open page
 PER_PERSON = 16  # pages open at once
 RESYNC = json.dumps({"type": "resync"})
@@ -39,8 +46,20 @@ RESYNC = json.dumps({"type": "resync"})
 class Hearing(Protocol):
     """Who hears what pages say, besides what is about events themselves."""
 
-    async def receive(self, page: Page, said: dict[str, Any]) -> None: ...
+    async def receive(self, page: Page, said: dict[str, Any]) -> None:
+        """ValueError with a sentence, HubError: the page is told, and goes on."""
+
     def gone(self, page: Page) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a page may say: the permission it needs (as routes declare theirs), and who hears it. ``checked`` says that the
+    hearing refuses by itself, because a refusal belongs to the object and is written down with it."""
+
+    permission: str
+    hearing: Hearing
+    checked: bool = False
 
 
 class Stream:
@@ -50,7 +69,7 @@ class Stream:
 
     def __init__(self, actor: Actor, english: bool = False) -> None:
         self.actor = actor
-        self.page = Page(next(self._numbers), lambda: self.actor, self.tell, english)
+        self.page = Page(next(self._numbers), lambda: self.actor, self.tell, english, self.hear)
         self._waiting: asyncio.Queue[Published | str] = asyncio.Queue(WAITING_LIMIT)
         self._sent = 0  # seq
         self._behind = False
@@ -88,27 +107,37 @@ class Stream:
         await send(RESYNC)
 
     async def resume(self, seq: int, events: Events, send: Callable[[str], Awaitable[None]]) -> None:
+        """Brings what came after ``seq``, each once, then says up to where that reaches."""
         async with self._turn:
             # Something newer has already gone out: what lies before it would come too late.
-            missed = await events.since(seq) if self._sent <= seq else None
+            missed = await events.missed(seq, lambda one: one.concerns(self.actor)) if self._sent <= seq else None
             if missed is None:
                 await send(RESYNC)
                 return
             for one in missed:
                 self._sent = one.event.seq
-                if one.concerns(self.actor):
-                    await send(one.wire)
+                await send(one.wire)
+            self._sent = max(self._sent, seq)
+            await send(json.dumps({"type": "resumed", "seq": self._sent}))
 
 
 class Streams:
-    """``hearing`` says who hears which type of message."""
+    """``words`` are what pages may say. ValueError for one whose permission nobody can hold."""
 
-    def __init__(self, gate: Gate, auth: Auth, events: Events, hearing: Mapping[str, Hearing] | None = None) -> None:
-        self._gate, self._auth, self._events, self._hearing = gate, auth, events, dict(hearing or {})
+    def __init__(self, gate: Gate, auth: Auth, events: Events, words: Mapping[str, Word] | None = None) -> None:
+        self._gate, self._auth, self._events, self._words = gate, auth, events, dict(words or {})
+        for name, word in self._words.items():
+            if word.permission == PUBLIC or word.permission not in KNOWN:
+                raise ValueError(f"The word {name} declares the permission {word.permission!r}, which nobody can hold.")
         self._open: set[Stream] = set()
         self._sockets: set[web.WebSocketResponse] = set()
         self._people: Counter[str] = Counter()
         events.listen(self._happened)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What pages may say → the permission it needs."""
+        return {"resume": SIGNED_IN} | {name: word.permission for name, word in self._words.items()}
 
     @property
     def online(self) -> set[str]:
@@ -118,12 +147,6 @@ class Streams:
     def _happened(self, published: Published) -> None:
         for stream in self._open:
             stream.hear(published)
-
-    def transient(self, message: dict[str, Any]) -> None:
-        """To everybody, without number and history."""
-        text = json.dumps(message, ensure_ascii=False)
-        for stream in self._open:
-            stream.hear(text)
 
     def handler(self) -> Callable[[web.Request], Awaitable[Any]]:
         return guarded(self._serve)
@@ -148,45 +171,58 @@ class Streams:
 
         async def send(text: str) -> None:
             async with lock:
-                await socket.send_str(text)
+                try:
+                    await asyncio.wait_for(socket.send_str(text, compress=None if len(text) > SMALL else 0), SEND_SECONDS)
+                except TimeoutError:
+                    _abort(request)
+                    raise ConnectionResetError("The page does not read.") from None
 
         try:
             async with Tasks("events") as tasks:
                 # Listening already: nothing falls between this number and the first event.
                 hello = {"type": "hello", "seq": await self._events.last(), "person": actor.id}
                 await send(json.dumps(hello))
+                if "after" in request.query:
+                    # Before anything live: what was missed is never too late.
+                    await self._resume(stream, _number(request.query["after"]), send)
                 tasks.spawn(_quiet(self._watch(request, stream, socket)), "rights")
                 tasks.spawn(_quiet(stream.pump(send)), "pump")
                 await self._listen(socket, stream, send)
         except ConnectionError:
             pass  # the page is gone
         finally:
-            for hearing in set(self._hearing.values()):
+            for hearing in {id(word.hearing): word.hearing for word in self._words.values()}.values():
                 hearing.gone(stream.page)
             self._sockets.discard(socket)
             self._leave(stream)
         return socket
 
     async def _listen(self, socket: web.WebSocketResponse, stream: Stream, send: Callable[[str], Awaitable[None]]) -> None:
+        rates = Rates(WORDS, WORDS_AT_ONCE, 1)
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
+            if rates.take("", time.monotonic()) > 0:
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many words a second")
+                break
             try:
                 said = json.loads(message.data)
-                seq = said["seq"] if said["type"] == "resume" else None
-                hearing = self._hearing.get(said["type"])
+                name = said["type"]
+                seq = said["seq"] if name == "resume" else None
+                word = self._words.get(name)
             except (ValueError, KeyError, TypeError, RecursionError):
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
                 break
-            if hearing is not None:
-                try:
-                    await hearing.receive(stream.page, said)
-                except ValueError as error:
-                    stream.tell({"type": "refused", "of": said["type"], "code": "invalid", "detail": str(error)})
-            if isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 1 << 62:
-                await stream.resume(seq, self._events, send)
-            elif seq is not None:
-                await send(RESYNC)
+            if word is not None:
+                await _hear(word, name, stream, said)
+            elif name == "resume":
+                await self._resume(stream, seq, send)
+
+    async def _resume(self, stream: Stream, seq: object, send: Callable[[str], Awaitable[None]]) -> None:
+        if isinstance(seq, int) and not isinstance(seq, bool) and 0 <= seq < 1 << 62:
+            await stream.resume(seq, self._events, send)
+        else:
+            await send(RESYNC)
 
     async def _watch(self, request: web.Request, stream: Stream, socket: web.WebSocketResponse) -> None:
         """An open page keeps its sign-in alive, follows changes of rights, and closes when the sign-in has ended."""
@@ -201,8 +237,6 @@ class Streams:
 
     def _enter(self, stream: Stream) -> None:
         self._people[stream.actor.id] += 1
-        if self._people[stream.actor.id] == 1:
-            self.transient({"type": "presence", "person": stream.actor.id, "online": True, "at": int(time.time() * 1000)})
         self._open.add(stream)
 
     def _leave(self, stream: Stream) -> None:
@@ -210,7 +244,34 @@ class Streams:
         self._people[stream.actor.id] -= 1
         if self._people[stream.actor.id] <= 0:
             del self._people[stream.actor.id]
-            self.transient({"type": "presence", "person": stream.actor.id, "online": False, "at": int(time.time() * 1000)})
+
+
+async def _hear(word: Word, name: str, stream: Stream, said: dict[str, Any]) -> None:
+    """Whatever is wrong with it the page is told, in one shape, with the subject that it named."""
+    try:
+        if not word.checked and word.permission != SIGNED_IN and not stream.actor.may(word.permission):
+            raise Forbidden("You do not have the permission for this.", "没有此项权限。")
+        await word.hearing.receive(stream.page, said)
+        return
+    except ValueError as error:
+        code, text = "invalid", str(error)
+    except HubError as error:
+        code, text = error.code, error.message if stream.page.english else error.message_zh
+    except Exception:
+        log.exception("word failed", word=name)
+        code, text = "internal", "Something went wrong in the hub." if stream.page.english else "系统内部出错，请稍后再试。"
+    named = {key: said[key] for key in SUBJECTS if isinstance(said.get(key), str)}
+    stream.tell({"type": "refused", "of": name, **named, "code": code, "text": text})
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _abort(request: web.Request) -> None:
+    """Without a good-bye, which a peer that does not read would not take either."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _quiet(work: Awaitable[None]) -> None:

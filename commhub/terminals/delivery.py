@@ -8,7 +8,6 @@ from commhub.terminals.shapes import ACKNOWLEDGED, Instruction, Outcome
 
 KEPT = 30.0  # seconds an instruction is worth sending again
 WAITING_LIMIT = 64  # instructions of one terminal without an answer; the oldest goes
-REASON_LIMIT = 200  # characters
 
 
 @dataclass(slots=True)
@@ -42,7 +41,7 @@ class Delivery:
         self.tick(now)
         again = [one for one in self._waiting.values() if one.sent < 2]
         for one in again:
-            one.sent = 2
+            one.sent += 1
         return [one.instruction for one in again]
 
     def answered(self, id: str, ok: bool, reason: str) -> tuple[Instruction, Outcome] | None:
@@ -50,7 +49,7 @@ class Delivery:
         waiting = self._waiting.pop(id, None)
         if waiting is None:
             return None
-        return waiting.instruction, ACKNOWLEDGED if ok else Outcome("refused", reason[:REASON_LIMIT])
+        return waiting.instruction, ACKNOWLEDGED if ok else Outcome("refused", reason)
 
     def withdraw(self, id: str) -> None:
         """Not worth sending again."""

@@ -11,9 +11,11 @@ from commhub.model import Actor
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """One open socket: who it is now, and how to tell it something; ``tell`` never waits."""
+    """One open socket: who it is now, and how to tell it something; ``tell`` never waits. ``send`` is the same for a message
+    that is JSON already because many get it."""
 
     number: int
     actor: Callable[[], Actor]
     tell: Callable[[dict[str, Any]], None]
     english: bool = False
+    send: Callable[[str], None] | None = None

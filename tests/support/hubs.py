@@ -28,6 +28,9 @@ from commhub.directory import CityData, Directory, read_city
 from commhub.errors import NotFound, Unavailable
 from commhub.events import Events
 from commhub.feeds import Feeds
+from commhub.groups import Groups
+from commhub.groups import Terms as GroupTerms
+from commhub.groups import Times as GroupTimes
 from commhub.log import Secret
 from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, WorkerSnapshot
 from commhub.media.workers import WorkerLoad
@@ -372,13 +375,18 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     terminals = Terminals()
     calls = Calls(store, auth, events, conference, terminals, KEY)
     door.houses.append(calls.lodging)
-    parts = Parts(store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls)
+    groups = Groups(store, events, conference, terminals, KEY, GroupTerms(GroupTimes()))
+    door.houses.append(groups)
+    parts = Parts(
+        store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls, groups
+    )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
     await recordings.open()
     await rooms.start()
     await calls.start()
+    await groups.start()
     feeds.start()
     recordings.start_tasks()
     await devices.open()
@@ -386,6 +394,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     try:
         yield hub
     finally:
+        await groups.close()
         await calls.close()
         await recordings.close()
         await devices.close()
