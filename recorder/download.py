@@ -4,11 +4,13 @@ What it reads comes from whoever stands at the other end of a cable; it has its 
 ``python -m recorder.download PATH LIMIT FREE`` (octets the film may have, octets the disk must keep). Over stdin come records
 (``HEAD``: kind, flags, time, order, size, then the data), over stdout go lines of JSON: what is kept, once a second; at the end
 ``sealed``, or ``error``: too_large, disk_full, disk, empty. When stdin ends without ``END`` the film stays as it is, and a later
-process goes on with it.
+process goes on with it; of one that is whole it says so again (``PATH.done``). The other files beside the film are whoever asked
+for it to remove.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -173,10 +175,19 @@ class Writer:
 
     def __init__(self, path: Path, limit: int, free: int, source: BinaryIO, sink: TextIO) -> None:
         self._path, self._free, self._source, self._sink = path, free, source, sink
-        self._film = Film(path, limit)
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._lock = path.with_suffix(".lock").open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)  # the process before us ends when its pipe does
+        self._done = path.with_suffix(".done")
+        self._limit = limit
         self._checked = -CHECKED
 
     def run(self) -> None:
+        if self._done.exists() and self._path.with_suffix(".mp4").exists():
+            self._sink.write(self._done.read_text())
+            self._sink.flush()
+            return
+        self._film = Film(self._path, self._limit)
         cutter, told = Cutter(self._film), time.monotonic()
         self._progress()
         try:
@@ -230,7 +241,10 @@ class Writer:
             raise Trouble("disk") from None
         with made.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        self._say(sealed=made.stat().st_size, sha256=digest, **self._kept())
+        words = {"sealed": made.stat().st_size, "sha256": digest, **self._kept()}
+        if whole:
+            self._done.write_text(json.dumps(words) + "\n")
+        self._say(**words)
 
     def _kept(self) -> dict[str, int]:
         film = self._film

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bridges.gb28181.call import Held, Wiring, dismissed
 from bridges.gb28181.channel import Channel
+from bridges.gb28181.download import Downloads
 from bridges.gb28181.offer import ssrc
 from bridges.gb28181.ports import Ports
 from bridges.gb28181.receive import Poll
@@ -34,6 +35,7 @@ from commhub.addresses import AllowList, is_own, is_special, plain
 from commhub.errors import NotFound
 from commhub.media.messages import Message, Pull, SourceState
 from commhub.media.messages.devices import Replay, Voice
+from commhub.media.messages.downloads import Download
 from commhub.media.outlet import Outlets
 from commhub.tasks import Tasks
 
@@ -73,6 +75,7 @@ class Calls:
         self.single: set[tuple[str, str]] = set()  # channels that turned out to have one stream
         self.run_dir = run_dir
         self._voices = Voices(self)
+        self._downloads = Downloads(self)
         self._stale = Stale(run_dir / "calls.json")
         self._dialogs = Dialogs(idle=float("inf"))
         self._calls: dict[tuple[str, str, str], Held] = {}  # by dialog
@@ -91,6 +94,7 @@ class Calls:
             channel.close()
         self._channels.clear()
         self._voices.close()
+        self._downloads.close()
         await self.transcodes.close()
         await self.tasks.close()
 
@@ -139,6 +143,12 @@ class Calls:
     async def voice(self, voice: Voice) -> None:
         await self._voices.act(voice)
 
+    def download(self, download: Download) -> None:
+        self._downloads.want(download)
+
+    async def stop_download(self, download: str) -> None:
+        await self._downloads.stop(download)
+
     # ---- the platform
 
     def online(self, device: str) -> None:
@@ -147,20 +157,24 @@ class Calls:
         for channel in list(self._channels.values()):
             if channel.device == device:
                 channel.online()
+        self._downloads.online(device)
 
     def offline(self, device: str) -> None:
         self._voices.offline(device)
+        self._downloads.offline(device)
         for channel in list(self._channels.values()):
             if channel.device == device:
                 channel.offline()
 
     def media_status(self, device: str, channel: str, request: Request) -> None:
-        """Outside of a dialog it says only the channel: of its calls the recording is meant, and if there are several the one
-        that began first."""
+        """Outside of a dialog it says only the channel: of its calls the recording is meant, and if there are several a download
+        that is nearly over, else what is looked at, else what began first."""
         calls = [call for call in self._calls.values() if call.device == device and call.history]
         of_channel = [call for call in calls if call.channel == channel] or calls
-        if of_channel:
-            of_channel[0].hung_up("file")
+        ready = [call for call in of_channel if self._downloads.nearly_over(call)]
+        shown = [call for call in of_channel if not self._downloads.has(call)]
+        for call in (ready or shown or of_channel)[:1]:
+            call.hung_up("file")
 
     def broadcast_answer(self, device: str, sn: str, accepted: bool) -> None:
         self._voices.answered(device, sn, accepted)

@@ -11,12 +11,12 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from bridges.gb28181.call import Call
 from bridges.gb28181.gate import Gate
 from bridges.gb28181.ladder import TABLE, Do, Event, Ladder, State
-from bridges.gb28181.offer import ACTIVE, Description, Offer, written
+from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP, Description, Offer, written
 from bridges.gb28181.receive import Receiver
 from bridges.gb28181.report import Story, Try, Verdict, private, refused
 from bridges.gb28181.stream import Picture
@@ -42,26 +42,49 @@ _CLIMBS = {"no_packets", "private_address", "not_connected", "not_acceptable", "
 _EMPTY = {"no_packets", "private_address", "not_connected"}
 
 
-class Owner(Protocol):
+class Taking(Protocol):
+    """Who takes what a device sends. ``running``: a picture can be made of it."""
+
+    layer: str
+    running: bool
+
+    @property
+    def container(self) -> str: ...
+    def open(self, sound: str | None = None) -> None:
+        """A new session. ``sound`` is the codec that was told by signalling."""
+
+    def close(self) -> None: ...
+    def packets(self, packets: list[bytes], now: int) -> None:
+        """RTP, in order."""
+
+    def octets(self, data: bytes, now: int) -> None:
+        """A stream without RTP."""
+
+
+T = TypeVar("T", bound=Taking)
+
+
+class Owner(Protocol[T]):
     """Whose stream it is."""
 
-    def shown(self, play: Play) -> None:
+    def shown(self, play: Session[T]) -> None:
         """There is a picture (again)."""
 
-    def failed(self, play: Play, verdict: Verdict, *, live: bool) -> None:
+    def failed(self, play: Session[T], verdict: Verdict, *, live: bool) -> None:
         """An attempt has ended, and was the last of its round; or the device is away. ``live``: it was playing."""
 
-    def finished(self, play: Play) -> None:
+    def finished(self, play: Session[T]) -> None:
         """The recording is over."""
 
 
-class Play:
-    """``want`` and ``leave``; ``online`` and ``offline`` when the device comes and goes."""
+class Session(Generic[T]):
+    """``want`` and ``leave``; ``online`` and ``offline`` when the device comes and goes. ``hurry``: a recording is downloaded, so
+    many times as fast as it plays."""
 
-    def __init__(self, calls: Calls, owner: Owner, device: str, channel: str, picture: Picture, flush: Callable[[], None], *,
-                 recording: tuple[int, int] | None = None, source: str = "") -> None:  # fmt: skip
+    def __init__(self, calls: Calls, owner: Owner[T], device: str, channel: str, picture: T, flush: Callable[[], None], *,
+                 recording: tuple[int, int] | None = None, source: str = "", hurry: int = 0) -> None:  # fmt: skip
         self.device, self.channel, self.picture = device, channel, picture
-        self.recording = recording
+        self.recording, self.hurry = recording, hurry
         self.layer = picture.layer
         self.state = State.IDLE
         self.call: Call | None = None
@@ -75,6 +98,7 @@ class Play:
         self._attempts = 0  # rounds that failed in a row
         self._delay = 0.0
         self._verdict: Verdict | None = None
+        self.file_over = False  # of a download: the device has said so
 
     # ---- from outside
 
@@ -82,6 +106,8 @@ class Play:
         if self.state is State.IDLE:
             terms = self._calls.devices.terms(self.device)
             worked = self._calls.worked.get(self.device) or (terms.worked if terms is not None else "")
+            if self.hurry and worked in ("", UDP):
+                worked = PASSIVE  # what is kept should have no holes
             self._ladder = Ladder(terms.way if terms is not None else "", worked)
             self._restart_story()
             self._attempts, self._live_at = 0, None
@@ -178,11 +204,13 @@ class Play:
         self._receiver = receiver
         one.port = receiver.port
         begin, end = self.recording or (0, 0)
-        offer = Offer(calls.devices.us.code, host, receiver.port, number, way, "Playback" if self.recording else "Play",
-                      self.channel, begin, end, layer="" if self.recording else self.layer)  # fmt: skip
+        name = "Download" if self.hurry else "Playback" if self.recording else "Play"
+        offer = Offer(calls.devices.us.code, host, receiver.port, number, way, name, self.channel, begin, end,
+                      layer="" if self.recording else self.layer, speed=self.hurry)  # fmt: skip
         self.call = Call(calls.wiring, self.device, self.channel, self, history=self.recording is not None)
         subject = f"{self.channel}:{written(number)},{calls.devices.us.code}:0"
         self.picture.open()
+        self.file_over = False
         if not self.call.invite(offer.text(version), subject):
             self.call = None
             self._step(Event.GONE)
@@ -220,7 +248,9 @@ class Play:
     def ended(self, call: Call, why: str) -> None:
         if call is not self.call:
             return
-        if why == "file" or (self.recording is not None and self.state is State.LIVE):
+        if why == "file" and self.hurry:
+            self.file_over = True  # what was sent before may still be under way
+        elif why == "file" or (self.recording is not None and not self.hurry and self.state is State.LIVE):
             self._step(Event.ENDED)
         else:
             self._fail(Verdict("hung_up"))
@@ -268,6 +298,24 @@ class Play:
 
     paused = False  # a recording: the silence is wanted
 
+    def hold(self, held: bool) -> bool:
+        """What comes is not read for a while, where the device then waits with the rest: by TCP. Whether that is so."""
+        if self._receiver is None or not self._receiver.hold(held):
+            return False
+        self.paused = held
+        return True
+
+    @property
+    def heard_at(self) -> float:
+        """When something came last, monotonic seconds; 0: never."""
+        return self._receiver.gate.heard_at if self._receiver is not None else 0.0
+
+    @property
+    def told_size(self) -> int:
+        """Octets of the recording, as the device told them; 0: it did not."""
+        one = self._try
+        return one.answer.size if one is not None and one.answer is not None else 0
+
     def _look_for_media(self, receiver: Receiver, now: float) -> None:
         one, gate = self._try, receiver.gate
         waited = now - self._began - (one.answered_at or 0.0) if one is not None else 0.0
@@ -300,7 +348,7 @@ class Play:
         self._ladder.restart()
         self._ladder.round = 0
         way = receiver.arrived or receiver.way
-        if self._calls.worked.get(self.device) != way:
+        if self._calls.worked.get(self.device) != way and not self.hurry:
             self._calls.worked[self.device] = way
             self._calls.tell(WayLearned(device=self.device, way=way))
         log.info("camera live", source=self.story.source, layer=self.layer, way=way, container=self.picture.container)
@@ -387,6 +435,10 @@ class Play:
     @property
     def _try(self) -> Try | None:
         return self.story.tries[-1] if self.story.tries else None
+
+
+#: A stream on its way to viewers.
+Play = Session[Picture]
 
 
 def _plain(host: str) -> str:

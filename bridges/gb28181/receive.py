@@ -295,6 +295,13 @@ class Receiver:
         if connection is self._chosen and not self._closed:
             self._lost()
 
+    def hold(self, held: bool) -> bool:
+        """Reads no more of its connection for a while. False where there is none."""
+        if self._chosen is None or self._chosen.closed:
+            return False
+        self._chosen.hold(held)
+        return True
+
     # ---- the end
 
     def _unbind(self) -> None:
@@ -328,6 +335,7 @@ class _Connection:
         self.splitter = Splitter()
         self.place = place
         self.closed = False
+        self._held = False
         self._receiver, self._poll, self._socket = receiver, poll, sock
         sock.setblocking(False)
         poll.add(sock.fileno(), self._read)
@@ -349,6 +357,14 @@ class _Connection:
             self._receiver.taken(self, data)
         else:
             self.abort()
+
+    def hold(self, held: bool) -> None:
+        if held != self._held and not self.closed:
+            self._held = held
+            if held:
+                self._poll.remove(self._socket.fileno())
+            else:
+                self._poll.add(self._socket.fileno(), self._read)
 
     def abort(self) -> None:
         if not self.closed:

@@ -10,6 +10,7 @@ from bridges.sip.transaction import Flow
 from bridges.sip.transport import Endpoint, Told
 from commhub.media.messages import Pull, SourceState
 from commhub.media.messages.devices import Replay, Terms, Voice
+from commhub.media.messages.downloads import Download
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class Media(Protocol):
 
     async def voice(self, voice: Voice) -> None:
         """Returns when one device takes it; HubError when none does."""
+
+    def download(self, download: Download) -> None: ...
+    async def stop_download(self, download: str) -> None:
+        """Returns once nothing is written any more."""
 
     def states(self) -> list[SourceState]:
         """Of every Source that is pulled, for the snapshot of a link."""

@@ -41,11 +41,13 @@ from commhub.media.messages import (
     ChannelsChanged,
     Control,
     Done,
+    Download,
     Hello,
     Message,
     Move,
     Pull,
     Replay,
+    StopDownload,
     Terms,
     Voice,
 )
@@ -173,6 +175,11 @@ class Server:
                 return _done(self.media.replay(message))
             case Voice():
                 return _done(self.media.voice(message))
+            case Download():
+                self.media.download(message)
+                return Done()
+            case StopDownload():
+                return _done(self.media.stop_download(message.download))
             case _:
                 return None
 

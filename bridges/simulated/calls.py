@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SDP, _RTSP, _XML = "application/sdp", "Application/MANSRTSP", "Application/MANSCDP+xml"
 _SLOW_SECONDS = 3.0
+_STALL_SECONDS = 4.0  # of film
 _BYTES_PER_SECOND = 60_000
 _WAYS = {"udp-only": "udp", "tcp-passive-only": "tcp-passive", "tcp-active-only": "tcp-active"}
 
@@ -35,6 +36,7 @@ class Play:
     dialog: Dialog
     stream: Stream
     invite: Key
+    session: str = "play"
 
 
 class Calls:
@@ -44,6 +46,8 @@ class Calls:
         self._plays: dict[Dialog, Play] = {}
         self._pending: dict[Key, asyncio.Task[None]] = {}
         self.speakers: dict[str, Speaker] = {}
+        self.sent: list[tuple[str, int]] = []  # of plays that have ended: the session's name, pictures
+        self._broken: dict[str, int] = {}  # channel → Unix seconds, where its file is broken
 
     def __len__(self) -> int:
         return len(self._plays)
@@ -144,7 +148,8 @@ class Calls:
         only = {way for quirk, way in _WAYS.items() if quirk in quirks}
         stale = "stale-session" in quirks and any(play.channel == channel for play in self.plays)
         stream.mute = "no-media" in quirks or stale or bool(only and wanted.way not in only)
-        size = (wanted.end - wanted.start) * _BYTES_PER_SECOND if wanted.session == "download" else 0
+        tells = wanted.session == "download" and not quirks & {"stalling-download", "broken-file"}
+        size = (wanted.end - wanted.start) * _BYTES_PER_SECOND if tells else 0
         body = offer.answer(
             wanted,
             channel,
@@ -159,7 +164,7 @@ class Calls:
         dialog = Dialog.calling(request, response)
         dialog.responded(response)
         self._dialogs.add(dialog, time.monotonic())
-        self._plays[dialog] = Play(channel, serial, dialog, stream, asked.key)
+        self._plays[dialog] = Play(channel, serial, dialog, stream, asked.key, wanted.session)
 
     def _refusal(self, entry: model.Entry | None, wanted: Offer) -> int:
         device = self._device
@@ -170,6 +175,10 @@ class Calls:
             return 488
         if not entry.online:
             return 480
+        if wanted.session == "download" and "broken-file" in quirks:
+            broken = self._broken.setdefault(entry.code, (wanted.start + wanted.end) // 2)
+            if wanted.start >= broken:
+                return 404
         if "busy" in quirks or len(self._plays) >= device.nature.sessions:
             return 486
         only = {way for quirk, way in _WAYS.items() if quirk in quirks}
@@ -193,13 +202,28 @@ class Calls:
             view = (lambda: mount.view(time.monotonic())) if mount is not None else None
             film = device.studio.film(look, entry.code if mount is not None else "", view)
             return Live(film, device.studio.tasks, late="late-key" in device.nature.quirks)
-        hurry = wanted.speed if wanted.session == "download" else 1
+        download = wanted.session == "download"
+        hurry = wanted.speed if download and "slow-download" not in device.nature.quirks else 1
         kept = next(model.recordings(wanted.start, wanted.end, int(time.time())), None)
         start = max(wanted.start, kept.start) if kept else wanted.end
-        archive = Archive(look, start, min(wanted.end, time.time()), lambda: self._over(archive), hurry=hurry)
+        stop = float("inf")
+        if download and "stalling-download" in device.nature.quirks:
+            stop = start + _STALL_SECONDS
+        elif download and "broken-file" in device.nature.quirks:
+            stop = self._broken[entry.code]
+        archive = Archive(
+            look, start, min(wanted.end, time.time()), lambda: self._over(archive), hurry=hurry, stop=stop,
+            stopped=lambda: self._stopped(archive),
+        )  # fmt: skip
         return archive
 
     # ---- while it goes on
+
+    def _stopped(self, archive: Archive) -> None:
+        """In the middle of a download."""
+        play = next((play for play in self.plays if play.stream.source is archive), None)
+        if play is not None and "broken-file" in self._device.nature.quirks:
+            self._device.tasks.spawn(self._end(play, bye=True), "broken")
 
     def _over(self, archive: Archive) -> None:
         """The end of a recording (§9.8.2.3)."""
@@ -255,6 +279,7 @@ class Calls:
         if self._plays.pop(play.dialog, None) is None:
             return
         self._dialogs.remove(play.dialog)
+        self.sent.append((play.session, play.stream.pictures))
         await play.stream.close()
         if bye:
             with suppress(ValueError):

@@ -73,6 +73,10 @@ QUIRKS: dict[str, str] = {
     "no-121": "says nothing when a recording has ended",
     "no-scale": "answers 400 to Scale",
     "info-121": "says the end of a recording by INFO",
+    # downloads
+    "slow-download": "sends a download no faster than it plays",
+    "stalling-download": "a download falls silent after four seconds of film",
+    "broken-file": "a download ends in the middle of the recording, and nothing behind it can be had",
 }  # fmt: skip
 
 

@@ -56,14 +56,25 @@ class Archive:
     """A recording from ``start`` to ``end`` (Unix seconds): the street as it was at that time. ``over`` is called at its end.
 
     With ``scale`` the picture's time and the packets' go faster than the clock, as recorders do it: pictures in between are left
-    out. A download (``hurry``) sends all of them, so many times as fast."""
+    out. A download (``hurry``) sends all of them, so many times as fast. At ``stop`` it falls silent and calls ``stopped``."""
 
-    def __init__(self, look: Look, start: float, end: float, over: Callable[[], None], *, hurry: int = 1) -> None:
+    def __init__(
+        self,
+        look: Look,
+        start: float,
+        end: float,
+        over: Callable[[], None],
+        *,
+        hurry: int = 1,
+        stop: float = float("inf"),
+        stopped: Callable[[], None] = lambda: None,
+    ) -> None:
         packer = look.packer()
         self.payload_type = packer.payload_type
         self.scale, self.playing = 1.0, True
         self._look, self._packer, self._over, self._hurry = look, packer, over, hurry
         self._start, self._end, self._at = start, end, start
+        self._stop, self._stopped = stop, stopped
         self._key = True
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -106,6 +117,10 @@ class Archive:
                 self._moved.clear()
                 await self._moved.wait()
                 due = loop.time()
+            if self._at >= self._stop:
+                self.playing = False
+                self._stopped()
+                continue
             if not self._start <= self._at < self._end:
                 self.playing = False
                 self._over()
@@ -129,7 +144,7 @@ class Stream:
 
     def __init__(self, offer: Offer, ssrc: int, source: Source, host: str, quirks: frozenset[str]) -> None:
         self.offer, self.ssrc, self.source = offer, ssrc, source
-        self.packets = self.octets = 0
+        self.packets = self.octets = self.pictures = 0
         self.port = 0
         self.mute = False
         self._host, self._quirks = host, quirks
@@ -203,6 +218,7 @@ class Stream:
         self._begun = self._begun or shot.key
         if not self._begun:
             return
+        self.pictures += 1
         kind = self.source.payload_type
         timestamp = (shot.time + self._shift) & 0xFFFF_FFFF
         last = len(shot.payloads) - 1

@@ -94,7 +94,8 @@ def test_a_film_has_every_picture_once_at_its_time(tmp_path: Path, codec: str, k
     with av.open(str(tmp_path / "one.mp4")) as film:
         times = [float(frame.time or 0) for frame in film.decode(video=0)]
     assert times == [pytest.approx(number / 25, abs=0.001) for number in range(50)]
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["one.mp4"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["one.done", "one.lock", "one.mp4"]
+    assert write(tmp_path / "one", b"") == said[-1:]
 
 
 def test_g711_becomes_aac_beside_the_picture(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ from commhub.media.messages.devices import (
     VoiceState,
     WayLearned,
 )
+from commhub.media.messages.downloads import Download, DownloadState, StopDownload
 from commhub.media.messages.events import (
     DataReceived,
     Demand,
@@ -141,6 +142,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Pull, SourceState, BridgeSnapshot,
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
+    Download, StopDownload, DownloadState,
     Record, StopRecord, Mark, SessionState, RecordSnapshot,
     Load, Draining,
     Counters, AskStats, RoomStats,
@@ -175,6 +177,8 @@ __all__ = [
     "DeviceState",
     "Done",
     "DownStats",
+    "Download",
+    "DownloadState",
     "Draining",
     "EndSource",
     "Hello",
@@ -237,6 +241,7 @@ __all__ = [
     "Speakers",
     "Standing",
     "Step",
+    "StopDownload",
     "StopRecord",
     "Subscribe",
     "SubscribeData",

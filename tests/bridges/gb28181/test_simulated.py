@@ -26,6 +26,7 @@ NOT_SHOWN = {"no-200", "no-media", "busy"}
 NO_CATALOGUE = {"no-catalogue"}
 INCOMPLETE = {"wrong-total", "small-total", "lost-page"}
 APART = {"hangs-up", "stale-session", "silent", "no-121", "no-scale", "info-121"}  # need more than one play
+APART |= {"slow-download", "stalling-download", "broken-file"}
 
 
 def _code(number: int) -> str:
