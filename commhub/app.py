@@ -35,6 +35,9 @@ from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
 from commhub.feeds import Feeds
+from commhub.groups import Groups
+from commhub.groups import Terms as GroupTerms
+from commhub.groups import Times as GroupTimes
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
 from commhub.ingress import RoomIngress
 from commhub.links import ChildLink, Users
@@ -208,7 +211,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking)
         door.others[VIEW] = desk.walls.admit
         calls = Calls(base.store, base.auth, events, conference, terminals, internal)
-        door.houses.append(calls.lodging)
+        groups = Groups(base.store, events, conference, terminals, internal, _group_terms(settings))
+        door.houses += [calls.lodging, groups]
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
         ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
@@ -223,6 +227,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await entrances.open()
         await rooms.start()
         await calls.start()
+        await groups.start()
         feeds.start()
         recordings.start_tasks()
         ordered.start_tasks()
@@ -235,6 +240,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         stack.push_async_callback(conference.close_all)
         stack.push_async_callback(door.close)
         stack.push_async_callback(calls.close)
+        stack.push_async_callback(groups.close)
         stack.push_async_callback(desk.close)
         stack.push_async_callback(devices.close)
         stack.push_async_callback(recordings.close)
@@ -259,7 +265,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals,
-            calls,
+            calls, groups,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
@@ -269,6 +275,12 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         clock.spawn(_tell_ends(webhooks, conference), "ends")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+def _group_terms(settings: Settings) -> GroupTerms:
+    said = settings.groups
+    times = GroupTimes(limit=said.talk_limit_seconds, silence=said.silence_seconds, hang=said.hang_seconds, queue=said.queue)
+    return GroupTerms(times, grace=said.grace_seconds, patience=said.emergency_seconds)
 
 
 def _links(settings: Settings, epoch: int, feeds: Feeds, users: dict[str, Users]) -> list[ChildLink]:
