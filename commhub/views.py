@@ -45,6 +45,7 @@ class Organisation(View):
     short: str
     kind: Literal["city", "department", "district", "street", "headquarters", "external"]
     parent_id: str | None
+    connectivity: Literal["none", "phone", "staffed", "video", "full"] = "full"
 
 
 class Person(View):

@@ -101,6 +101,9 @@ def _operation(route: Route, known: dict[Any, Any], schemas: dict[str, Any]) -> 
             "required": True,
             "content": {"application/json": {"schema": known[route.body]}},
         }
+    if route.takes:
+        schema = {"type": "string", "format": "binary"}
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": schema} for media in route.takes}}
     return operation
 
 

@@ -12,12 +12,15 @@ import sqlalchemy as sa
 from commhub import audit
 from commhub.auth import Auth, fold
 from commhub.directory import indexing
+from commhub.directory.address_book import AddressBook
 from commhub.directory.cameras import CameraAddress, CameraRecord, camera_query, camera_record
 from commhub.directory.city import CityData, PersonEntry
 from commhub.directory.index import named
+from commhub.directory.reach import knows
 from commhub.directory.words import search_text
 from commhub.errors import NotFound
-from commhub.model import HUB, new_id
+from commhub.events import Events
+from commhub.model import HUB, Actor, new_id
 from commhub.store import Store, Transaction, tables
 from commhub.vault import Vault
 from commhub.views import City, Org, Organisation, Page, Person
@@ -69,18 +72,26 @@ class Directory:
                 found |= {prefix + row.key: row.id for row in await reading.all(sa.select(table.c.key, table.c.id))}
         return found
 
-    async def organisations(self) -> Page[Organisation]:
+    def address_book(self, events: Events) -> AddressBook:
+        return AddressBook(self._store, events, self._vault)
+
+    async def organisations(self, reader: Actor | None = None) -> Page[Organisation]:
+        """Those that the reader knows; None is the hub itself."""
+        o = tables.organisations.c
+        query = sa.select(tables.organisations).where(knows(reader, o.id)).order_by(o.position, o.id)
         async with self._store.reading() as reading:
-            rows = await reading.all(sa.select(tables.organisations).order_by(tables.organisations.c.position))
-        names = ("id", "name", "name_en", "short", "kind", "parent_id")
+            rows = await reading.all(query)
+        names = ("id", "name", "name_en", "short", "kind", "parent_id", "connectivity")
         return Page(items=[Organisation(**{name: getattr(row, name) for name in names}) for row in rows])
 
-    async def people(self, q: str, online: Iterable[str], *, after: str | None = None, limit: int = 50) -> Page[Person]:
+    async def people(
+        self, q: str, online: Iterable[str], *, reader: Actor | None = None, after: str | None = None, limit: int = 50
+    ) -> Page[Person]:
         p, o, there = tables.people.c, tables.organisations.c, set(online)
         query = (
             sa.select(tables.people, o.name.label("org_name"), o.short)
             .join_from(tables.people, tables.organisations)
-            .where(p.active, named(q, p.id, p.org_id), p.id > (after or ""))
+            .where(p.active, knows(reader, p.org_id), named(q, p.id, p.org_id), p.id > (after or ""))
             .order_by(p.id)
             .limit(limit + 1)
         )

@@ -6,7 +6,7 @@ organisation: 水务 值班长 finds who has that post there. A telephone number
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ async def search(
     *,
     kinds: Collection[str] = (),
     within: sa.ColumnElement[bool] | None = None,
-    digests: dict[str, Collection[str]] | None = None,
+    digests: Mapping[str, Collection[str]] | None = None,
     limit: int = 20,
 ) -> list[Found]:
     """At most ``limit``, best first: what has the words itself before what only belongs to it. ``digests`` are tokens that stand
