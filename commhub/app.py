@@ -29,7 +29,7 @@ from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.calls import Calls
 from commhub.conference import Host
-from commhub.desk import VIEW, Desk, from_the_stream
+from commhub.desk import OWN, VIEW, Desk, from_the_stream
 from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
@@ -343,7 +343,10 @@ async def _webhooks(settings: Settings, store: Store, keys: Keys, stack: AsyncEx
     said = settings.webhooks
     receivers = [Receiver(one.url, one.key, keys[one.key].secret, partial(keys.reaches, one.key)) for one in said.receivers]
     tls = await asyncio.to_thread(ssl.create_default_context, cafile=said.ca) if said.ca is not None else None
-    webhooks = Webhooks(store, receivers, AllowList(said.allow), tls=tls, give_up_after=said.retry_hours * 3600)
+    webhooks = Webhooks(
+        store, receivers, AllowList(said.allow), tls=tls, give_up_after=said.retry_hours * 3600,
+        secret=lambda room, key: key == HUB_KEY and room.startswith(OWN),
+    )  # fmt: skip
     await webhooks.start()
     stack.push_async_callback(webhooks.close)
     return webhooks

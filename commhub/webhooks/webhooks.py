@@ -35,7 +35,8 @@ TIDY_SECONDS = 600.0
 
 class Webhooks:
     """Without ``receivers`` it does nothing and costs nothing. ``give_up_after`` seconds an event that is not taken is dead;
-    it has been tried at least once then. ``tls`` None: the system's authorities. ``utc`` is UTC ns, ``clock`` monotonic."""
+    it has been tried at least once then. ``tls`` None: the system's authorities. Of a room that is ``secret(name, key)`` nobody is
+    told. ``utc`` is UTC ns, ``clock`` monotonic."""
 
     def __init__(
         self,
@@ -48,12 +49,14 @@ class Webhooks:
         backoff: Backoff | None = None,
         side_by_side: int = 8,
         limits: Limits | None = None,
+        secret: Callable[[str, str], bool] = lambda room, key: False,
         utc: Callable[[], int] = utc_ns,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._receivers = store, list(receivers)
         self._allow, self._tls, self._side_by_side = allow, tls, side_by_side
         self._give_up_after, self._backoff, self._limits = give_up_after, backoff or Backoff(), limits or Limits()
+        self._secret = secret
         self._utc, self._clock = utc, clock
         self._outbox = Outbox(store)
         self._deliveries: dict[str, Delivery] = {}
@@ -100,7 +103,7 @@ class Webhooks:
     def emit(self, kind: str, **what: Any) -> None:
         """A fact (arguments as :func:`commhub.webhooks.event.event` has them, without ``at``). Never waits; it is in the
         database a moment later."""
-        if not self._receivers:
+        if not self._receivers or self._kept_quiet(what):
             return
         if len(self._held) >= HELD:
             self.lost += 1
@@ -112,8 +115,12 @@ class Webhooks:
 
     async def write(self, transaction: Transaction, kind: str, **what: Any) -> None:
         """As :meth:`emit`, in the transaction that makes it a fact: with it, or not at all."""
-        if self._receivers:
+        if self._receivers and not self._kept_quiet(what):
             await self._put(transaction, [event(kind, self._utc(), **what)])
+
+    def _kept_quiet(self, what: dict[str, Any]) -> bool:
+        room = what.get("room")
+        return room is not None and self._secret(room.name, what.get("key", ""))
 
     async def ends(self, going_on: Iterable[tuple[str, str]]) -> None:
         """Tell of everything that began and is not in ``going_on`` (kind and ``unique`` of its beginning) that it has ended.

@@ -112,6 +112,21 @@ async def test_another_secret_is_refused_by_the_receiver(store: Store, host: Web
     assert await states(store) == ["pending"]
 
 
+async def test_of_a_secret_room_nobody_is_told(store: Store, host: WebhookHost) -> None:
+    def secret(name: str, key: str) -> bool:
+        return key == "hub" and name.startswith("view_")
+
+    async with running(store, host, secret=secret) as webhooks:
+        webhooks.emit("room_started", room=room("view_1"), key="hub", unique="1")
+        async with store.transaction() as transaction:
+            await webhooks.write(transaction, "room_started", room=room("view_2"), key="hub", unique="2")
+        webhooks.emit("room_started", room=room("view_3"), key="APItest", unique="3")
+        webhooks.emit("room_started", room=room("a"), key="hub", unique="4")
+        await host.until(2)
+    assert [event.room.name for event in host.events] == ["view_3", "a"]
+    assert await states(store) == ["delivered"] * 2
+
+
 async def test_rooms_go_side_by_side_and_each_in_order(store: Store, host: WebhookHost) -> None:
     host.delay = 0.002
     async with running(store, host) as webhooks:
