@@ -35,8 +35,8 @@ TIDY_SECONDS = 600.0
 
 class Webhooks:
     """Without ``receivers`` it does nothing and costs nothing. ``give_up_after`` seconds an event that is not taken is dead;
-    it has been tried at least once then. ``tls`` None: the system's authorities. Of a room that is ``secret(name, key)`` nobody is
-    told. ``utc`` is UTC ns, ``clock`` monotonic."""
+    it has been tried at least once then. ``tls`` None: the system's authorities. Nobody is told of a room that is
+    ``secret(name, key)``. ``utc`` is UTC ns, ``clock`` monotonic."""
 
     def __init__(
         self,
