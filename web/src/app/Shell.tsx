@@ -1,11 +1,11 @@
-import { ChevronDown, Keyboard, Languages, LogOut, Moon, Sun } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { BellOff, ChevronDown, Keyboard, Languages, LogOut, Moon, PhoneIncoming, Sun } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
 import { language, setLanguage, useT } from '../i18n'
 import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, duration } from '../ui/time.model'
 import { useCommand, useTick } from './command'
-import { hub, useCan, useHub } from './hub'
+import { hub, setTerminalWishes, terminalWishes, useCan, useHub, type Wishes } from './hub'
 import { openKeyHelp } from './keyhelp'
 import { Link, usePath } from './router'
 import { setTheme, useTheme } from './theme'
@@ -99,12 +99,20 @@ function LinkBanner() {
   )
 }
 
+/** What picking the entry makes of it. */
+const nextAnswer = { never: 'seat', seat: 'always', always: 'never' } as const
+
 function Account() {
   const t = useT()
   const theme = useTheme()
   const person = useHub(state => state.session?.person)
   const [run, pending] = useCommand()
+  const [wishes, setWishes] = useState(terminalWishes)
   if (!person) return null
+  const wish = (change: Partial<Wishes>) => {
+    setTerminalWishes(change)
+    setWishes(terminalWishes())
+  }
   const other = language() === 'zh' ? 'en' : 'zh'
   return (
     <MenuButton
@@ -126,6 +134,20 @@ function Account() {
           icon: theme === 'dark' ? <Sun size={16} /> : <Moon size={16} />,
           label: theme === 'dark' ? t('app.light') : t('app.dark'),
           onPick: () => setTheme(theme === 'dark' ? 'light' : 'dark'),
+        },
+        {
+          key: 'answer',
+          icon: <PhoneIncoming size={16} />,
+          label: t(`terminal.answer.${wishes.autoAnswer}`),
+          testid: 'auto-answer',
+          onPick: () => wish({ autoAnswer: nextAnswer[wishes.autoAnswer] }),
+        },
+        {
+          key: 'dnd',
+          icon: <BellOff size={16} />,
+          label: t(wishes.dnd ? 'terminal.disturb' : 'terminal.dnd'),
+          testid: 'dnd',
+          onPick: () => wish({ dnd: !wishes.dnd }),
         },
         { key: 'keys', icon: <Keyboard size={16} />, label: t('app.keys'), onPick: openKeyHelp },
         'line',

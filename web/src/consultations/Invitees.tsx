@@ -2,7 +2,8 @@ import { useQuery } from '@tanstack/react-query'
 import { X } from 'lucide-react'
 import { useRef, useState } from 'react'
 import { sentence, useSettled } from '../app/command'
-import { hub } from '../app/hub'
+import { hub, usePresence } from '../app/hub'
+import type { PresenceState } from '../hub/terminal'
 import type { Organisation, Person } from '../hub/types'
 import { useT } from '../i18n'
 import { Empty, Marked, ProblemLine, SearchField, Skeleton } from '../ui/controls'
@@ -51,6 +52,7 @@ export function Invitees({ chosen, onChange, without, focus }: Props) {
   const persons = (people.data?.items ?? []).filter(p => !without?.has(p.id))
   const me = hub.store.getState().session?.person.id
   const others = persons.filter(p => p.id !== me)
+  const presence = usePresence(others.map(p => p.id))
   const problem = organisations.error ?? people.error
   const pick = (kind: Kind, item: { id: string; name: string }) => onChange(toggled(chosen, kind, item))
   const has = (kind: Kind, id: string) => chosen[kind].some(c => c.id === id)
@@ -86,7 +88,14 @@ export function Invitees({ chosen, onChange, without, focus }: Props) {
         ))}
         {others.length > 0 && <h3>{t('create.people')}</h3>}
         {others.map(p => (
-          <PersonOption key={p.id} person={p} q={wanted} on={has('people', p.id)} onPick={() => pick('people', p)} />
+          <PersonOption
+            key={p.id}
+            person={p}
+            presence={presence[p.id] ?? (p.online ? 'idle' : 'offline')}
+            q={wanted}
+            on={has('people', p.id)}
+            onPick={() => pick('people', p)}
+          />
         ))}
         {!problem && people.data && orgs.length + others.length === 0 && (
           <Empty text={t('common.nothingFound', { q: wanted })} />
@@ -115,11 +124,11 @@ interface OptionProps {
   on: boolean
   onPick(): void
   note?: string
-  online?: boolean
+  presence?: PresenceState
   testid: string
 }
 
-function Option({ name, q, on, onPick, note, online, testid }: OptionProps) {
+function Option({ name, q, on, onPick, note, presence, testid }: OptionProps) {
   const t = useT()
   return (
     <button
@@ -136,28 +145,28 @@ function Option({ name, q, on, onPick, note, online, testid }: OptionProps) {
         <Marked text={name} q={q} />
       </span>
       <small className="cut grow">{note}</small>
-      {online !== undefined && (
-        <small className="presence">
-          <i className={`dot ${online ? '' : 'off'}`} />
-          {t(online ? 'create.online' : 'create.offline')}
+      {presence !== undefined && (
+        <small className="presence" data-presence={presence}>
+          <i className={`dot is-${presence}`} />
+          {t(`terminal.presence.${presence}`)}
         </small>
       )}
     </button>
   )
 }
 
-function PersonOption({ person, q, on, onPick }: { person: Person; q: string; on: boolean; onPick(): void }) {
+interface PersonProps {
+  person: Person
+  presence: PresenceState
+  q: string
+  on: boolean
+  onPick(): void
+}
+
+function PersonOption({ person, presence, q, on, onPick }: PersonProps) {
   const note = [person.org.name, person.post].filter(Boolean).join(' · ')
   return (
-    <Option
-      name={person.name}
-      note={note}
-      q={q}
-      on={on}
-      onPick={onPick}
-      online={person.online}
-      testid="invitee-person"
-    />
+    <Option name={person.name} note={note} q={q} on={on} onPick={onPick} presence={presence} testid="invitee-person" />
   )
 }
 

@@ -18,8 +18,8 @@ const firstDelay = 500
 const longestDelay = 15_000
 
 /**
- * Keeps `/events` open. After a break it asks for what was missed by the last sequence number; an event is handed
- * on once, in order of `seq`. Delays between attempts double up to 15 s, with a quarter of chance in them so that a
+ * Keeps `/events` open. After a break it asks at the door for what was missed since the last sequence number, which the
+ * hub sends before anything new, and then says up to where that reaches; an event is handed on once, in order of `seq`. Delays between attempts double up to 15 s, with a quarter of chance in them so that a
  * restarted hub is not met by every page in the same instant.
  */
 export class EventStream {
@@ -30,8 +30,6 @@ export class EventStream {
   private lostSince: number | undefined
   private seq: number | undefined
   private helloSeq = 0
-  /** Asked for what was missed, and nothing of it has come yet. */
-  private asked = false
   /** The hub has greeted, and the socket has not closed since. */
   private open = false
 
@@ -95,7 +93,8 @@ export class EventStream {
     const current = (act: () => void) => () => {
       if (mine === this.generation) act()
     }
-    this.socket = this.platform.openSocket(this.path, {
+    const after = this.seq === undefined ? '' : `?after=${this.seq}`
+    this.socket = this.platform.openSocket(this.path + after, {
       opened: () => undefined,
       message: text => {
         if (mine === this.generation) this.receive(text)
@@ -127,6 +126,9 @@ export class EventStream {
     } else if (message.type === 'resync') {
       this.seq = Math.max(this.helloSeq, this.seq ?? 0)
       this.on.resync()
+    } else if (message.type === 'resumed' && typeof message.seq === 'number') {
+      // Up to here nothing else was for us.
+      this.seq = Math.max(this.helloSeq, this.seq ?? 0, message.seq)
     } else if (message.type === 'event') {
       this.event(message.event as HubEvent | undefined)
     } else {
@@ -141,25 +143,17 @@ export class EventStream {
     this.on.link({ state: 'open' })
     const last = this.seq
     this.helloSeq = seq
-    this.asked = false
     if (last === undefined || seq < last) {
       this.seq = seq
       this.on.resync()
-    } else if (seq > last) {
-      this.asked = true
-      this.socket?.send(JSON.stringify({ type: 'resume', seq: last }))
     }
   }
 
   private event(event: HubEvent | undefined): void {
     if (typeof event?.seq !== 'number' || typeof event.type !== 'string') return
     if (this.seq !== undefined && event.seq <= this.seq) return
-    // A new event overtook the missed ones (or none of them was for us): what they said cannot be put in order any more.
-    const overtaken = this.asked && event.seq > this.helloSeq
-    this.asked = false
     this.seq = event.seq
     this.on.event(event)
-    if (overtaken) this.on.resync()
   }
 }
 

@@ -13,6 +13,7 @@ import {
   withConsultation,
   withLive,
 } from './state'
+import { Terminal } from './terminal'
 import type { Consultation, HubEvent, Session } from './types'
 
 /** One signed-in page: the API, the event stream and the state both feed. */
@@ -21,6 +22,7 @@ export class Hub {
   readonly api: Api
   readonly cameras: CameraApi
   readonly store: HubStore
+  readonly terminal: Terminal
   private readonly stream: EventStream
   private readonly hearers = new Set<(event: HubEvent) => void>()
   private readonly listeners = new Set<(word: Record<string, unknown>) => void>()
@@ -31,13 +33,21 @@ export class Hub {
     this.cameras = makeCameraApi(this.http)
     this.store = createHubStore()
     this.http.onSignedOut = () => this.signedOut()
+    this.terminal = new Terminal(
+      word => this.say(word),
+      (people, whole) =>
+        this.store.setState(state => ({ presence: whole ? people : { ...state.presence, ...people } })),
+    )
     this.stream = new EventStream(platform, {
       event: event => this.onEvent(event),
       resync: () => void this.reload(),
       transient: word => {
-        for (const listener of this.listeners) listener(word)
+        if (!this.terminal.heard(word)) for (const listener of this.listeners) listener(word)
       },
-      link: link => this.store.setState({ link }),
+      link: link => {
+        this.store.setState({ link })
+        if (link.state === 'open') this.terminal.opened()
+      },
     })
   }
 

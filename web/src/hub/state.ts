@@ -1,5 +1,6 @@
 import { createStore } from 'zustand/vanilla'
 import type { Link } from './events'
+import type { PresenceState } from './terminal'
 import type { CameraState, Consultation, HubEvent, Invited, Reason, Session } from './types'
 
 export interface Ring {
@@ -24,6 +25,8 @@ export interface HubState {
   /** Live consultations were loaded at least once. */
   loaded: boolean
   cameras: Record<string, CameraNews>
+  /** Of people whom a page watches; who is not named is offline. */
+  presence: Record<string, PresenceState>
   rings: Ring[]
   /** Grows with every change of what recordings there are. */
   recordingsRev: number
@@ -40,6 +43,7 @@ export const initialState: HubState = {
   consultations: {},
   loaded: false,
   cameras: {},
+  presence: {},
   rings: [],
   recordingsRev: 0,
   resyncs: 0,

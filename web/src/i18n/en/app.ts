@@ -21,6 +21,22 @@ export const app: typeof words = {
     notFound: 'There is no such page',
     backToList: 'Back to consultations',
   },
+  terminal: {
+    answer: {
+      never: 'Auto-answer: off',
+      seat: 'Auto-answer: seats and walls only',
+      always: 'Auto-answer: always',
+    },
+    dnd: 'Do not disturb',
+    disturb: 'May be disturbed again',
+    presence: {
+      idle: 'Available',
+      ringing: 'Ringing',
+      busy: 'Busy',
+      dnd: 'Do not disturb',
+      offline: 'Offline',
+    },
+  },
   link: {
     open: 'Connected',
     connecting: 'Connecting',

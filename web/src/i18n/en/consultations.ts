@@ -60,8 +60,6 @@ export const consultations: typeof words = {
     record: 'Record from the start; everybody sees “Recording”',
     submit: 'Start',
     pending: 'Starting',
-    online: 'Online',
-    offline: 'Offline',
     removeChosen: 'Take out {{name}}',
   },
   ring: {

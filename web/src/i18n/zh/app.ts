@@ -20,6 +20,22 @@ export const app = {
     notFound: '没有这个页面',
     backToList: '返回会商列表',
   },
+  terminal: {
+    answer: {
+      never: '自动接听：关闭',
+      seat: '自动接听：仅坐席和大屏',
+      always: '自动接听：始终',
+    },
+    dnd: '设为勿扰',
+    disturb: '取消勿扰',
+    presence: {
+      idle: '空闲',
+      ringing: '振铃中',
+      busy: '忙',
+      dnd: '勿扰',
+      offline: '离线',
+    },
+  },
   link: {
     open: '连接正常',
     connecting: '正在连接',

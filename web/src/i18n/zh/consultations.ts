@@ -59,8 +59,6 @@ export const consultations = {
     record: '开始就录制，所有人都会看到“录制中”',
     submit: '发起会商',
     pending: '发起中',
-    online: '在线',
-    offline: '离线',
     removeChosen: '去掉 {{name}}',
   },
   ring: {
