@@ -23,6 +23,7 @@ _TAG = re.compile(
 )
 _OPENINGS = re.compile(r"<!(?:--|\[CDATA\[)", re.I)
 _ATTRIBUTE = re.compile(r"(?<![\w.:-])([A-Za-z_][\w.:-]*+)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)')")
+_LEAF = re.compile(r"(\s*+)<([A-Za-z_][\w.:-]*+)>([^<&]*+)</\2>")
 _ENTITY = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#([0-9]{1,7})|#x([0-9a-fA-F]{1,6}));")
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _ENTRY = "item"
@@ -93,7 +94,22 @@ def parse(text: str) -> Element:
     _check_sections(text)
     top = Element("")
     stack, last, count = [_Open(top)], 0, 0
-    for found in _TAG.finditer(text):
+    while True:
+        leaf = _LEAF.match(text, last)
+        if leaf is not None and _is_plain(stack, leaf[2]):
+            if leaf[1]:
+                stack[-1].hear(leaf[1])
+            made = Element(leaf[2])
+            made.text = leaf[3].strip()
+            stack[-1].element.children.append(made)
+            last = leaf.end()
+            count += 1
+            if count > ELEMENTS_LIMIT:
+                raise ValueError("An XML document has more than 10000 elements.")
+            continue
+        found = _TAG.search(text, last)
+        if found is None:
+            break
         start, end = found.span()
         if start > last:
             stack[-1].hear(text[last:start])
@@ -121,6 +137,11 @@ def parse(text: str) -> Element:
     if not top.children:
         raise ValueError("There is no XML element.")
     return top.children[0]
+
+
+def _is_plain(stack: list[_Open], name: str) -> bool:
+    """Whether an element with words alone, which ends where it should, can mean nothing else here."""
+    return 1 < len(stack) <= DEPTH_LIMIT and not (stack[-1].spoke and len(stack) > 2) and name.lower() != _ENTRY
 
 
 def _check_sections(text: str) -> None:

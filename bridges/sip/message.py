@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from bridges.sip.fields import TOKEN, Address, CSeq, Via, split
 
@@ -35,6 +35,7 @@ _KNOWN = (
     "WWW-Authenticate",
 )  # fmt: skip
 _NAMES = _COMPACT | {name.lower(): name for name in (*_COMPACT.values(), *_KNOWN)}
+_CANONICAL = frozenset(_NAMES.values())
 
 _END = re.compile(rb"\r?\n\r?\n")
 _BREAK = re.compile(r"\r?\n")
@@ -62,16 +63,17 @@ T = TypeVar("T")
 
 def canonical(name: str) -> str:
     """``v`` and ``VIA`` are ``Via``; a name nobody knows stays as it is."""
-    return _NAMES.get(name.lower(), name)
+    return name if name in _CANONICAL else _NAMES.get(name.lower(), name)
 
 
 class Headers:
     """Names and values in their order. Names are compared without case, compact ones are the long ones."""
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "read")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = [(canonical(name), value) for name, value in items]
+        self.read: dict[str, object] = {}  # what was parsed of them; nothing once they have changed
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
@@ -90,6 +92,12 @@ class Headers:
         return f"Headers({', '.join(name for name, _ in self._items)})"
 
     def get(self, name: str, default: str = "") -> str:
+        wanted = canonical(name)
+        if wanted in _CANONICAL:
+            for one, value in self._items:
+                if one == wanted:
+                    return value
+            return default
         return next(self._of(name), default)
 
     def all(self, name: str) -> list[str]:
@@ -102,6 +110,7 @@ class Headers:
 
     def add(self, name: str, value: object) -> None:
         self._items.append((canonical(name), str(value)))
+        self.read.clear()
 
     def set(self, name: str, *values: object) -> None:
         """Instead of those of that name, in the first one's place."""
@@ -109,10 +118,12 @@ class Headers:
         at = next((index for index, (one, _) in enumerate(self._items) if one.lower() == wanted), len(self._items))
         self._items = [item for item in self._items if item[0].lower() != wanted]
         self._items[at:at] = [(canonical(name), str(value)) for value in values]
+        self.read.clear()
 
     def first(self, name: str, value: object) -> None:
         """On top of everything, as a new Via is."""
         self._items.insert(0, (canonical(name), str(value)))
+        self.read.clear()
 
     def copy(self) -> Headers:
         made = Headers()
@@ -120,7 +131,10 @@ class Headers:
         return made
 
     def _of(self, name: str) -> Iterator[str]:
-        wanted = canonical(name).lower()
+        wanted = canonical(name)
+        if wanted in _CANONICAL:
+            return (value for one, value in self._items if one == wanted)
+        wanted = wanted.lower()
         return (value for one, value in self._items if one.lower() == wanted)
 
 
@@ -181,10 +195,14 @@ class _Message:
         return next((min(int(text), (1 << 32) - 1) for text in numbers if re.fullmatch(r"[0-9]{1,12}", text)), None)
 
     def _one(self, name: str, parse: Callable[[str], T], *, listed: bool = False) -> T:
-        value = next(iter(self.headers.values(name)), "") if listed else self.headers.get(name)
-        if not value:
-            raise ValueError(f"A SIP message has no {name}.")
-        return parse(value)
+        """Each is asked for many times on its way."""
+        found = self.headers.read.get(name)
+        if found is None:
+            value = next(iter(self.headers.values(name)), "") if listed else self.headers.get(name)
+            if not value:
+                raise ValueError(f"A SIP message has no {name}.")
+            found = self.headers.read[name] = parse(value)
+        return cast(T, found)
 
 
 @dataclass(slots=True)
@@ -262,9 +280,10 @@ def parse_head(head: bytes) -> tuple[Message, int | None]:
         name, colon, value = line.partition(":")
         name = name.strip(" \t\0")
         # What is no header is passed over: nothing is lost by it.
-        ignored = not colon or not TOKEN.fullmatch(name)
+        known = _NAMES.get(name.lower())
+        ignored = not colon or (known is None and not TOKEN.fullmatch(name))
         if not ignored:
-            values.append((canonical(name), [value.strip(" \t\0\r")]))
+            values.append((known or name, [value.strip(" \t\0\r")]))
             if len(values) > HEADERS_LIMIT:
                 raise ValueError("A SIP message has more than 128 headers.")
     lengths: list[str] = []

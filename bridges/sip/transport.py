@@ -50,6 +50,7 @@ RECEIVE_BUFFER = 4 << 20  # octets; a catalogue comes as a burst of datagrams
 _DIAL_SECONDS = 5.0
 _SWEEP_SECONDS = 1.0
 _ATTEMPTS = 32
+_OURS, _OURS_SECONDS = 4_096, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Endpoint:
         self._crowds: Counter[str] = Counter()  # connections of each address
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
+        self._ours: dict[str, tuple[str, float]] = {}  # host → our address towards it, until when it is believed
         self._tasks = Tasks("sip")
 
     # ---- beginning and end
@@ -308,9 +310,17 @@ class Endpoint:
         self._told(Disconnected(flow, self._routes.lost(flow.connection)))
 
     def _local(self, host: str) -> str:
+        now = self._now()
+        known = self._ours.get(host)
+        if known is not None and now < known[1]:
+            return known[0]
         made = self._udp.get(socket.AF_INET6 if ":" in host else socket.AF_INET)
         bound = made.get_extra_info("sockname")[0] if made else ""
-        return host_port(_own_address(host) if bound in ("", "0.0.0.0", "::") else bound, self.port)
+        local = host_port(_own_address(host) if bound in ("", "0.0.0.0", "::") else bound, self.port)
+        if len(self._ours) >= _OURS:
+            self._ours.clear()
+        self._ours[host] = local, now + _OURS_SECONDS
+        return local
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -40,6 +41,7 @@ class Origins:
         return address[:TEXT_LIMIT]
 
 
+@functools.lru_cache(maxsize=4096)
 def group(address: str) -> str:
     """What counts as one address: of IPv6 the /64 that one subscriber has (RFC 6177), IPv4 inside of IPv6 as itself."""
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import re
 import time
+from typing import Any
 
 import pytest
 
@@ -93,3 +96,19 @@ def test_flat_is_bounded_and_deep() -> None:
     assert found["c.d"] == "2"
     assert len(found["e"]) == 1024
     assert len(found) == 64
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_elements_with_words_alone_are_read_as_all_others(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way through such an element is only shorter."""
+    chance = random.Random(seed)
+    pieces = ["<a>", "</a>", "<Item>", "</Item>", "<b>word</b>", "<B> two words </B>", "<c>x</C>", "<d></d>", "<item>w</item>",
+              "word", " ", "\n", "<e k='v'>w</e>", "<f>&lt;</f>", "<g/>", "<![CDATA[<x>]]>", "<h>1 > 0</h>", "<i>\n</i>", "</b>"]  # fmt: skip
+
+    def shape(one: xml.Element) -> Any:
+        return one.name, one.text, one.attributes, [shape(child) for child in one.children]
+
+    texts = ["<r>" + "".join(chance.choices(pieces, k=chance.randrange(1, 60))) for _ in range(60)]
+    found = [shape(xml.parse(text)) for text in texts]
+    monkeypatch.setattr(xml, "_LEAF", re.compile("(?!)"))
+    assert found == [shape(xml.parse(text)) for text in texts]
