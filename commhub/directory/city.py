@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from commhub.directory.fields import Row
 from commhub.errors import Invalid
 from commhub.model import Label, Role
 
@@ -28,12 +29,33 @@ class OrganisationEntry(_Entry):
     short: Annotated[str, Field(min_length=1, max_length=20)]
     kind: Literal["city", "department", "district", "street", "headquarters", "external"]
     parent: Key | None = None
+    connectivity: Literal["none", "phone", "staffed", "video", "full"] | None = None
+    listed: bool | None = None
 
 
 class PlaceEntry(_Entry):
     name: Name
     org: Key
     kind: Literal["hall", "room", "site"] = "site"
+
+
+class SeatEntry(_Entry):
+    """``serves``: the organisation that sends somebody there."""
+
+    name: Name
+    org: Key
+    place: Key | None = None
+    serves: Key | None = None
+    level: Annotated[int, Field(ge=1, le=9)] = 9
+
+
+class EndpointEntry(_Entry):
+    """``owner`` is ``person:<key>``, ``seat:<key>`` or ``place:<key>``."""
+
+    owner: Annotated[str, Field(pattern=r"^(person|seat|place):[a-z0-9][a-z0-9._-]{0,63}$")]
+    kind: Literal["web", "app", "phone", "sip", "room", "camera", "im", "radio"]
+    label: Annotated[str, Field(max_length=100)] = ""
+    address: Annotated[str, Field(max_length=200, repr=False)] = ""
 
 
 class RoleEntry(BaseModel):
@@ -82,7 +104,28 @@ class CityData(BaseModel):
     organisation: list[OrganisationEntry] = []
     place: list[PlaceEntry] = []
     person: list[PersonEntry] = []
+    seat: list[SeatEntry] = []
+    endpoint: list[EndpointEntry] = []
     camera: list[CameraEntry] = []
+
+    def rows(self) -> list[Row]:
+        """As any other import has them; lines are those of no file."""
+        found: list[Row] = []
+        kinds = {
+            "organisation": self.organisation,
+            "place": self.place,
+            "person": self.person,
+            "seat": self.seat,
+            "endpoint": self.endpoint,
+        }
+        apart = {"key", "account", "roles", "sample"}
+        for type, entries in kinds.items():
+            for position, entry in enumerate(cast(Sequence[_Entry], entries)):
+                said = {name: value for name, value in entry.model_dump(exclude=apart).items() if value is not None}
+                if type == "organisation":
+                    said["position"] = position
+                found.append(Row(len(found) + 1, type, entry.key, said))
+        return found
 
 
 def read_city(folder: Path) -> CityData:
@@ -114,6 +157,8 @@ def _broken(data: CityData) -> Iterable[str]:
         ("organisation", data.organisation),
         ("place", data.place),
         ("person", data.person),
+        ("seat", data.seat),
+        ("endpoint", data.endpoint),
         ("camera", data.camera),
     )
     for table, entries in tables_of:
@@ -132,7 +177,16 @@ def _broken(data: CityData) -> Iterable[str]:
     named += [(f"person {entry.key}", entry.org) for entry in data.person]
     named += [(f"person {entry.key}", role.org) for entry in data.person for role in entry.roles]
     named += [(f"camera {entry.key}", entry.org) for entry in data.camera]
+    named += [(f"seat {seat.key}", org) for seat in data.seat for org in (seat.org, seat.serves) if org is not None]
     yield from (f"{where}: there is no organisation {org}." for where, org in named if org not in orgs)
+    owners = {f"person:{one.key}" for one in data.person} | {f"seat:{one.key}" for one in data.seat}
+    owners |= {f"place:{one}" for one in places}
+    for endpoint in data.endpoint:
+        if endpoint.owner not in owners:
+            yield f"endpoint {endpoint.key}: there is no {endpoint.owner}."
+    for seat in data.seat:
+        if seat.place is not None and seat.place not in places:
+            yield f"seat {seat.key}: there is no place {seat.place}."
     for camera in data.camera:
         if camera.place is not None and camera.place not in places:
             yield f"camera {camera.key}: there is no place {camera.place}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ import sqlalchemy as sa
 
 from commhub import audit
 from commhub.auth import Auth, fold
-from commhub.directory import indexing
+from commhub.directory import indexing, writing
 from commhub.directory.address_book import AddressBook
 from commhub.directory.cameras import CameraAddress, CameraRecord, camera_query, camera_record
 from commhub.directory.city import CityData, PersonEntry
+from commhub.directory.exchange import COUNTER, WrongRows, everything
 from commhub.directory.index import named
+from commhub.directory.plan import plan
 from commhub.directory.reach import knows
 from commhub.directory.words import search_text
 from commhub.errors import NotFound
@@ -141,23 +144,8 @@ class Directory:
         fresh = {person.account: "" for person in new if person.account}
         fresh |= {account: await self._auth.hash(word) for account, word in passwords.items() if account}
         async with self._store.transaction() as transaction:
-            orgs = await _upsert(
-                transaction, tables.organisations, data.organisation, lambda entry, position, ids: {
-                    "name": entry.name, "name_en": entry.name_en, "short": entry.short, "kind": entry.kind,
-                    "parent_id": ids[entry.parent] if entry.parent else None, "position": position,
-                },
-            )  # fmt: skip
-            places = await _upsert(
-                transaction, tables.places, data.place, lambda entry, position, ids: {
-                    "org_id": orgs[entry.org], "name": entry.name, "kind": entry.kind,
-                },
-            )  # fmt: skip
-            names = {org.key: org.name for org in data.organisation}
-            people = await _upsert(
-                transaction, tables.people, data.person, lambda entry, position, ids: {
-                    "org_id": orgs[entry.org], "name": entry.name, "post": entry.post, "level": entry.level, "active": True,
-                },
-            )  # fmt: skip
+            orgs, places, people = await self._entries(transaction, data)
+            names = {row.key: row.name for row in await transaction.all(sa.select(tables.organisations))}
             at = {place.key: place.name for place in data.place}
             cameras = await _upsert(
                 transaction, tables.cameras, data.camera, lambda entry, position, ids: {
@@ -175,8 +163,8 @@ class Directory:
                     await transaction.run(sa.update(tables.cameras).where(this).values(password=sealed))
             for person in data.person:
                 await _grant(transaction, person, people[person.key], orgs, fresh)
-            await indexing.rebuild(transaction, self._vault)
             await transaction.next("directory")
+            await transaction.next(COUNTER)
             await audit.record(transaction, HUB, "directory.edit", "", object=f"{len(orgs)}/{len(people)}/{len(cameras)}")
         return [
             NewSignIn(
@@ -185,6 +173,16 @@ class Directory:
             for person in data.person
             if person.account in passwords and person.account
         ]
+
+    async def _entries(self, transaction: Transaction, data: CityData) -> tuple[dict[str, str], ...]:
+        """Key → id of organisations, places and people after what the import says of them."""
+        made = plan(data.rows(), await everything(transaction), None, self._vault)
+        if made.mistakes:
+            raise WrongRows(made.mistakes)
+        await asyncio.to_thread(writing.prepare, self._vault, made.changes)
+        await writing.write(transaction, made.changes)
+        kinds = (tables.organisations, tables.places, tables.people)
+        return tuple([{row.key: row.id for row in await transaction.all(sa.select(one.c.key, one.c.id))} for one in kinds])
 
     async def sample_sign_ins(self) -> list[NewSignIn]:
         """New passwords for the accounts of the sample city; the old ones and their sign-ins end."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from commhub.directory import CityData, read_city, search_text
+from commhub.directory import CityData, WrongRows, read_city, search_text
 from commhub.errors import Invalid, NotFound, Unauthenticated
 from commhub.store import tables
 from tests.support.hubs import SAMPLE, Hub, running
@@ -158,7 +158,7 @@ async def test_a_mistake_in_an_import_changes_nothing(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         before = await hub.parts.directory.ids()
         wrong = hub.city.person[0].model_copy(update={"key": "new", "account": "new", "org": "nowhere"})
-        with pytest.raises(KeyError):
+        with pytest.raises(WrongRows):
             await hub.parts.directory.take_in(CityData.model_construct(organisation=[], place=[], person=[wrong], camera=[]))
         assert await hub.parts.directory.ids() == before
 
