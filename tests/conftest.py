@@ -19,7 +19,7 @@ from tests.support import tally
 from tests.support.proofs import Figure, Proof, write
 
 STATUS = pytest.StashKey[int]()
-LEAVING = 10.0  # seconds of a test's time that are kept for putting its peers away
+LEAVING = 60.0  # seconds that a test which was stopped has for putting its peers away and telling its failure
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             marker = item.get_closest_marker("timeout")
             limit = float(marker.args[0]) if marker else usual
-            item.obj = bounded(item.obj, max(limit - LEAVING, limit / 2))
+            item.obj = bounded(item.obj, limit)
+            # Only what never awaits is ended by the signal: it may come into anything, also into what pytest itself does then.
+            item.add_marker(pytest.mark.timeout(limit + LEAVING), append=False)
     # What takes milliseconds speaks first.
     items.sort(key=has_peer)
 

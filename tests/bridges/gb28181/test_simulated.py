@@ -46,7 +46,7 @@ async def _devices(stack: AsyncExitStack, address: tuple[str, int], quirks: list
         found[quirk] = await stack.enter_async_context(
             device(address, code=_code(number), entries=entries, quirks=[quirk], style=TINY, studio=studio, wait=None)
         )
-    await asyncio.gather(*(asyncio.wait_for(one.registered.wait(), 15) for one in found.values()))
+    await asyncio.gather(*(asyncio.wait_for(one.registered.wait(), 60) for one in found.values()))
     return found
 
 
@@ -62,7 +62,7 @@ async def test_their_catalogues_are_known(tmp_path: Path) -> None:
         def ended() -> dict[str, CataloguePart]:
             return {wanted[one.device]: one for one in hub.told(CataloguePart) if one.last and one.device in wanted}
 
-        await until(lambda: len(ended()) == len(wanted), 30, "catalogues")
+        await until(lambda: len(ended()) == len(wanted), 60, "catalogues")
         assert {quirk for quirk, part in ended().items() if not part.complete} == INCOMPLETE
         for device_code, quirk in wanted.items():
             parts = [one for one in hub.told(CataloguePart) if one.device == device_code]
@@ -85,7 +85,7 @@ async def test_they_are_shown(tmp_path: Path) -> None:
             await _shown(hub, worker, group)
             for quirk in group:
                 hub.pull("", source=quirk)
-            await until(lambda: not any(one.plays for one in devices.values()), 10, "the end of all plays")
+            await until(lambda: not any(one.plays for one in devices.values()), 60, "the end of all plays")
 
 
 async def _shown(hub: Hub, worker: MediaWorker, sources: list[str]) -> None:
@@ -93,7 +93,7 @@ async def _shown(hub: Hub, worker: MediaWorker, sources: list[str]) -> None:
         return [source for source in sources if marked(worker.of(source)) < 8]
 
     try:
-        await until(lambda: not late(), 20)
+        await until(lambda: not late(), 60)
     except AssertionError:
         raise AssertionError({one: (hub.state(one).state, hub.state(one).code) for one in late()}) from None
 
