@@ -45,6 +45,7 @@ TYPES: dict[str, str] = {
     "camera.snapshot": "camera.snapshot",
     "camera.voice": "camera.voice",
     "playback.state": "camera.playback",
+    "download.state": "camera.download",
     "recording.listed": "recording.list",
     "group.created": "group.oversee",
     "group.changed": "group.oversee",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book, call_tables, group_tables
+from commhub.store import address_book, call_tables, download_tables, group_tables
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -19,6 +19,8 @@ endpoints = address_book.endpoints
 directory_entries = address_book.directory_entries
 directory_tokens = address_book.directory_tokens
 contacts = address_book.contacts
+
+downloads = download_tables.downloads
 
 calls = call_tables.calls
 call_legs = call_tables.call_legs
@@ -415,7 +417,7 @@ snapshots = Table(
     Column("camera_id", String(26), nullable=False, index=True),
     Column("org_id", String(26), nullable=False),
     Column("label", String(16), nullable=False),
-    Column("at", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
     to("person_id", "people"),
     Column("sha256", String(64), nullable=False),
     Column("bytes", Integer, nullable=False),
