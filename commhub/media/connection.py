@@ -38,8 +38,8 @@ class Home(Protocol):
     def bound(self, track: Track, encoding: Encoding) -> None:
         """The negotiation has brought an encoding: a receiver for it exists."""
 
-    def unbound(self, track: Track, encoding: Encoding) -> None:
-        """It is sent no longer; the receiver goes."""
+    def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
+        """It is sent no longer; the receiver goes. ``again``: it is bound anew, in another shape, before anything else."""
 
     def routed(self, subscription: Subscription) -> None:
         """A route for it exists: gates and layer are to be set."""
@@ -149,6 +149,22 @@ class Connection:
         if slot is not None:
             self._release(slot)
 
+    def unroute(self, subscription: Subscription) -> None:
+        """What it carried is about to come in another shape: its section stays, :meth:`reroute` follows."""
+        slot = self.slot_of(subscription)
+        if slot is not None and subscription.route:
+            self._home.plane.remove_route(subscription.route)
+            subscription.route, slot.spec = 0, None
+
+    def reroute(self, subscription: Subscription) -> None:
+        slot = self.slot_of(subscription)
+        if slot is None or slot.section is None or self.listening is None:
+            return
+        if subscription.track.takes(slot.section) is None:
+            self._release(slot)
+        else:
+            self._route(self.listening, slot, subscription, slot.section)
+
     # ---- the client's offers
 
     def offer(self, message: messages.Offer) -> Answer:
@@ -239,8 +255,8 @@ class Connection:
         kept = {(track.id, section.mid): spec for track, section, spec, _ in found}
         for track in list(self._peer.tracks.values()):
             for encoding in list(track.encodings):
-                if encoding.spec != kept.get((track.id, encoding.mid)):
-                    self._home.unbound(track, encoding)
+                if encoding.spec != (wanted := kept.get((track.id, encoding.mid))):
+                    self._home.unbound(track, encoding, again=wanted is not None)
         for track, section, spec, codec in found:
             if any(encoding.mid == section.mid for encoding in track.encodings):
                 continue

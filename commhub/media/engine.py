@@ -136,8 +136,8 @@ class Engine:
     def bound(self, track: Track, encoding: Encoding) -> None:
         self.stage.bound(track, encoding)
 
-    def unbound(self, track: Track, encoding: Encoding) -> None:
-        self.stage.unbound(track, encoding)
+    def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
+        self.stage.unbound(track, encoding, again=again)
 
     def routed(self, subscription: Subscription) -> None:
         self.stage.routed(subscription)

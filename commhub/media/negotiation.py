@@ -271,11 +271,16 @@ def _accepted_extensions(offered: sdp.Section) -> dict[str, int]:
     return {uri: offered.extensions[uri] for uri in ACCEPTED if uri in offered.extensions}
 
 
-def _receiving_section(offered: sdp.Section, codec: sdp.Codec, redundant: bool) -> sdp.Section:
-    section = sdp.Section(offered.kind, direction=sdp.RECVONLY, extensions=_accepted_extensions(offered))
+def _published_extensions(offered: sdp.Section, codec: sdp.Codec) -> dict[str, int]:
+    accepted = _accepted_extensions(offered)
     if codec.name.lower() == "vp8":
         # libwebrtc leaves picture ids and layers out of VP8's own descriptor where it may say them in the other one.
-        section.extensions.pop(plane.DEPENDENCY, None)
+        accepted.pop(plane.DEPENDENCY, None)
+    return accepted
+
+
+def _receiving_section(offered: sdp.Section, codec: sdp.Codec, redundant: bool) -> sdp.Section:
+    section = sdp.Section(offered.kind, direction=sdp.RECVONLY, extensions=_published_extensions(offered, codec))
     if redundant and (red := red_of(offered, codec.payload_type)):
         section.codecs[red] = replace(offered.codecs[red], feedback=[])  # first: that is what a sender then sends
     section.codecs[codec.payload_type] = _with_feedback(codec, _PUBLISHER_FEEDBACK)
@@ -400,6 +405,8 @@ def receiver_spec(
     plain = [ssrc for ssrc in section.ssrcs if ssrc not in repairs]
     media = simulcast or ([] if rids else plain[:1])
     payload_types = {codec.payload_type: mime(section, codec)}
+    # As answered: what was declined is not offered again, and is then no change.
+    extensions = _published_extensions(section, codec)
     if redundant and (red := red_of(section, codec.payload_type)):
         payload_types[red] = RED
     return plane.ReceiverSpec(
@@ -413,7 +420,7 @@ def receiver_spec(
         rtx_ssrcs={rtx_ssrc: ssrc for rtx_ssrc, ssrc in repairs.items() if ssrc in media} if rtx else {},
         rids={rid: layer for layer, rid in enumerate(rids[:3])},
         layers=max(1, min(3, len(rids) or len(media))),
-        extensions={uri: section.extensions[uri] for uri in RECEIVED if uri in section.extensions},
+        extensions={uri: extensions[uri] for uri in RECEIVED if uri in extensions},
         nack="nack" in codec.feedback,
     )
 

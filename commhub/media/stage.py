@@ -87,19 +87,27 @@ class Stage:
         self._home.emit(messages.TrackBound(track.room.name, track.peer.id, track.id, encoding.mid, encoding.codec.mime))
         self._home.sinks.track_begins(track)
         for subscription in track.subscriptions.values():
+            cut = subscription.encoding is not None and subscription.encoding not in track.encodings
+            if cut and subscription.peer.connection is not None:
+                subscription.peer.connection.reroute(subscription)
             self._home.unsettle(subscription.peer)
         self._home.touch(track)
         self._home.relay(track.peer)
 
-    def unbound(self, track: Track, encoding: Encoding) -> None:
-        self._cut(track, encoding)
-        if not track.encodings:
+    def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
+        """``again``: :meth:`bound` follows at once with another encoding in its place. Nobody is told of an end then: a client
+        that hears a track go and come stops what it shows."""
+        self._cut(track, encoding, again=again)
+        if not track.encodings and not again:
             track.live, track.wanted = False, None
             self._home.emit(messages.TrackEnded(track.room.name, track.peer.id, track.id))
 
-    def _cut(self, track: Track, encoding: Encoding) -> None:
+    def _cut(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
         for subscription in track.subscriptions.values():
-            if subscription.encoding is encoding or (subscription.mid and len(track.encodings) == 1):
+            if again:
+                if subscription.encoding is encoding and subscription.peer.connection is not None:
+                    subscription.peer.connection.unroute(subscription)
+            elif subscription.encoding is encoding or (subscription.mid and len(track.encodings) == 1):
                 if subscription.peer.connection is not None:
                     subscription.peer.connection.leave(subscription)
                 self._home.unsettle(subscription.peer)
