@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from commhub import audit
 from commhub import log as logs
 from commhub.conference import Conference, Presence
+from commhub.directory import reach, resolve
 from commhub.errors import Conflict, Forbidden, HubError, Invalid, NotFound
 from commhub.events import Audience, Events
 from commhub.feeds import Feeds, Seats, seat_of
@@ -376,12 +377,16 @@ class Rooms:
         """Returns who rings: the people, and those of the organisations."""
         orgs, people = list(dict.fromkeys(orgs)), list(dict.fromkeys(people))
         o, p = tables.organisations.c, tables.people.c
-        known_orgs = set((await transaction.connection.scalars(sa.select(o.id).where(o.id.in_(orgs)))).all())
-        known = set((await transaction.connection.scalars(sa.select(p.id).where(p.id.in_(people), p.active))).all())
+        named_orgs = sa.select(o.id).where(o.id.in_(orgs), reach.knows(actor, o.id))
+        named_people = sa.select(p.id).where(p.id.in_(people), p.active, reach.knows(actor, p.org_id))
+        known_orgs = {row.id for row in await transaction.all(named_orgs)}
+        known = {row.id for row in await transaction.all(named_people)}
         if unknown := [one for one in orgs if one not in known_orgs] + [one for one in people if one not in known]:
             raise Invalid(
                 f"There is no organisation or person {unknown[0]}.", f"没有单位或人员 {unknown[0]}。", code="unknown_member"
             )
+        # An organisation that cannot connect has somebody at a seat in the hall, who may be anybody's.
+        people += [one for one in await resolve.standing_in(transaction, orgs) if one not in people]
         for table, column, ids in (
             (tables.consultation_organisations, "org_id", orgs),
             (tables.consultation_people, "person_id", people),
