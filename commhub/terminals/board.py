@@ -92,7 +92,7 @@ class Board:
                 mine |= {id: named[id][1] for id in changed if sees(page, named[id][0])}
                 if mine:
                     yield Told([page], mine)
-            elif concerned := orgs & changes.keys():
+            elif concerned := orgs.intersection(changes):
                 together.setdefault(concerned, []).append(page)
         for orgs, pages in together.items():
             yield Told(pages, self._of(orgs, changes))
