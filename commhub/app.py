@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
@@ -29,7 +29,7 @@ from commhub.api.metrics import Readers
 from commhub.auth import Auth
 from commhub.calls import Calls
 from commhub.conference import Host
-from commhub.desk import OWN, VIEW, Desk, from_the_stream
+from commhub.desk import OWN, VIEW, Bounds, Desk, from_the_stream
 from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
@@ -208,7 +208,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         conference.host = door
         devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
         shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
-        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking)
+        fetched = settings.data_dir / "downloads", _downloads(settings)
+        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking, fetched)
         door.others[VIEW] = desk.walls.admit
         calls = Calls(base.store, base.auth, events, conference, terminals, internal)
         groups = Groups(base.store, events, conference, terminals, internal, _group_terms(settings))
@@ -252,7 +253,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
             "record-0": Users(recordings, ordered),
-            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices),
+            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads),
         })  # fmt: skip
         for link in links:
             link.start()
@@ -294,6 +295,12 @@ def _links(settings: Settings, epoch: int, feeds: Feeds, users: dict[str, Users]
         if link.name == "bridge-gb28181":
             feeds.bridge("gb28181").asking = link.ask
     return links
+
+
+def _downloads(settings: Settings) -> Bounds:
+    said = settings.downloads
+    keep, longest = timedelta(days=said.keep_days), timedelta(hours=said.longest_hours)
+    return Bounds(said.at_once, said.speed, keep, longest, said.limit_bytes, said.total_bytes, said.minimum_free_bytes)
 
 
 def _keys(settings: Settings, internal: InternalKey) -> Keys:

@@ -9,6 +9,7 @@ from commhub.auth import Auth
 from commhub.conference import Conference
 from commhub.control import Control
 from commhub.desk.card import Cards
+from commhub.desk.downloads import Bounds, Downloads
 from commhub.desk.playbacks import Playbacks
 from commhub.desk.rounds import Rounds
 from commhub.desk.snapshots import Snapshots, Taking
@@ -26,7 +27,7 @@ SETTLE = 15.0  # seconds after the start, until rooms of before have been found
 
 
 class Desk:
-    """``folder`` keeps snapshots, ``taking`` takes them."""
+    """``folder`` keeps snapshots, ``taking`` takes them; ``downloads`` says where they are kept, and how many."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Desk:
         rooms: Rooms,
         folder: Path,
         taking: Taking,
+        downloads: tuple[Path, Bounds] | None = None,
     ) -> None:
         self.walls = Walls(store, auth, directory, feeds, conference, key)
         devices = feeds.bridge("gb28181")
@@ -48,6 +50,8 @@ class Desk:
         self.playbacks = Playbacks(store, auth, directory, self.control, devices, feeds, conference, self.walls, rooms)
         self.voices = Voices(store, events, self.control, devices, conference, self.walls, feeds.worker_of)
         self.snapshots = Snapshots(store, events, directory, feeds, conference, key, folder, taking)
+        kept, bounds = downloads or (folder.parent / "downloads", Bounds())
+        self.downloads = Downloads(store, events, directory, self.control, devices, kept, bounds)
         self.rounds = Rounds(store)
         self._tasks = Tasks("desk")
         self.watching = Watching(store, feeds, self.walls)
@@ -57,6 +61,7 @@ class Desk:
         self._tasks.spawn(self._settle(), "settle")
         self.playbacks.start()
         self.voices.start()
+        self.downloads.start()
 
     async def _settle(self) -> None:
         await asyncio.sleep(SETTLE)
@@ -67,4 +72,5 @@ class Desk:
         await self.control.close()
         await self.playbacks.close()
         await self.voices.close()
+        await self.downloads.close()
         await self.walls.close_tasks()

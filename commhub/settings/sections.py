@@ -164,6 +164,26 @@ class Gb28181Settings(Section):
         return int(first), int(last)
 
 
+class DownloadsSettings(Section):
+    """Recordings that are fetched from devices and kept as files."""
+
+    at_once: Annotated[int, Field(ge=1, le=64)] = 4
+    speed: Annotated[int, Field(ge=1, le=32)] = 4
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 7
+    longest_hours: Annotated[float, Field(gt=0, le=168)] = 24
+    limit_bytes: Annotated[int, Field(ge=1 << 20)] = 16 << 30
+    total_bytes: Annotated[int, Field(ge=1 << 20)] = 200 << 30
+    minimum_free_bytes: Annotated[int, Field(ge=0)] = 2 << 30
+
+
+class SnapshotsSettings(Section):
+    """Pictures of cameras that people take."""
+
+    keep_days: Annotated[float, Field(ge=0, le=36500)] = 180
+    upload: bool = True
+    upload_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]{1,256})?$")] = ""
+
+
 class WebhookReceiver(Section):
     """Where events are posted, and with which of `keys` they are signed. A key of scope `own` hears of its own rooms."""
 

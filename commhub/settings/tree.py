@@ -12,6 +12,7 @@ from commhub.settings.sections import (
     BridgesSettings,
     CitySettings,
     DatabaseSettings,
+    DownloadsSettings,
     Gb28181Settings,
     GroupsSettings,
     HttpSettings,
@@ -23,6 +24,7 @@ from commhub.settings.sections import (
     RecorderSettings,
     RedisSettings,
     RoomsSettings,
+    SnapshotsSettings,
     TurnSettings,
     WebhooksSettings,
     read_keys,
@@ -47,6 +49,8 @@ class Settings(Section):
     redis: RedisSettings = RedisSettings()
     bridges: BridgesSettings = BridgesSettings()
     gb28181: Gb28181Settings = Gb28181Settings()
+    downloads: DownloadsSettings = DownloadsSettings()
+    snapshots: SnapshotsSettings = SnapshotsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     metrics: MetricsSettings = MetricsSettings()
     rooms: RoomsSettings = RoomsSettings()
