@@ -6,9 +6,9 @@ from livekit.protocol import models, rtc
 
 from commhub.conference import CameraSeat
 from commhub.media import messages as media
-from signaling import floors, session
-from tests.signaling.test_placement import snapshot_of, with_tracks
+from signaling import floors
 from tests.support.livekit import Stage
+from tests.support.restarts import restarted
 
 SEAT = CameraSeat(source="cam-1", identity="cam-1:line", name="Gate", org="Harbour", audio=True)
 
@@ -96,13 +96,8 @@ def test_a_restarted_hub_finds_a_governed_room_with_nobody_to_be_heard() -> None
     stage = governed("alice")
     alice = stage.join("alice")
     mic = stage.publish(alice, "mic", video=False)
-    state = with_tracks(snapshot_of(stage), stage)
-    fresh = Stage(placed=False)
-    room = session.room_of(state, stage.terms, stage.now)
-    assert room is not None
-    fresh.room = room
-    fresh.run(room.restore(state, stage.now))
-    assert room.speakers == frozenset()
+    fresh = restarted(stage)
+    assert fresh.room.speakers == frozenset()
     assert gates(fresh) == [(mic, False)]
 
 

@@ -10,6 +10,7 @@ from commhub.media import messages as media
 from signaling import participant, session
 from signaling.outs import Joined, Terms
 from tests.support.livekit import Stage, request, ticket
+from tests.support.restarts import restarted, snapshot_of
 
 State = models.ParticipantInfo.State
 SEAT = CameraSeat(source="cam-1", identity="cam-1:line", name="Gate", org="Harbour", audio=True)
@@ -76,37 +77,6 @@ def test_a_lost_worker_sends_everybody_back_at_once_and_cameras_to_the_next() ->
     assert [fact.presence.identity for fact in stage.facts] == ["bob"]
 
 
-def snapshot_of(stage: Stage) -> media.RoomState:
-    """What the worker would tell: the last record of everybody."""
-    records: dict[str, media.PeerState] = {}
-    for command in stage.commands:
-        if isinstance(command, media.AddPeer):
-            records[command.peer] = media.PeerState(
-                command.peer, command.identity, command.kind, command.dual, True, command.about, command.record
-            )
-        elif isinstance(command, media.UpdatePeer) and command.record is not None:
-            old = records[command.peer]
-            records[command.peer] = media.PeerState(old.peer, old.identity, old.kind, old.dual, True, old.about, command.record)
-    return media.RoomState("r", list(records.values()))
-
-
-def with_tracks(state: media.RoomState, stage: Stage) -> media.RoomState:
-    peers = []
-    for peer in state.peers:
-        person = stage.room.people[peer.peer]
-        tracks = [
-            media.TrackState(track.sid, track.kind, "camera", track.info.mime_type, track.info.mid, cids=track.cids)
-            for track in person.tracks.values()
-        ]
-        peers.append(
-            media.PeerState(
-                peer.peer, peer.identity, peer.kind, peer.dual, True, peer.about, peer.record, tracks, sorted(person.subscribed)
-            )
-        )
-    denied = [(person.sid, track) for person in stage.room.people.values() for track in sorted(person.denied)]
-    return media.RoomState("r", peers, denied=denied)
-
-
 def test_a_restarted_hub_finds_the_room_again() -> None:
     stage = Stage(kept=True)
     alice, bob = stage.join("alice"), stage.join("bob")
@@ -116,13 +86,8 @@ def test_a_restarted_hub_finds_the_room_again() -> None:
     stage.run(stage.room.set_recording(True))
     only_bob = rtc.TrackPermission(participant_identity="bob", all_tracks=True)
     stage.receive(alice, subscription_permission=rtc.SubscriptionPermission(track_permissions=[only_bob]))
-    state = with_tracks(snapshot_of(stage), stage)
-
-    fresh = Stage(placed=False)
-    room = session.room_of(state, stage.terms, stage.now)
-    assert room is not None
-    fresh.room = room
-    fresh.run(room.restore(state, stage.now))
+    fresh = restarted(stage)
+    room = fresh.room
     assert fresh.commands == []  # media goes on untouched
     assert room.info.sid == stage.room.info.sid
     assert room.info.active_recording
@@ -146,7 +111,7 @@ def test_a_link_that_was_cut_is_caught_up() -> None:
     stage = Stage()
     alice, bob = stage.join("alice"), stage.join("bob")
     first = stage.publish(alice)
-    state = with_tracks(snapshot_of(stage), stage)
+    state = snapshot_of(stage)
     second = stage.publish(alice, "b", mid="9")  # the worker never heard of it
     stage.receive(alice, mute=rtc.MuteTrackRequest(sid=first, muted=True))
     stage.forget()
