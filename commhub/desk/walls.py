@@ -18,7 +18,7 @@ from commhub import log as logs
 from commhub.auth import Auth
 from commhub.conference import Conference, Ticket
 from commhub.desk.shapes import WallJoining
-from commhub.directory import CameraRecord, Directory
+from commhub.directory import CameraAddress, CameraRecord, Directory
 from commhub.errors import Busy, Forbidden, HubError, NotFound
 from commhub.feeds import MAIN, SUB, Condition, Feeds, Seats, seat_of
 from commhub.model import Actor
@@ -108,7 +108,7 @@ class Walls:
         wall = self.of(actor, terminal)
         wall.actor = actor
         async with wall.turn:
-            records, refused = await self._allowed(actor, list(dict.fromkeys(cameras)))
+            records, refused, addresses = await self._allowed(actor, list(dict.fromkeys(cameras)))
             new = [record for camera, record in records.items() if camera not in wall.cameras]
             gone = [record for camera, record in wall.cameras.items() if camera not in records]
             async with self._store.transaction() as transaction:
@@ -124,13 +124,16 @@ class Walls:
                 await self._seats.remove(wall.room, record.id)
             for record in records.values():
                 if wall.room not in self._feeds.rooms(record.id):
-                    await self._seat(wall, record)
+                    await self._seat(wall, record, addresses.get(record.id))
         return {camera: refused.get(camera) or self._feeds.condition(camera) for camera in cameras}
 
-    async def _seat(self, wall: Wall, record: CameraRecord) -> None:
+    async def _seat(self, wall: Wall, record: CameraRecord, address: CameraAddress | None = None) -> None:
         # One large picture is worth the large stream at once; of many the page asks for the one it makes large.
         layers = (SUB,) if len(wall.cameras) > 1 else (MAIN,)
-        await self._seats.add(wall.room, record.id, name=record.name, org=record.org.name, audio=record.audio, layers=layers)
+        known = (record, address) if address is not None else None
+        await self._seats.add(
+            wall.room, record.id, name=record.name, org=record.org.name, audio=record.audio, layers=layers, known=known
+        )
 
     async def shut(self, actor: Actor, terminal: str) -> None:
         """Idempotent."""
@@ -160,21 +163,24 @@ class Walls:
         wall.actor = actor
         return wall
 
-    async def _allowed(self, actor: Actor, cameras: list[str]) -> tuple[dict[str, CameraRecord], dict[str, Condition]]:
+    async def _allowed(
+        self, actor: Actor, cameras: list[str]
+    ) -> tuple[dict[str, CameraRecord], dict[str, Condition], dict[str, CameraAddress | None]]:
+        """Asked once for all of them: a wall of 25 opens together, and browsers negotiate it as one."""
         found: dict[str, CameraRecord] = {}
         refused: dict[str, Condition] = {}
+        known = await self._directory.cameras_to_open(cameras)
         for camera in cameras:
-            try:
-                record = await self._directory.camera(camera)
-            except NotFound:
+            if camera not in known:
                 refused[camera] = UNKNOWN
                 continue
+            record = known[camera][0]
             if actor.may("camera.open", org=record.org.id, label=record.label):
                 found[camera] = record
             else:
                 listed = actor.may("camera.list", org=record.org.id, label=record.label)
                 refused[camera] = FORBIDDEN if listed else UNKNOWN
-        return found, refused
+        return found, refused, {camera: known[camera][1] for camera in found}
 
     # ---- the door
 
@@ -232,7 +238,7 @@ class Walls:
         await self._conference.open(room, key=self._key.name)
         there = [one.identity for one in self._conference.present(room) if one.kind == "camera"]
         seated = [member_of(identity) for identity in there if identity == seat_of(member_of(identity))]
-        wall.cameras, refused = await self._allowed(actor, seated)
+        wall.cameras, refused, _ = await self._allowed(actor, seated)
         for camera in refused:
             await self._seats.remove(room, camera)
         for record in wall.cameras.values():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,12 +122,28 @@ class Directory:
             raise NotFound("There is no such camera.", "没有这个摄像机。")
         return camera_record(row)
 
+    async def cameras_to_open(self, cameras: Collection[str]) -> dict[str, tuple[CameraRecord, CameraAddress | None]]:
+        """Many at once, with where each is opened (None: its password was sealed with a key that is gone); who is not there is
+        left out."""
+        async with self._store.reading() as reading:
+            rows = await reading.all(camera_query().where(tables.cameras.c.id.in_(cameras)))
+        found: dict[str, tuple[CameraRecord, CameraAddress | None]] = {}
+        for row in rows:
+            address = None
+            with contextlib.suppress(ValueError):
+                address = self._address(row)
+            found[row.id] = camera_record(row), address
+        return found
+
     async def address(self, camera: str) -> CameraAddress:
         """Where it is opened. ValueError when its password was sealed with a key that is gone."""
         async with self._store.reading() as reading:
             row = await reading.first(camera_query().where(tables.cameras.c.id == camera))
         if row is None:
             raise NotFound("There is no such camera.", "没有这个摄像机。")
+        return self._address(row)
+
+    def _address(self, row: Any) -> CameraAddress:
         if row.protocol == "gb28181":
             return CameraAddress(f"gb28181://{row.device_code or ''}/{row.channel}", "", "", row.transport)
         password = self._vault.unseal(row.password, row.id) if row.password else ""

@@ -95,10 +95,12 @@ class Feeds:
 
     # ---- rooms
 
-    async def attach(self, camera: str, room: str, layers: tuple[str, ...] = (MAIN,)) -> None:
+    async def attach(
+        self, camera: str, room: str, layers: tuple[str, ...] = (MAIN,), known: tuple[CameraRecord, CameraAddress] | None = None
+    ) -> None:
         """The camera is in this room from now on (idempotent). It counts as wanted until its worker says otherwise; ``layers``
-        are what will probably be watched there."""
-        record, address = await self._directory.camera(camera), await self._directory.address(camera)
+        are what will probably be watched there. ``known``: what the directory has just said of it."""
+        record, address = known or (await self._directory.camera(camera), await self._directory.address(camera))
         self._attach(self._feeds.setdefault(camera, _Feed(record, address)), record, address, room, layers)
 
     async def show(self, playback: str, camera: str, room: str, start: int, end: int) -> None:

@@ -6,6 +6,7 @@ import contextlib
 
 from commhub import log as logs
 from commhub.conference import CameraSeat, Conference
+from commhub.directory import CameraAddress, CameraRecord
 from commhub.errors import HubError, NotFound
 from commhub.feeds.feeds import Feeds
 from commhub.feeds.taken import MAIN
@@ -24,12 +25,14 @@ class Seats:
     def __init__(self, conference: Conference, feeds: Feeds) -> None:
         self._conference, self._feeds = conference, feeds
 
-    async def add(self, room: str, camera: str, *, name: str, org: str, audio: bool, layers: tuple[str, ...] = (MAIN,)) -> None:
-        """Idempotent. NotFound when there is no such room; a camera that cannot be opened sits there without a picture."""
+    async def add(self, room: str, camera: str, *, name: str, org: str, audio: bool, layers: tuple[str, ...] = (MAIN,),
+                  known: tuple[CameraRecord, CameraAddress] | None = None) -> None:  # fmt: skip
+        """Idempotent. NotFound when there is no such room; a camera that cannot be opened sits there without a picture. ``known``
+        as in :meth:`Feeds.attach`."""
         seat = CameraSeat(source=camera, identity=seat_of(camera), name=name, org=org, audio=audio)
         await self._conference.add_camera(room, seat)
         try:
-            await self._feeds.attach(camera, room, layers)
+            await self._feeds.attach(camera, room, layers, known)
         except (HubError, ValueError) as error:
             log.error("camera not opened", camera=camera, reason=str(error))
 
