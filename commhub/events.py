@@ -38,6 +38,7 @@ TYPES: dict[str, str] = {
     "consultation.recording_stopped": "consultation.oversee",
     "consultation.recording_failed": "consultation.oversee",
     "camera.state": "camera.list",
+    "camera.fault": "camera.list",
     "alarm.raised": "alarm.list",
     "alarm.confirmed": "alarm.list",
     "device.state": "device.list",

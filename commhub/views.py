@@ -76,8 +76,8 @@ CameraMay = Literal["open", "move", "control", "playback", "download", "snapshot
 
 class Camera(View):
     """``state`` is of its stream; ``online`` what its device says. ``node_id`` is where it hangs in the tree, ``path`` the names
-    from the root down to there. ``sub``: it has a second, smaller stream. ``alarm``: one of it is not confirmed. ``may``: what
-    the reader may do with it, as far as it can be done."""
+    from the root down to there. ``sub``: it has a second, smaller stream. ``alarm``: one of it is not confirmed. ``faulty``: its
+    device says that it does not work. ``may``: what the reader may do with it, as far as it can be done."""
 
     id: str
     name: str
@@ -95,6 +95,7 @@ class Camera(View):
     position: Position | None
     alarm: bool
     favourite: bool
+    faulty: bool
     may: list[CameraMay]
 
 

@@ -79,6 +79,7 @@ class Device:
     manufacturer: str = ""
     model: str = ""
     firmware: str = ""
+    faulty: tuple[str, ...] = ()  # what of it does not work, as it says
     code: str = "never_seen"
     text: str = "It has not registered yet."
     text_zh: str = "设备尚未注册。"
@@ -115,6 +116,7 @@ class Device:
             manufacturer=self.manufacturer,
             model=self.model,
             firmware=self.firmware,
+            faulty=list(self.faulty) if self.online else [],
             code="" if self.online else self.code,
             text="" if self.online else self.text,
             text_zh="" if self.online else self.text_zh,

@@ -1,4 +1,4 @@
-"""What devices tell without being asked: alarms and positions (GB/T 28181-2022, A.2.5). No I/O, no clock."""
+"""What devices tell without being asked: alarms, positions and faults (GB/T 28181-2022, A.2.5). No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bridges.gb28181.xml import Element
 from commhub.media.messages import AlarmRaised, Position
 
 POSITIONS_LIMIT = 1000  # of one message
+FAULTS_LIMIT = 1000  # of one device
 
 
 def alarm(document: Document, device: str, *, gcj02: bool = False) -> AlarmRaised:
@@ -31,6 +32,13 @@ def alarm(document: Document, device: str, *, gcj02: bool = False) -> AlarmRaise
         longitude=place[0] if place else None,
         latitude=place[1] if place else None,
     )
+
+
+def faulty(document: Document) -> tuple[str, ...]:
+    """What a Keepalive says does not work: codes of channels or devices, in order."""
+    info = document.element.find("Info")
+    said = [one.text.strip() for one in info.all("DeviceID")] if info is not None else []
+    return tuple(sorted({code for code in said[:FAULTS_LIMIT] if codes.is_code(code)}))
 
 
 def found_positions(document: Document, device: str, *, gcj02: bool = False) -> list[Position]:

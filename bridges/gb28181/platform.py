@@ -317,6 +317,8 @@ class Platform:
                 self.counts["answers to nothing"] += 1
             return
         match command:
+            case "keepalive":
+                self._registrar.faults(device, notices.faulty(document))
             case "catalog":
                 self._subscriptions.heard(device, request, "Catalog", now)
                 self._changes(device, document, now)

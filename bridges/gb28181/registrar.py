@@ -267,6 +267,13 @@ class Registrar:
             device.heart.beat(now)
         self._alive(device, now, tell=beat and device.beats_otherwise)
 
+    def faults(self, device: Device, faulty: tuple[str, ...]) -> None:
+        """What of it does not work, as it says with each sign of life; told when that is something else than before."""
+        if faulty != device.faulty:
+            device.faulty = faulty
+            log.info("device's faults", device=device.device, number=len(faulty))
+            self._outs.append(Tell(device.state()))
+
     def _alive(self, device: Device, now: float, *, tell: bool = False, entered: bool = False) -> None:
         device.heard_at = now
         came = not device.online

@@ -91,6 +91,7 @@ class Device:
             account.code, self.nature.name, self.entries, self.mounts, self.nature.quirks, account.version, account.transport,
             self.nature.page, account.heartbeat, account.expires, account.platform,
         )  # fmt: skip
+        self.faulty: set[str] = set()  # channels it says do not work
         self.controls = Controls(self)
         self.calls = Calls(self)
         self.subscriptions = Subscriptions(self)
@@ -98,7 +99,7 @@ class Device:
 
     def _new_agent(self) -> Agent:
         return Agent(
-            self.account, self._hear, heartbeat=lambda: answers.keepalive(self.facts, self.number()),
+            self.account, self._hear, heartbeat=lambda: answers.keepalive(self.facts, self.number(), sorted(self.faulty)),
             quirks=self.nature.quirks, timers=self._timers,
         )  # fmt: skip
 

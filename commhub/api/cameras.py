@@ -89,6 +89,7 @@ def camera_view(listed: Listed, condition: Condition, reader: Actor, english: bo
             "position": {"longitude": position[0], "latitude": position[1]} if position else None,
             "alarm": listed.alarm,
             "favourite": listed.favourite,
+            "faulty": listed.faulty,
             "may": may,
         }
     )

@@ -19,6 +19,7 @@ from commhub import audit
 from commhub import log as logs
 from commhub.devices.alarms import Alarms
 from commhub.devices.codes import clean
+from commhub.devices.faults import Faults
 from commhub.devices.intake import AT_ONCE, Intake, Progress
 from commhub.devices.listing import Listing
 from commhub.devices.owners import give
@@ -81,7 +82,8 @@ class Devices:
         self.ask = ask
         self.registry = Registry(store, vault)
         self.trees = Trees(store)
-        self.listing = Listing(store, self.trees)
+        self.faults = Faults(events)
+        self.listing = Listing(store, self.trees, self.faults)
         self.alarms = Alarms(store, events, self.registry)
         self.intake = Intake(store, self.registry)
         self.registry.changed.append(self._changed)
@@ -276,6 +278,7 @@ class Devices:
         device = self.registry.by_code.get(state.device)
         if device is None or device.state != "admitted":
             return
+        await self.faults.take(transaction, device.id, device.code, state.faulty)
         before = await self.registry.row(transaction, device.id)
         values = {name: value for name, value in _facts(state).items() if value or name in _ALWAYS}
         changed = {name: value for name, value in values.items() if getattr(before, name) != value}

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from commhub.devices.faults import Faults
 from commhub.devices.tree import CameraTree, Trees
 from commhub.devices.words import asked
 from commhub.directory import CameraRecord, camera_query, camera_record
@@ -40,6 +41,7 @@ class Listed:
     path: list[str]
     alarm: bool
     favourite: bool
+    faulty: bool = False  # its device says that it does not work
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class Found:
 
 
 class Listing:
-    def __init__(self, store: Store, trees: Trees) -> None:
-        self._store, self.trees = store, trees
+    def __init__(self, store: Store, trees: Trees, faults: Faults) -> None:
+        self._store, self.trees, self._faults = store, trees, faults
 
     async def find(self, reader: Actor, wanted: Wanted, *, after: str | None = None, limit: int = 50) -> Found:
         """In the order in which they came to be known; ``total`` counts all pages."""
@@ -110,6 +112,7 @@ class Listing:
                 tree.path(record.org.id, record.node_id),
                 record.id in alarms,
                 record.id in mine,
+                self._faults.has(record.device, record.channel),
             )
             for record in records
         ]

@@ -81,6 +81,26 @@ async def test_a_camera_says_what_the_reader_may_do(hub: Hub, bridge: Bridge) ->
         assert (status, answer["code"]) == (404, "not_found")
 
 
+async def test_what_its_device_says_is_broken_is_shown(hub: Hub, bridge: Bridge) -> None:
+    async with hub.browser("admin") as admin, hub.browser("dispatcher") as zhou, zhou.events() as events:
+        await admit(hub, admin, bridge)
+
+        async def faulty() -> list[str]:
+            return [one["name"] for one in (await zhou.ok("GET", "/cameras?limit=200"))["items"] if one["faulty"]]
+
+        assert await faulty() == []
+        broken = [camera(2).channel, "34020000001310000099"]
+        await bridge.say(DeviceState(device=RECORDER, online=True, faulty=broken))
+        told = (await events.event("camera.fault"))["data"]["camera"]
+        assert (told["name"], told["faulty"]) == ("西口", True)
+        assert await faulty() == ["西口"]
+        (one,) = [one for one in (await zhou.ok("GET", "/cameras?limit=200"))["items"] if one["faulty"]]
+        assert "open" in one["may"]
+        await bridge.say(DeviceState(device=RECORDER, online=True))
+        assert (await events.event("camera.fault"))["data"]["camera"]["faulty"] is False
+        assert await faulty() == []
+
+
 async def test_the_tree_and_favourites(hub: Hub, bridge: Bridge) -> None:
     async with hub.browser("admin") as admin, hub.browser("dispatcher") as zhou:
         await admit(hub, admin, bridge)

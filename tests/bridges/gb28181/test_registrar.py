@@ -10,7 +10,7 @@ from bridges.gb28181 import outs
 from bridges.gb28181.registrar import Policy
 from bridges.sip.transaction import Flow
 from commhub.media.messages import DeviceSeen, DeviceState, Terms
-from tests.support.gb_platform import DEVICE, DOMAIN, FLOW, PLATFORM, Camera, Table
+from tests.support.gb_platform import DEVICE, DOMAIN, FLOW, PLATFORM, Camera, Table, xml
 
 OTHER = "34020000001110000002"
 
@@ -236,6 +236,25 @@ def test_the_hub_hears_what_was_learned_and_not_every_beat() -> None:
         table.wait(20)
         camera.beat()
     assert [one.heartbeat for one in table.told(DeviceState)] == [60, 20]
+
+
+def test_what_a_device_says_does_not_work_is_told_when_it_changes() -> None:
+    table = Table()
+    camera = Camera(table)
+    camera.register()
+    one, other = "34020000001310000001", "34020000001310000002"
+
+    def beats(*faulty: str) -> None:
+        table.wait(20)
+        info = f"<Info>{''.join(f'<DeviceID>{code}</DeviceID>' for code in faulty)}</Info>" if faulty else ""
+        assert camera.say(xml("Notify", "Keepalive", f"<Status>OK</Status>{info}", device=camera.code)).status == 200
+
+    for faulty in [(), (other, one, "no code", one), (one, other), (one,), (one,), ()]:
+        beats(*faulty)
+    said = [state.faulty for state in table.told(DeviceState)]
+    assert [now for now, before in zip(said, [[], *said], strict=False) if now != before] == [[one, other], [one], []]
+    beats(*(f"3402000000131{number:07d}" for number in range(1500)))
+    assert len(table.told(DeviceState)[-1].faulty) == 1000
 
 
 def test_one_late_heartbeat_does_not_change_what_was_learned() -> None:

@@ -1,5 +1,5 @@
 import type { Track } from 'livekit-client'
-import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX, X } from 'lucide-react'
+import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX, Wrench, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub } from '../app/hub'
@@ -62,6 +62,11 @@ export function SidePanel(props: Props) {
           <p className="note">
             {t('side.facts', { org: camera.org.name, protocol: t(`fault.protocol.${camera.protocol}`) })}
           </p>
+          {camera.faulty && (
+            <p className="note side-faulty" role="status" data-testid="side-faulty">
+              <Wrench size={14} /> {t('cameras.faulty')}
+            </p>
+          )}
         </section>
         <Ptz key={camera.id} camera={camera} control={props.control} />
         <Viewers camera={camera} />

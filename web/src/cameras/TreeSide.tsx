@@ -11,6 +11,7 @@ import {
   Star,
   TriangleAlert,
   Unplug,
+  Wrench,
 } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, type RefObject, useEffect, useRef, useState } from 'react'
 import { sentence, useSettled } from '../app/command'
@@ -262,6 +263,11 @@ function CameraRow({ camera, q, marked, shown, indent, onMark, onAct, onFavour }
       <span className="cut grow">
         <Hits text={camera.name} q={q} />
       </span>
+      {camera.faulty && (
+        <span title={t('cameras.faulty')}>
+          <Wrench size={14} aria-label={t('cameras.faulty')} data-testid="tree-faulty" />
+        </span>
+      )}
       {camera.alarm && <TriangleAlert size={14} aria-label={t('cameras.hasAlarm')} />}
       <button
         type="button"

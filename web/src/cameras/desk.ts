@@ -82,6 +82,10 @@ export function useCameraEvents(tree: CameraTree): void {
     const end = hub.onEvents(event => {
       const [topic] = event.type.split('.')
       if (topic === 'camera' && event.subject) again(['camera', event.subject], event.type === 'camera.lock' ? 50 : 400)
+      if (event.type === 'camera.fault' && event.subject) {
+        const { faulty } = (event.data as { camera: { faulty: boolean } }).camera
+        tree.patch(event.subject, { faulty })
+      }
       if (topic === 'alarm') {
         again(['alarms'], 100)
         const id = (event.data as { alarm?: { camera?: { id: string } | null } } | null)?.alarm?.camera?.id

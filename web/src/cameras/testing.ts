@@ -18,6 +18,7 @@ export const camera = (id: string, name = id, more: Partial<Camera> = {}): Camer
   position: null,
   alarm: false,
   favourite: false,
+  faulty: false,
   may: ['open', 'move'],
   ...more,
 })

@@ -29,6 +29,8 @@ export interface Camera {
   /** An alarm of it is open. */
   alarm: boolean
   favourite: boolean
+  /** Its device says that it does not work. */
+  faulty: boolean
   may: CameraMay[]
 }
 

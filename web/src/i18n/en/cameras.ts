@@ -14,6 +14,7 @@ export const cameras: typeof words = {
     unfavour: 'Remove {{name}} from favourites',
     offline: 'Offline',
     hasAlarm: 'Has an alarm',
+    faulty: 'Its device says that it is faulty',
     nothing: 'No cameras here',
     notFound: 'No camera found',
     onlineOf: '{{online}} / {{total}}',

@@ -13,6 +13,7 @@ export const cameras = {
     unfavour: '取消收藏 {{name}}',
     offline: '离线',
     hasAlarm: '有告警',
+    faulty: '设备报告它有故障',
     nothing: '这里没有摄像机',
     notFound: '没有找到摄像机',
     onlineOf: '{{online}} / {{total}}',
