@@ -35,7 +35,7 @@ from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
 from commhub.events import Events
 from commhub.feeds import Feeds
-from commhub.groups import Groups
+from commhub.groups import Groups, by_ending_calls
 from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
@@ -213,6 +213,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         door.others[VIEW] = desk.walls.admit
         calls = Calls(base.store, base.auth, events, conference, terminals, internal)
         groups = Groups(base.store, events, conference, terminals, internal, _group_terms(settings))
+        groups.calling.preempt = by_ending_calls(calls)
         door.houses += [calls.lodging, groups]
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)

@@ -114,7 +114,7 @@ async def test_the_floor_by_socket_and_by_rest(hub: Hub) -> None:
         await emergency.until(lambda: len(hub.conference.rooms[group]) == 2)
         await emergency.say(group, "request")
         await emergency.until(lambda: emergency.floors and emergency.floors[-1]["you"] == "granted")
-        assert hub.conference.speakers[group] == {emergency.identity}
+        assert hub.conference.speakers[group] == frozenset({emergency.identity})
         body = {"action": "request", "terminal": dispatcher.told}
         answer = await dispatcher.browser.ok("POST", f"/groups/{group}/floor", body)
         assert (answer["you"], answer["place"], answer["holder"]["id"]) == ("queued", 1, emergency.person)
@@ -176,7 +176,7 @@ async def test_listeners_of_a_broadcast_cannot_talk(hub: Hub) -> None:
         await emergency.say(group, "request")
         await emergency.until(lambda: emergency.floors and emergency.floors[-1]["reason"] == "listener")
         await dispatcher.say(group, "request")
-        await dispatcher.until(lambda: hub.conference.speakers[group] == {dispatcher.identity})
+        await dispatcher.until(lambda: hub.conference.speakers[group] == frozenset({dispatcher.identity}))
 
 
 async def test_late_entry_and_selection(hub: Hub) -> None:
@@ -221,7 +221,7 @@ async def test_patches_join_calls_and_part_again(hub: Hub) -> None:
         await emergency.until(lambda: emergency.identity in hub.conference.rooms.get(b, {}))
         await emergency.until(lambda: (b, emergency.identity, a) in hub.conference.forwarded)
         await emergency.say(patch["id"], "request")
-        await emergency.until(lambda: hub.conference.speakers[a] == hub.conference.speakers[b] == {emergency.identity})
+        await emergency.until(lambda: hub.conference.speakers[a] == hub.conference.speakers[b] == frozenset({emergency.identity}))
         assert (await dispatcher.browser.ok("GET", f"/groups/{a}"))["patches"] == [patch["id"]]
         status, problem = await dispatcher.browser.call("DELETE", f"/groups/{a}")
         assert (status, problem["code"]) == (409, "patched")
@@ -260,7 +260,7 @@ async def test_changes_need_the_revision_and_put_out_who_is_no_member(hub: Hub) 
         assert (await dispatcher.browser.call("PATCH", path, body, headers={"If-Match": '"9"'}))[0] == 409
         changed = await dispatcher.browser.ok("PATCH", path, body, headers={"If-Match": '"1"'})
         assert (changed["rev"], len(changed["members"])) == (2, 1)
-        assert set(hub.conference.rooms[group["id"]]) == {dispatcher.identity}
+        assert set(hub.conference.rooms[group["id"]]) == frozenset({dispatcher.identity})
         status, problem = await dispatcher.browser.call("POST", "/groups", {"name": "x", "members": [new_id()]})
         assert (status, problem["errors"][0]["where"]) == (422, "body.members")
 
@@ -294,9 +294,9 @@ async def test_an_emergency_calls_everybody_is_answered_and_cancelled_by_who_is_
         await dispatcher.until(lambda: {"group.left", "group.emergency"} <= {one["type"] for one in dispatcher.events})
         await emergency.until(lambda: len(hub.conference.rooms[group]) == 2)
         await dispatcher.say(group, "request")
-        await dispatcher.until(lambda: hub.conference.speakers[group] == {dispatcher.identity})
+        await dispatcher.until(lambda: hub.conference.speakers[group] == frozenset({dispatcher.identity}))
         await emergency.say(group, "request")
-        await dispatcher.until(lambda: hub.conference.speakers[group] == {emergency.identity})
+        await dispatcher.until(lambda: hub.conference.speakers[group] == frozenset({emergency.identity}))
         await dispatcher.until(lambda: dispatcher.floors[-1]["holder"]["emergency"] is True)
         status, problem = await dispatcher.browser.call("POST", f"/groups/{group}/end")
         assert (status, problem["code"]) == (409, "emergency")
@@ -318,3 +318,18 @@ async def test_an_alarm_that_nobody_answers_goes_further_up(hub: Hub) -> None:
         await dispatcher.until(lambda: "group.emergency_escalated" in {one["type"] for one in dispatcher.events})
         (shown,) = (await dispatcher.browser.ok("GET", "/emergencies"))["items"]
         assert shown["step"] >= 1
+
+
+async def test_an_emergency_ends_the_call_of_who_is_wanted_and_the_other_party_hears_why(hub: Hub) -> None:
+    async with console(hub, "dispatcher") as dispatcher, console(hub, "emergency") as emergency, console(hub, "water") as water:
+        group = (await make(dispatcher.browser, emergency.person, water.person, kind="fixed"))["id"]
+        body = {"to": [{"person": emergency.person}], "terminal": dispatcher.told}
+        call = (await dispatcher.browser.ok("POST", "/calls", body))["id"]
+        await emergency.until(lambda: "ring" in emergency.verbs())
+        await emergency.browser.ok("POST", f"/calls/{call}/answer", {"terminal": emergency.told})
+        await water.browser.ok("POST", f"/groups/{group}/emergency", {"kind": "call", "terminal": water.told})
+        await emergency.until(lambda: emergency.identity in hub.conference.rooms[group])
+        shown = await dispatcher.browser.ok("GET", f"/calls/{call}")
+        assert "preempted" in {leg["end"] for leg in shown["legs"]}
+        ended = [one for one in dispatcher.events if one["type"].startswith("call.")]
+        assert "preempted" in str(ended[-1]) or "emergency" in str(ended[-1])

@@ -28,7 +28,7 @@ from commhub.directory import CityData, Directory, read_city
 from commhub.errors import NotFound, Unavailable
 from commhub.events import Events
 from commhub.feeds import Feeds
-from commhub.groups import Groups
+from commhub.groups import Groups, by_ending_calls
 from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
 from commhub.log import Secret
@@ -78,7 +78,7 @@ class FakeConference:
     def named(self, prefix: str) -> list[str]:
         return [name for name in self.rooms if name.startswith(prefix)]
 
-    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
+    def present(self, room: str, *, unseen: bool = False, connected: bool = False) -> list[Presence]:
         hidden = self.watching.get(room, {}) if unseen else {}
         return [*self.rooms.get(room, {}).values(), *hidden.values()]
 
@@ -376,6 +376,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     calls = Calls(store, auth, events, conference, terminals, KEY)
     door.houses.append(calls.lodging)
     groups = Groups(store, events, conference, terminals, KEY, GroupTerms(GroupTimes()))
+    groups.calling.preempt = by_ending_calls(calls)
     door.houses.append(groups)
     parts = Parts(
         store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls, groups
