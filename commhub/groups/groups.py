@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -269,27 +270,29 @@ class Groups:
         if action in ("request", "override") and not any(terminal in one.present for one in (net.lines.values() if net else ())):
             raise Conflict("Your terminal is not in the call.", "该终端不在组呼中。", code="not_in_call")
         talker = Talker(terminal, actor.name, actor.level) if person is None else None
-        if action in _FORCED:
-            await self._write_first(actor, line, action, terminal, reason, talker)
-        return self.live.ask(line.room, action, terminal, talker)
+        if action not in _FORCED:
+            return self.live.ask(line.room, action, terminal, talker)
+        self._check_forced(actor, line, action, reason)
+        done = self.live.verdict(line.room, action, terminal, talker) is not Verdict.REFUSED
+        with self.live.hush(line.room) if done else nullcontext():
+            await self._write(actor, line, action, reason, "ok" if done else "denied")
+            if not done:
+                raise Forbidden("Only a higher level may do this.", "只有更高级别可以这样做。", code="outranked")
+            return self.live.ask(line.room, action, terminal, talker)
 
-    async def _write_first(
-        self, actor: Actor, line: Line, action: Action, terminal: str, reason: str, talker: Talker | None
-    ) -> None:
+    @staticmethod
+    def _check_forced(actor: Actor, line: Line, action: Action, reason: str) -> None:
         if not reason.strip():
             raise Unfit("body.reason", "Say why.", "请填写原因。", code="reason")
         if action == "revoke" and not rules.oversees(line.record, actor, rules.REVOKE):
             raise Forbidden("Only who is in charge may take the floor away.", "只有主管调度员可以打断发言。")
+
+    async def _write(self, actor: Actor, line: Line, action: Action, reason: str, result: str) -> None:
         net = self.live.net(line.room)
         holder = net.floor.holder if net is not None else None
-        verdict = self.live.verdict(line.room, action, terminal, talker)
-        done = verdict is not Verdict.REFUSED
+        told = f"{holder.name if holder else ''} {reason}".strip()
         async with self._store.transaction() as transaction:
-            told = f"{holder.name if holder else ''} {reason}".strip()
-            result = "ok" if done else "denied"
             await audit.record(transaction, actor, _FORCED[action], line.room, object=told, result=result)
-        if not done:
-            raise Forbidden("Only a higher level may do this.", "只有更高级别可以这样做。", code="outranked")
 
     def _pace(self, terminal: str) -> None:
         second = int(self._clock())

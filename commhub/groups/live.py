@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from commhub import log as logs
@@ -199,6 +200,19 @@ class Live:
         if net is None or talker is None:
             return Verdict.REFUSED
         return net.floor.verdict(Asks(what), talker, self._now())
+
+    @contextmanager
+    def hush(self, group: str) -> Iterator[None]:
+        """Nobody is heard while this lasts: what takes the floor away works at once, and is written meanwhile. Who has the floor
+        then is heard again; when it could not be written, that is who had it."""
+        net = self._nets.get(group)
+        if net is not None:
+            self._govern(net, ())
+        try:
+            yield
+        finally:
+            if net is not None and net.floor.holder is not None and self._nets.get(group) is net:
+                self._govern(net, (net.floor.holder.id,))
 
     def ask(self, group: str, what: Action, identity: str, by: Talker | None = None) -> Answer:
         """``by`` is who asks when it is no member. Conflict when there is no call."""

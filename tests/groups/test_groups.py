@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commhub import audit
 from commhub.model import new_id
 from tests.support import until
 from tests.support.hubs import Browser, Hub, Stream, serving
@@ -333,3 +334,28 @@ async def test_an_emergency_ends_the_call_of_who_is_wanted_and_the_other_party_h
         assert "preempted" in {leg["end"] for leg in shown["legs"]}
         ended = [one for one in dispatcher.events if one["type"].startswith("call.")]
         assert "preempted" in str(ended[-1]) or "emergency" in str(ended[-1])
+
+
+async def test_no_floor_is_taken_when_that_cannot_be_written(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with console(hub, "dispatcher") as dispatcher, console(hub, "emergency") as emergency:
+        group = (await make(dispatcher.browser, dispatcher.person, emergency.person))["id"]
+        await dispatcher.browser.ok("POST", f"/groups/{group}/call", {})
+        await emergency.until(lambda: len(hub.conference.rooms[group]) == 2)
+        await emergency.say(group, "request")
+        await emergency.until(lambda: hub.conference.speakers[group] == frozenset({emergency.identity}))
+        net = hub.parts.groups.live.net(group)
+        assert net is not None
+        net.lines[group].people[emergency.person] = replace(net.lines[group].people[emergency.person], level=9)
+        assert net.floor.holder is not None
+        net.floor.holder = replace(net.floor.holder, level=9)
+
+        async def full(*_: Any, **__: Any) -> None:
+            raise OSError("no space left")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(audit, "record", full)
+            body = {"action": "revoke", "terminal": dispatcher.told, "reason": "静默"}
+            assert (await dispatcher.browser.call("POST", f"/groups/{group}/floor", body))[0] == 500
+        assert hub.conference.speakers[group] == frozenset({emergency.identity})
+        await dispatcher.browser.ok("POST", f"/groups/{group}/floor", body)
+        assert hub.conference.speakers[group] == frozenset()

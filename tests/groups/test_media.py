@@ -91,7 +91,7 @@ async def _times(hub: Installation, rounds: int, crew: list[Talker], group: str)
         grants.append(await chief.hears(one.identity, asked) - asked)
         await asyncio.sleep(0.3 + 0.01 * (number % 10))
         cut = time.monotonic()
-        await chief.call("POST", f"/groups/{group}/floor", {"action": "revoke", "terminal": chief.told, "reason": "测量"})
+        await chief.say(group, "revoke", "测量")
         await asyncio.sleep(0.5)
         revokes.append(max(at for at in chief.heard[one.identity]) - cut)
     return grants, revokes
