@@ -25,7 +25,8 @@ RATES = (8_000, 12_000, 16_000, 24_000, RATE)  # that an encoder takes (RFC 6716
 EFFORT = "1"  # of 10: a third of the work, and no difference in the sound of a street
 FRAME = 960  # samples: 20 ms
 BITRATE = 32_000
-BACKLOG = 200  # packets that may wait over all cameras; more means that this machine is too slow
+BACKLOG = 5_000  # packets that may wait over all cameras: a second of more than fifty; more means that this machine is too slow
+WAITING = 100  # of them of one camera
 _GAP = 0.1  # s of silence in the device's time from which ours jumps as well
 _AU_LIMIT = 64
 
@@ -163,7 +164,10 @@ class Transcoder:
 
     def put(self, feed: Feed, encoder: Turning, payload: bytes, timestamp: int) -> None:
         try:
+            if feed.given - feed.taken >= WAITING:
+                raise queue.Full
             self._work.put_nowait((feed, encoder, payload, timestamp))
+            feed.given += 1
         except queue.Full:
             self.dropped += 1
             if (suppressed := logs.limited("sound backlog", 60)) is not None:
@@ -172,6 +176,7 @@ class Transcoder:
     def _run(self) -> None:
         while (item := self._work.get()) is not None:
             feed, encoder, payload, timestamp = item
+            feed.taken += 1
             try:
                 out = encoder.feed(payload, timestamp)
             except (ValueError, av.FFmpegError):
@@ -195,6 +200,7 @@ class Feed:
     def __init__(self, transcoder: Transcoder, encoder: Turning, delivered: Delivered) -> None:
         self._transcoder, self._encoder, self._delivered = transcoder, encoder, delivered
         self.closed = False
+        self.given = self.taken = 0  # packets; the one is counted by the loop, the other by the thread
 
     def put(self, payload: bytes, timestamp: int) -> None:
         """Never waits."""

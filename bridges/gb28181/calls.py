@@ -76,7 +76,7 @@ class Calls:
         self.run_dir = run_dir
         self._voices = Voices(self)
         self._downloads = Downloads(self)
-        self._stale = Stale(run_dir / "calls.json")
+        self._stale = Stale(run_dir / "calls.json", self.tasks)
         self._dialogs = Dialogs(idle=float("inf"))
         self._calls: dict[tuple[str, str, str], Held] = {}  # by dialog
         self._channels: dict[str, Channel] = {}  # by source
@@ -97,6 +97,7 @@ class Calls:
         self._downloads.close()
         await self.transcodes.close()
         await self.tasks.close()
+        self._stale.close()
 
     @property
     def ports_shown(self) -> str:

@@ -3,7 +3,9 @@ sending, and take no second call for the same picture."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ import msgspec
 
 from bridges.sip.dialog import Dialog, State
 from bridges.sip.fields import Address
+from commhub.tasks import Tasks
 
 if TYPE_CHECKING:
     from bridges.gb28181.call import Held
@@ -39,10 +42,13 @@ class Open(msgspec.Struct, frozen=True):
 
 
 class Stale:
-    """``left`` are those of the process before; ``add`` and ``remove`` keep the file as things are now."""
+    """``left`` are those of the process before; ``add`` and ``remove`` keep the file as things are now, a moment later: a thread
+    of ``tasks`` writes it. ``close`` when these have ended."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, tasks: Tasks) -> None:
+        self._path, self._tasks = path, tasks
+        self._due = self._writing = False
+        self._turn = threading.Lock()  # a thread whose task was ended goes on
         self._open: dict[Key, Open] = {}
         self._left: list[Open] = []
         with contextlib.suppress(OSError, msgspec.MsgspecError):
@@ -73,8 +79,27 @@ class Stale:
             self._write()
 
     def _write(self) -> None:
-        data = msgspec.json.encode([*self._left, *self._open.values()])
+        self._due = True
+        if not self._writing:
+            self._writing = True
+            self._tasks.spawn(self._keep(), "calls.json")
+
+    async def _keep(self) -> None:
+        try:
+            while self._due:
+                self._due = False
+                await asyncio.to_thread(self._put, self._encoded())
+        finally:
+            self._writing = False
+
+    def _encoded(self) -> bytes:
+        return msgspec.json.encode([*self._left, *self._open.values()])
+
+    def _put(self, data: bytes) -> None:
         beside = self._path.with_suffix(".new")
-        with contextlib.suppress(OSError):  # a full disk: then the devices time out by themselves
+        with contextlib.suppress(OSError), self._turn:  # a full disk: then the devices time out by themselves
             beside.write_bytes(data)
             beside.replace(self._path)
+
+    def close(self) -> None:
+        self._put(self._encoded())

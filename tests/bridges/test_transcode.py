@@ -162,3 +162,18 @@ async def test_a_backlog_is_dropped_not_waited_for() -> None:
         feed.put(bytes(160), at * 160)
     assert transcoder.dropped > 0
     transcoder.close()
+
+
+async def test_a_camera_that_sends_too_much_does_not_silence_another() -> None:
+    transcoder = Transcoder()
+    out: list[tuple[bytes, int]] = []
+    flooding = transcoder.open("PCMA", 8000, 1, {}, lambda _: None)
+    feed = transcoder.open("PCMA", 8000, 1, {}, out.extend)
+    sound = tone()
+    for at in range(0, 8000, 160):
+        for _ in range(200):
+            flooding.put(bytes(160), at)
+        feed.put(sound[at : at + 160], at)
+    assert transcoder.dropped > 5000
+    await until(lambda: len(out) >= 45)
+    transcoder.close()

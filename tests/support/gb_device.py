@@ -313,6 +313,7 @@ class Platform:
 
     async def kill(self) -> None:
         """Ends without a word to anybody, and leaves behind what a killed process leaves."""
+        self.calls._stale.close()  # a moment after the last change
         left = (self.folder / "calls.json").read_bytes()
         await self._endpoint.close()
         await self.calls.close()
