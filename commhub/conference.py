@@ -49,8 +49,9 @@ class Conference(Protocol):
     def named(self, prefix: str) -> list[str]:
         """Rooms whose names begin so."""
 
-    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
-        """``unseen``: also those whom nobody sees; of who only watches it is the identity of whose token that is."""
+    def present(self, room: str, *, unseen: bool = False, connected: bool = False) -> list[Presence]:
+        """``unseen``: also those whom nobody sees; of who only watches it is the identity of whose token that is.
+        ``connected``: not those whose connection is gone and who may come back."""
 
     async def remove(self, room: str, identity: str) -> None:
         """NotFound when nobody of that identity is there. The token used is dead from now on."""

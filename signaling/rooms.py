@@ -139,13 +139,12 @@ class Rooms:
     def named(self, prefix: str) -> list[str]:
         return [name for name in self.rooms if name.startswith(prefix)]
 
-    def present(self, room: str, *, unseen: bool = False) -> list[Presence]:
+    def present(self, room: str, *, unseen: bool = False, connected: bool = False) -> list[Presence]:
         known = self.rooms.get(room)
-        if known is None:
-            return []
+        people = [] if known is None else [one for one in known.people.values() if one.present or not connected]
         if not unseen:
-            return [person.presence() for person in known.people.values() if not person.hidden]
-        return [replace(person.presence(), identity=person.owner) for person in known.people.values()]
+            return [person.presence() for person in people if not person.hidden]
+        return [replace(person.presence(), identity=person.owner) for person in people]
 
     async def remove(self, room: str, identity: str, *, before: float = 0.0) -> None:
         """``before`` (unix seconds; 0: now): tokens of this identity that were issued before are dead too."""

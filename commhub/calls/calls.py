@@ -395,8 +395,8 @@ class Calls:
             case "gone":
                 await self._gave_up(call, leg, End.UNREACHABLE)
             case "refused":
-                known = outcome.reason if outcome.reason in ("busy", "dnd", "declined") else "declined"
-                await self._gave_up(call, leg, End(known))
+                known = {"busy": End.BUSY, "dnd": End.DND, "unsupported": End.UNREACHABLE}
+                await self._gave_up(call, leg, known.get(outcome.reason, End.DECLINED))
 
     async def _gave_up(self, call: str, leg: Leg, why: End) -> None:
         def step(this: Call, now: int) -> Call:

@@ -26,7 +26,7 @@ from commhub.terminals import Terminal, Terminals
 log = logs.get(__name__)
 
 SECOND = 1_000_000_000
-BACK_SECONDS = 10  # for who was cut off, besides the time in which his session can be resumed
+BACK_SECONDS = 5  # for who was cut off, after the time in which his session could be resumed
 LEFT_SECONDS = 3  # for who left by himself: a page that is loaded again comes back
 RESTART_SECONDS = 8  # after a restart, for who was in a call, and for terminals that rang
 SWEEP_SECONDS = 2.0  # between looks for rooms without a call, at first; later
@@ -113,7 +113,7 @@ class Lodging:
         """Who is waited for may be there; whose call is over may be there still."""
         for call in list(self._calls.live.values()):
             if any(leg.active and leg.deadline for leg in call.legs):
-                here = {one.identity for one in self._conference.present(call.id, unseen=True)}
+                here = {one.identity for one in self._conference.present(call.id, unseen=True, connected=True)}
                 if any(leg.active and leg.deadline and leg.terminal in here for leg in call.legs):
                     await self._calls.change(call.id, lambda this, _, here=here: _found(this, here))  # type: ignore[misc]
             for leg in call.pending:
