@@ -57,7 +57,12 @@ def document(routes: list[Route]) -> dict[str, Any]:
             schemas.pop(route.query.__name__, None)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "CommHub", "version": __version__, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "info": {
+            "title": "CommHub",
+            "version": __version__,
+            "description": "What happens, instructions to terminals and presence come by WebSocket: /events (docs/terminals.md).",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Problem": _PROBLEM},
