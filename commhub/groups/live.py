@@ -29,6 +29,7 @@ from commhub.terminals import Terminals
 log = logs.get(__name__)
 
 TICK = 0.1  # seconds
+COMPARE = 10  # ticks
 _EVENTS: dict[str, str] = {
     "released": "floor.idle",
     "silence": "floor.idle",
@@ -347,10 +348,26 @@ class Live:
 
     # ---- time
 
+    def _compare(self) -> None:
+        """Who is there is what the rooms say: a restarted hub finds people in them without having seen them come."""
+        for group, line in self.lines.items():
+            here = {one.identity: one for one in self._conference.present(group) if one.kind == "person" and not one.forwarded}
+            for identity, presence in here.items():
+                if identity not in line.present:
+                    self.joined(group, presence)
+                elif group not in self._terminals.occupied(identity):
+                    self._terminals.occupy(identity, group, Shown.BUSY)
+                    self._tell_one(self._nets[group], group, identity)
+            for identity in line.present - set(here):
+                self.left(group, Presence(identity, ""))
+
     async def _run(self) -> None:
+        ticks = 0
         while True:
             await asyncio.sleep(TICK)
-            now = self._now()
+            now, ticks = self._now(), ticks + 1
+            if ticks % COMPARE == 0:
+                self._compare()
             for net in {id(net): net for net in self._nets.values()}.values():
                 deadline = net.floor.deadline
                 if deadline is not None and now >= deadline:

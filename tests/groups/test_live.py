@@ -20,6 +20,7 @@ from commhub.hidden import Secret
 from commhub.model import Actor
 from commhub.rooms import InternalKey
 from commhub.terminals import Page, Terminals
+from tests.support import until
 from tests.support.hubs import FakeConference
 
 TOLD = "01J0000000000000000000000T"
@@ -204,3 +205,14 @@ async def test_an_emergency_is_above_all_and_does_not_end_by_itself(hall: Hall) 
     assert net.floor.deadline is None
     hall.live.calm("g")
     assert net.floor.deadline == hall.at + 10
+
+
+async def test_people_whom_a_restarted_hub_finds_in_a_room_are_there(hall: Hall) -> None:
+    await hall.call("g", zhou=5, li=5)
+    await hall.come("g", "li")
+    zhou, li = hall.identity("zhou"), hall.identity("li")
+    hall.conference.rooms["g"] = {zhou: Presence(zhou, "zhou")}  # nobody said that one came and one went
+    hall.live.start()
+    await until(lambda: hall.live.lines["g"].present == {zhou})
+    assert li not in hall.live.lines["g"].present
+    assert hall.ask("g", "request", "zhou") == "granted"
