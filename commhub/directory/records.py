@@ -183,7 +183,8 @@ class Records:
         change = Change(type, id, after, changed, before is None, number if after.get("sealed") else "")
         writing.prepare(self._vault, [change])
         await writing.write(transaction, [change])
-        org = id if type == "organisation" else after["org_id"]
+        # Of a new organisation open pages do not know yet whose it is.
+        org = after["org_id"] if type != "organisation" else after["parent_id"] if before is None else id
         name = (after["label"] or after["kind"]) if type == "endpoint" else after["name"]
         await self._told(transaction, actor, type, id, org, name, "created" if before is None else "changed")
 

@@ -41,8 +41,8 @@ def fold(text: str) -> str:
 
 
 def asked(q: str) -> list[str]:
-    """The words of a query; each has to be found."""
-    return [word[:_LONGEST] for word in fold(q).split()[:_WORDS]]
+    """The words of a query, without signs, as :func:`tokens` are; each has to be found. A word of signs finds nothing."""
+    return ["".join(_RUN.findall(word))[:_LONGEST] or "?" for word in fold(q).split()[:_WORDS]]
 
 
 def tokens(*texts: str) -> frozenset[str]:
