@@ -7,15 +7,16 @@ Dual: publishing as before; for subscriptions we offer, one offer at a time.
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from commhub.errors import Conflict
 from commhub.media import backup, messages, negotiation
 from commhub.media.ladder import ALL
 from commhub.media.messages import Answer, SectionsWanted, ServerOffer
 from commhub.media.plane import Plane, ReceiverSpec, RouteSpec
 from commhub.media.room import Encoding, Peer, Subscription, Track
+from commhub.media.slots import Slot, ssrcs
 from commhub.media.transport import Transport, Transports
 from commhub.wire import sdp
 
@@ -48,30 +49,6 @@ class Home(Protocol):
         """It became known that the client decodes none of the track's codecs, or that it does."""
 
 
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A section in which the peer can receive. ``section`` is the peer's word about it; ``dirty`` while the peer still
-    takes it for a track that is gone: it must be told (by ``inactive``) before another track may come in."""
-
-    mid: str
-    kind: str
-    section: sdp.Section | None = None
-    subscription: Subscription | None = None
-    spec: RouteSpec | None = None
-    dirty: bool = False
-    dead: bool = False
-    ssrc: int = 0
-    rtx_ssrc: int = 0
-
-    @property
-    def free(self) -> bool:
-        return self.subscription is None and not self.dirty and not self.dead
-
-
-def _ssrcs() -> tuple[int, int]:
-    return secrets.randbits(32) or 1, secrets.randbits(32) or 2
-
-
 class Connection:
     def __init__(self, peer: Peer, home: Home) -> None:
         self._peer, self._home = peer, home
@@ -85,6 +62,7 @@ class Connection:
         self._asked_at: float | None = None  # an offer of the client is awaited since
         self._offers = 0  # id of our last offer (dual)
         self._outstanding = False
+        self._spent = ""  # ICE ufrag of a transport the client has ended
         self._over = False  # the subscriber connection has ended; only a word of the hub begins another
         self._next_mid = 1
 
@@ -102,6 +80,7 @@ class Connection:
         """A transport is over; the peer may come with a new one."""
         if transport is self.publisher:
             self.publisher = None
+            self._spent = transport.remote_ufrag if transport.closed else ""
             self._drop_publications()
         if transport is self.subscriber:
             self.subscriber = None
@@ -168,7 +147,8 @@ class Connection:
     # ---- the client's offers
 
     def offer(self, message: messages.Offer) -> Answer:
-        """ValueError with one sentence when the offer cannot be answered; nothing has changed then."""
+        """ValueError with one sentence when the offer cannot be answered, Conflict when it is about a connection that has
+        ended; nothing has changed then."""
         offer = sdp.parse(message.sdp)
         for section in offer.sections:
             if section.mid not in offer.bundle:
@@ -185,6 +165,9 @@ class Connection:
     def _answer(self, offer: sdp.Description, id: int) -> Answer:
         transport = self.publisher
         if transport is None:
+            if self._spent and any(section.ufrag == self._spent for section in offer.sections):
+                # Asked for before the client went: tracks that came again with it would go again with the client.
+                raise Conflict("The connection of this offer has ended.", "该连接已结束。", code="connection_ended")
             transport = self._home.transports.add(self._peer, "publish" if self._peer.dual else "both")
         try:
             restarts = transport.is_restart(offer)
@@ -301,7 +284,7 @@ class Connection:
             if slot is None:
                 slot = self._slots[mid] = Slot(mid, section.kind)
                 if self._peer.fixed:
-                    slot.ssrc, slot.rtx_ssrc = _ssrcs()
+                    slot.ssrc, slot.rtx_ssrc = ssrcs()
                 self._asked[section.kind] = max(0, self._asked[section.kind] - 1)
             slot.section = section
             if slot.subscription is not None and slot.subscription.track.takes(section) is None:
@@ -324,7 +307,7 @@ class Connection:
     def _occupy(self, slot: Slot, subscription: Subscription) -> None:
         slot.subscription, subscription.mid = subscription, slot.mid
         if not self._peer.fixed:
-            slot.ssrc, slot.rtx_ssrc = _ssrcs()
+            slot.ssrc, slot.rtx_ssrc = ssrcs()
 
     def _release(self, slot: Slot) -> None:
         subscription = slot.subscription

@@ -51,6 +51,7 @@ class Transport:
         self._home = home
         self.ufrag, self.password = _credentials()
         self.remote_ufrag = ""
+        self.closed = False  # by the other side: a client that closed a connection never takes it up again
         self.path: Path | None = None
         self.silent = False
         self.checked_at = 0.0  # monotonic, of the last authenticated check
@@ -144,6 +145,7 @@ class Transport:
         self._home.events.transport_writable(self)
 
     def ended(self, reason: str) -> None:
+        self.closed = True
         self._home.lost(self, reason)
 
 
