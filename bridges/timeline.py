@@ -148,6 +148,11 @@ class Reorder:
         self._kept: dict[int, tuple[int, bytes]] = {}
 
     @property
+    def newest(self) -> int | None:
+        """The number of the last packet that was due; None before the first."""
+        return (self._next - 1) & 0xFFFF if self._next >= 0 else None
+
+    @property
     def waits(self) -> bool:
         """Does anything wait for a packet that is missing?"""
         return bool(self._kept)

@@ -119,7 +119,8 @@ def voice_answer(code: str, host: str, port: int, number: int, way: str = UDP) -
 @dataclass(slots=True)
 class Description:
     """Theirs, of the first medium that we can use. ``host`` is "" where there is none that can be read; ``setup`` is active,
-    passive or "". ``codecs`` are names in upper case by payload type. ``size`` is a=filesize."""
+    passive or "". ``codecs`` are names in upper case by payload type. ``size`` is a=filesize, ``rtcp`` the port of a=rtcp (RFC
+    3605)."""
 
     name: str = ""
     kind: str = ""
@@ -131,6 +132,7 @@ class Description:
     ssrc: int | None = None
     codecs: dict[int, str] = field(default_factory=dict)
     size: int = 0
+    rtcp: int | None = None
     format: str = ""
 
     @property
@@ -215,6 +217,8 @@ def _attribute(text: str, one: Description) -> None:
         one.direction = name
     elif name == "filesize" and re.fullmatch(r"[0-9]{1,18}", value):
         one.size = int(value)
+    elif name == "rtcp" and (port := re.match(r"[0-9]{1,5}\b", value)) and 0 < int(port[0]) < 65536:
+        one.rtcp = int(port[0])
     elif name == "ssrc" and one.ssrc is None:
         one.ssrc = read_ssrc(value.split(" ")[0])
 

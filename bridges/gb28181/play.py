@@ -229,6 +229,8 @@ class Session(Generic[T]):
             self.picture.open(answer.sound)
         if self.recording is None:
             self._calls.devices.key_frame(self.device, self.channel)
+        if receiver.reports is not None:
+            receiver.reports.towards(answer.port, answer.rtcp)
         self._step(Event.ANSWERED)
         if receiver.way == ACTIVE:
             place = self._calls.reach(answer.host, answer.port, self.story.signalling)

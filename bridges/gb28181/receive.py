@@ -19,6 +19,7 @@ from bridges.gb28181.framing import Splitter, is_control
 from bridges.gb28181.gate import Gate, Place
 from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
 from bridges.gb28181.ports import Ports
+from bridges.gb28181.reports import Reports
 from bridges.timeline import Reorder
 from commhub.addresses import plain
 from commhub.tasks import Tasks
@@ -113,6 +114,7 @@ class Receiver:
         self._connections: list[_Connection] = []
         self._chosen: _Connection | None = None
         self._reorder = Reorder(_WAIT, _WINDOW)
+        self.reports: Reports | None = None  # to a device that sends by UDP
         self._tasks = tasks
         self._dialling: asyncio.Task[None] | None = None
         self._closed = False
@@ -135,6 +137,9 @@ class Receiver:
         self.port = self.port or port or 9  # discard: who dials us not needs none (RFC 4145)
         if self._udp is not None:
             self._poll.add(self._udp.fileno(), self._read)
+        if self.way == UDP:
+            with contextlib.suppress(OSError, OverflowError):
+                self.reports = Reports(host, self.port + 1, self.gate, lambda: self._reorder.newest)
         if self._listener is not None:
             asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept, self._listener)
 
@@ -318,6 +323,8 @@ class Receiver:
         if self._closed:
             return
         self._closed = True
+        if self.reports is not None:
+            self.reports.close()
         self._unbind()
         if self._dialling is not None:
             self._dialling.cancel()
