@@ -7,9 +7,10 @@ import re
 from bridges.gb28181 import codes, positions, times
 from bridges.gb28181.manscdp import Document, decimal, number
 from bridges.gb28181.xml import Element
-from commhub.media.messages import AlarmRaised, Position
+from commhub.media.messages import AlarmRaised, PicturesBrought, Position
 
 POSITIONS_LIMIT = 1000  # of one message
+PICTURES_LIMIT = 10  # of one session (A.2.3.2.12)
 FAULTS_LIMIT = 1000  # of one device
 
 
@@ -39,6 +40,15 @@ def faulty(document: Document) -> tuple[str, ...]:
     info = document.element.find("Info")
     said = [one.text.strip() for one in info.all("DeviceID")] if info is not None else []
     return tuple(sorted({code for code in said[:FAULTS_LIMIT] if codes.is_code(code)}))
+
+
+def pictures(document: Document, device: str) -> PicturesBrought:
+    """Of UploadSnapShotFinished (§9.14)."""
+    listed = document.element.find("SnapShotList")
+    names = [one.text.strip()[:64] for one in listed.children if one.name.lower() == "snapshotfileid"] if listed else []
+    channel = document.device if codes.is_code(document.device) else device
+    session = document.get("SessionID").strip()[:128]
+    return PicturesBrought(device, channel, session, [one for one in names if one][:PICTURES_LIMIT])
 
 
 def found_positions(document: Document, device: str, *, gcj02: bool = False) -> list[Position]:

@@ -57,6 +57,7 @@ WAITING_SECONDS = 20.0
 ALARMS_REMEMBERED = 32  # of one device, so that one that comes by NOTIFY and by MESSAGE is one
 RESET_METHOD = 2  # after an alarm of the device itself it tells no other until it is reset (A.2.3.1.5)
 ALARMS, NEWS = (50.0, 500.0), (1000.0, 5000.0)  # a second and at once, of one device; positions and changes are news
+HOST = "{host}"  # in an address for a device: ours, as that device sees us
 CHANGES_LIMIT = 2_000  # entries of one notification
 
 
@@ -216,8 +217,11 @@ class Platform:
         if device is None or not device.registered:
             self._refuse(number, UNREACHABLE)
             return self._out()
+        values = dict(control.values)
+        if device.flow is not None and HOST in values.get("url", ""):
+            values["url"] = values["url"].replace(HOST, device.flow.local.rpartition(":")[0])
         try:
-            order = commands.control(control.verb, control.values, device.version)
+            order = commands.control(control.verb, values, device.version)
         except ValueError as error:
             self._refuse(number, _invalid(error))
             return self._out()
@@ -329,6 +333,8 @@ class Platform:
                 self._subscriptions.heard(device, request, "MobilePosition", now)
                 found = notices.found_positions(document, device.device, gcj02=device.terms.gcj02)
                 self._news(device, found, now)
+            case "uploadsnapshotfinished":
+                self._news(device, [notices.pictures(document, device.device)], now)
             case "mediastatus":
                 code = document.device if codes.is_code(document.device) else device.device
                 self._outs.append(Ended(device.device, code, request))

@@ -13,6 +13,7 @@ from commhub.desk.downloads import Bounds, Downloads
 from commhub.desk.playbacks import Playbacks
 from commhub.desk.rounds import Rounds
 from commhub.desk.snapshots import Snapshots, Taking
+from commhub.desk.uploads import Uploads
 from commhub.desk.voices import Voices
 from commhub.desk.walls import Walls
 from commhub.desk.watching import Watching
@@ -42,6 +43,9 @@ class Desk:
         folder: Path,
         taking: Taking,
         downloads: tuple[Path, Bounds] | None = None,
+        *,
+        upload_origin: str = "",
+        snapshot_days: float = 0,
     ) -> None:
         self.walls = Walls(store, auth, directory, feeds, conference, key)
         devices = feeds.bridge("gb28181")
@@ -49,7 +53,10 @@ class Desk:
         self.cards = Cards(store, directory, feeds)
         self.playbacks = Playbacks(store, auth, directory, self.control, devices, feeds, conference, self.walls, rooms)
         self.voices = Voices(store, events, self.control, devices, conference, self.walls, feeds.worker_of)
-        self.snapshots = Snapshots(store, events, directory, feeds, conference, key, folder, taking)
+        self.uploads = Uploads(devices, upload_origin)
+        self.snapshots = Snapshots(
+            store, events, directory, feeds, conference, key, folder, taking, self.uploads, snapshot_days
+        )  # fmt: skip
         kept, bounds = downloads or (folder.parent / "downloads", Bounds())
         self.downloads = Downloads(store, events, directory, self.control, devices, kept, bounds)
         self.rounds = Rounds(store)
@@ -62,6 +69,7 @@ class Desk:
         self.playbacks.start()
         self.voices.start()
         self.downloads.start()
+        self.snapshots.album.start()
 
     async def _settle(self) -> None:
         await asyncio.sleep(SETTLE)
@@ -73,4 +81,5 @@ class Desk:
         await self.playbacks.close()
         await self.voices.close()
         await self.downloads.close()
+        await self.snapshots.album.close()
         await self.walls.close_tasks()

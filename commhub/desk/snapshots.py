@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from commhub import audit
 from commhub import log as logs
 from commhub.conference import Conference
+from commhub.desk.album import Album, Snapshot
+from commhub.desk.uploads import Uploads
 from commhub.directory import CameraRecord, Directory
 from commhub.errors import Forbidden, NotFound, Unavailable
 from commhub.events import Events
@@ -26,7 +28,7 @@ from commhub.log import Limiter
 from commhub.model import Actor, Label, iso, new_id, utc_ns
 from commhub.rooms import InternalKey
 from commhub.store import Store, tables
-from commhub.views import Member, Time, View
+from commhub.views import Member
 
 log = logs.get(__name__)
 
@@ -42,17 +44,6 @@ _s = tables.snapshots.c
 Taking = Callable[[str, str, str], Awaitable[bytes]]
 
 
-class Snapshot(View):
-    """``sha256`` is of the JPEG at ``url``."""
-
-    id: str
-    camera_id: str
-    url: str
-    sha256: str
-    at: Time
-    by: Member
-
-
 class Snapshots:
     def __init__(
         self,
@@ -64,9 +55,12 @@ class Snapshots:
         key: InternalKey,
         folder: Path,
         taking: Taking,
+        uploads: Uploads,
+        keep_days: float = 0,
     ) -> None:
         self._store, self._events, self._directory, self._feeds = store, events, directory, feeds
         self._conference, self._key, self._folder, self._taking = conference, key, folder, taking
+        self.uploads, self.album = uploads, Album(store, self._path, keep_days)
         self._seats = Seats(conference, feeds)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._viewed = Limiter()
@@ -77,7 +71,7 @@ class Snapshots:
         record = await self._directory.camera(camera)
         self._check(actor, record.org.id, record.label)
         async with self._turns:
-            data = await self._picture(record)
+            data = await self.uploads.picture(record) or await self._picture(record)
         made, digest, at = new_id(), hashlib.sha256(data).hexdigest(), utc_ns()
         await asyncio.to_thread(self._keep, made, at, data)
         shown = Snapshot(

@@ -102,6 +102,8 @@ EXPECTED = {
     "POST /cameras/{id}/voice": "dispatcher admin",
     "DELETE /cameras/{id}/voice": "dispatcher admin",
     "POST /cameras/{id}/snapshots": "dispatcher admin",
+    "GET /snapshots": "dispatcher admin",
+    "POST /snapshots/upload/{secret}": "public",
     "GET /snapshots/{id}": "dispatcher admin",
     "GET /rounds": "dispatcher admin",
     "POST /rounds": "dispatcher admin",

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import av
+
 from bridges import rtsp_auth, rtsp_message, rtsp_sdp
 from bridges.access import Assembler
 from bridges.depacket import Video
@@ -16,6 +18,7 @@ from bridges.gb28181 import catalogue, codes, commands, manscdp, notices, offer,
 from bridges.gb28181.asking import Found
 from bridges.gb28181.framing import Splitter
 from bridges.gb28181.gate import Gate
+from bridges.simulated.snapshots import jpeg as encoded
 from bridges.sip import digest as sip_digest
 from bridges.sip import message as sip_message
 from bridges.sip import stream as sip_stream
@@ -32,6 +35,7 @@ from commhub.wire import (
     h264,
     h265,
     journal,
+    jpeg,
     nal,
     pes,
     ps,
@@ -334,6 +338,7 @@ TARGETS = [
     Target("H.264 payload", lambda one: h264.Recutter().push(one), _packets(sink_feed.H264), largest=DATAGRAM),
     Target("H.265 units", _loose(lambda one: list(h265.aggregated(one)), h265.key_frame, h265.parse_sps), corpora.of_h265_units),
     Target("PES header", lambda one: (pes.program_map(one[6:]), pes.header(one, 0, len(one))), corpora.of_pes, largest=DATAGRAM),
+    Target("JPEG", jpeg.size, lambda: [encoded(av.VideoFrame(64, 48, "yuvj420p"))]),
     Target("ADTS", lambda one: (adts.split(one), adts.inside(one), adts.mpeg_audio(one)), lambda: [streams.adts_frame() * 3]),
     Target("camera's streams in RTP", _camera_stream(packets=True), corpora.of_camera_streams),
     Target("camera's streams in octets", _camera_stream(packets=False), corpora.of_camera_streams),

@@ -102,6 +102,7 @@ from commhub.media.messages.events import (
 )
 from commhub.media.messages.measures import AskStats, Counters, DownStats, PeerStats, RoomStats, UpStats
 from commhub.media.messages.peers import MovePeer, Relay, Replied
+from commhub.media.messages.pictures import PicturesBrought
 from commhub.media.messages.recording import (
     Mark,
     Record,
@@ -142,7 +143,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Pull, SourceState, BridgeSnapshot,
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
-    Download, StopDownload, DownloadState,
+    Download, StopDownload, DownloadState, PicturesBrought,
     Record, StopRecord, Mark, SessionState, RecordSnapshot,
     Load, Draining,
     Counters, AskStats, RoomStats,
@@ -202,6 +203,7 @@ __all__ = [
     "PeerState",
     "PeerStats",
     "Pick",
+    "PicturesBrought",
     "PlayReport",
     "Position",
     "PublishData",

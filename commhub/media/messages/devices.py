@@ -48,7 +48,8 @@ class DeviceSeen(BaseMessage, frozen=True):
 
 
 class DeviceState(BaseMessage, frozen=True, kw_only=True):
-    """Told on every change, and of every admitted device after a link. ``address`` is ``host:port`` as we see it."""
+    """Told on every change, and of every admitted device after a link. ``address`` is ``host:port`` as we see it; ``faulty``
+    are codes of its channels that do not work, as it says itself."""
 
     device: str
     online: bool
@@ -61,6 +62,7 @@ class DeviceState(BaseMessage, frozen=True, kw_only=True):
     manufacturer: str = ""
     model: str = ""
     firmware: str = ""
+    faulty: list[str] = []
     code: str = ""  # why it is not online, or was refused
     text: str = ""
     text_zh: str = ""
@@ -176,7 +178,7 @@ class Control(BaseMessage, frozen=True):
     scan_* ``number``, ``speed``; aux_* ``number`` (1: wiper); home ``enabled`` (1, 0), ``preset``, ``seconds``; zoom_* the
     picture's ``length`` and ``width`` and the box's ``x``, ``y`` (its middle), ``length_x``, ``length_y`` in pixels;
     precise ``pan``, ``tilt`` (degrees), ``zoom``; record_* ``stream``; alarm_reset ``method``, ``kind``; snapshot
-    ``count``, ``interval``, ``url``, ``session``."""
+    ``count``, ``interval``, ``url`` (``{host}`` in it is our address as the device sees us), ``session``."""
 
     device: str
     channel: str
