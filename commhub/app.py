@@ -21,7 +21,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from aiohttp import web
 
-from commhub import certificates, machine
+from commhub import audit, certificates, machine
 from commhub import log as logs
 from commhub.addresses import AllowList
 from commhub.api import BODY_LIMIT, Api, Parts
@@ -71,6 +71,7 @@ log = logs.get(__name__)
 HUB_KEY = "CommHub"
 PACKAGE = Path(__file__).resolve().parent
 CERTIFICATE_CHECK_SECONDS = 3600.0
+HEAD_SECONDS = 86_400.0  # from one exported hash of the audit to the next
 FOUND_SECONDS = 30.0  # after the start, until what goes on has been found
 OTHER_FILES = 256  # besides HTTP connections: database, links, files being sent
 
@@ -113,6 +114,29 @@ async def import_city(settings: Settings, directory: Path) -> str:
         *(f"{one.account}\t{one.password}\t{one.name}\t{', '.join(one.roles)}" for one in fresh),
     ]
     return "\n".join(lines)
+
+
+async def verify_audit(settings: Settings) -> tuple[int, list[str]]:
+    """Rows looked at, and what is wrong with the chain."""
+    file = heads_file(settings)
+    heads = await asyncio.to_thread(file.read_text, "ascii", "replace") if file.exists() else ""
+    async with records(settings) as base, base.store.reading() as reading:
+        return await audit.verify(reading, heads)
+
+
+def heads_file(settings: Settings) -> Path:
+    return settings.audit.heads or settings.data_dir / "audit-heads"
+
+
+async def _export_heads(store: Store, file: Path) -> None:
+    """The newest hash of the audit, now and every day."""
+    while True:
+        try:
+            async with store.reading() as reading:
+                await audit.export_head(reading, file)
+        except OSError as error:
+            log.error("the head of the audit is not written", file=str(file), error=error.strerror)
+        await asyncio.sleep(HEAD_SECONDS)
 
 
 def sample_city(package: Path = PACKAGE) -> Path:
@@ -209,7 +233,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
         shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
         fetched = settings.data_dir / "downloads", _downloads(settings)
-        desk = Desk(base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking, fetched)
+        desk = Desk(
+            base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking, fetched,
+            upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
+        )  # fmt: skip
         door.others[VIEW] = desk.walls.admit
         calls = Calls(base.store, base.auth, events, conference, terminals, internal)
         groups = Groups(base.store, events, conference, terminals, internal, _group_terms(settings))
@@ -254,7 +281,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
             "record-0": Users(recordings, ordered),
-            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads),
+            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
         })  # fmt: skip
         for link in links:
             link.start()
@@ -274,6 +301,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         await _serve(settings, stack, parts, conference, (egress, ingress), listeners, health, metrics)
         clock = await stack.enter_async_context(Tasks("hub"))
         clock.spawn(lag.run(), "lag")
+        clock.spawn(_export_heads(base.store, heads_file(settings)), "heads")
         clock.spawn(_tell_ends(webhooks, conference), "ends")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
@@ -296,6 +324,13 @@ def _links(settings: Settings, epoch: int, feeds: Feeds, users: dict[str, Users]
         if link.name == "bridge-gb28181":
             feeds.bridge("gb28181").asking = link.ask
     return links
+
+
+def _upload_origin(settings: Settings) -> str:
+    """Where devices bring their pictures, "" where they are not asked to. The bridge fills in what a device knows us as."""
+    if not settings.snapshots.upload:
+        return ""
+    return settings.snapshots.upload_url or f"http{'s' if settings.http.secure else ''}://{{host}}:{settings.http.port}"
 
 
 def _downloads(settings: Settings) -> Bounds:

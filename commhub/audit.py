@@ -1,7 +1,17 @@
-"""Who did what, when, from where, with which result. Written in the transaction of the act itself: no act without its row."""
+"""Who did what, when, from where, with which result. Written in the transaction of the act itself: no act without its row.
+
+Rows are a chain: each carries a hash of itself and of the one before (SHA-256 over JSON), numbered without holes under the
+writer's lock. :func:`verify` finds what was edited, deleted, put in another order or cut off; who rewrites all of the chain is
+found by its heads, which :func:`export_head` writes to a file elsewhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,27 +23,89 @@ from commhub.views import AuditRow, Page
 _t = tables.audit.c
 
 
+#: What a row's hash is made of, in this order, after the hash of the row before ("" for the first).
+HASHED = (
+    "seq", "id", "at", "actor_id", "actor_name", "org_id", "org_name", "address", "action", "subject", "object", "result",
+)  # fmt: skip
+_CHAIN = "audit"  # the counter
+_PAGE = 5_000
+_SHOWN = 20  # faults that are named
+
+
+def link(before: str, row: Any) -> str:
+    """The hash of a row: hex of SHA-256. ``row`` maps names to values."""
+    said = json.dumps([before, *(row[name] for name in HASHED)], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
 async def record(
     transaction: Transaction, by: Actor | By, action: str, subject: str, *, object: str = "", result: str = "ok"
 ) -> None:
     """``action`` is a permission or ``session.*``; ``subject`` an id, ``object`` whom or what it touched, for people."""
     person = by if isinstance(by, Actor) else None
-    await transaction.insert(
-        tables.audit,
-        {
-            "id": new_id(),
-            "at": utc_ns(),
-            "actor_id": by.id,
-            "actor_name": by.name,
-            "org_id": person.org if person else None,
-            "org_name": person.org_name if person else "",
-            "address": by.address,
-            "action": action,
-            "subject": subject,
-            "object": object[:1000],
-            "result": result,
-        },
-    )
+    seq = await transaction.next(_CHAIN)  # holds the lock until the end of the transaction
+    before = await transaction.value(sa.select(_t.hash).where(_t.seq == seq - 1))
+    row = {
+        "seq": seq,
+        "id": new_id(),
+        "at": utc_ns(),
+        "actor_id": by.id,
+        "actor_name": by.name,
+        "org_id": person.org if person else None,
+        "org_name": person.org_name if person else "",
+        "address": by.address,
+        "action": action,
+        "subject": subject,
+        "object": object[:1000],
+        "result": result,
+    }
+    await transaction.insert(tables.audit, {**row, "hash": link(before or "", row)})
+
+
+async def verify(reading: Reading, heads: str = "") -> tuple[int, list[str]]:
+    """Rows looked at, and a sentence for each fault, the first ones; ``heads`` is the text of the file of heads."""
+    faults: list[str] = []
+    expected = {int(seq): hash for _, seq, hash in (line.split() for line in heads.splitlines() if len(line.split()) == 3)}
+    last, before = 0, ""
+    while len(faults) < _SHOWN:
+        found = await reading.all(sa.select(tables.audit).where(_t.seq > last).order_by(_t.seq).limit(_PAGE))
+        for row in found:
+            if row.seq != last + 1:
+                faults.append(f"Rows {last + 1} to {row.seq - 1} are missing.")
+            elif row.hash != link(before, row._mapping):
+                faults.append(f"Row {row.seq} is not what was written.")
+            if expected.pop(row.seq, row.hash) != row.hash:
+                faults.append(f"Row {row.seq} is not the one whose hash was exported.")
+            last, before = row.seq, row.hash
+        if len(found) < _PAGE:
+            break
+    counter = tables.counters.c
+    written = await reading.value(sa.select(counter.value).where(counter.name == _CHAIN)) or 0
+    if last != written or expected:
+        newest = max([written, *expected])
+        faults.append(f"The chain ends with row {last}; row {newest} had been written.")
+    if outside := await reading.value(sa.select(sa.func.count()).select_from(tables.audit).where(_t.seq.is_(None))):
+        faults.append(f"{outside} rows do not belong to the chain.")
+    return last, faults[:_SHOWN]
+
+
+async def export_head(reading: Reading, file: Path) -> bool:
+    """Appends ``<UTC time> <seq> <hash>`` of the newest row, unless the file has it already. OSError."""
+    row = await reading.first(sa.select(_t.seq, _t.hash).where(_t.seq.is_not(None)).order_by(_t.seq.desc()).limit(1))
+    if row is None:
+        return False
+    return await asyncio.to_thread(_append, file, f"{row.seq} {row.hash}")
+
+
+def _append(file: Path, head: str) -> bool:
+    if file.exists() and file.read_text("ascii").rstrip().endswith(" " + head):
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with file.open("a", encoding="ascii") as out:
+        out.write(f"{iso(utc_ns())} {head}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    return True
 
 
 async def rows(

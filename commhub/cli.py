@@ -46,6 +46,8 @@ app = App(
 )
 config = App(name="config", help="配置 / settings.")
 app.command(config)
+trail = App(name="audit", help="审计 / who did what.")
+app.command(trail)
 app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / devices that are not there.")
 
 # The kinds of bridges there are; each is a process of its own.
@@ -410,6 +412,20 @@ def _healthy(settings: Settings) -> bool:
         return False
     finally:
         connection.close()
+
+
+@trail.command
+def verify(*, options: Options = PLAIN) -> None:
+    """核对审计链 / is every row of the audit what was written (exit 1)?"""
+    settings = _begin(options, "audit")
+    from commhub import app as parts
+
+    rows, faults = asyncio.run(parts.verify_audit(settings))
+    for fault in faults:
+        print(fault)
+    if faults:
+        _fail(1, f"审计链已被改动 / the audit has been changed: {len(faults)}")
+    print(f"审计完整，{rows} 条 / the audit is whole: {rows} rows")
 
 
 # ---- settings

@@ -212,6 +212,12 @@ class WebhooksSettings(Section):
         return self
 
 
+class AuditSettings(Section):
+    """Where the newest hash of the audit is written every day, outside of the database."""
+
+    heads: OptionalPath = None
+
+
 class MetricsSettings(Section):
     """Who may read `/metrics`: these addresses, and whoever has the token."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from commhub.settings.sections import (
+    AuditSettings,
     BridgesSettings,
     CitySettings,
     DatabaseSettings,
@@ -53,6 +54,7 @@ class Settings(Section):
     snapshots: SnapshotsSettings = SnapshotsSettings()
     webhooks: WebhooksSettings = WebhooksSettings()
     metrics: MetricsSettings = MetricsSettings()
+    audit: AuditSettings = AuditSettings()
     rooms: RoomsSettings = RoomsSettings()
     groups: GroupsSettings = GroupsSettings()
     recorder: RecorderSettings = RecorderSettings()

@@ -332,6 +332,10 @@ audit = Table(
     Column("subject", String(200), nullable=False),
     Column("object", Text, nullable=False),
     Column("result", String(16), nullable=False),
+    # The chain: without holes, each with a hash of itself and of the row before.
+    Column("seq", BigInteger, nullable=True),
+    Column("hash", String(64), nullable=True),
+    sa.Index("uq_audit_seq", "seq", unique=True),
 )
 
 #: What is to be posted to receivers of webhooks, and what was; ``state``: pending, delivered, dead.
