@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from commhub.calls.board import Candidate
 from commhub.calls.machine import Party
+from commhub.directory import reach
+from commhub.directory.resolve import standing_in
 from commhub.errors import Unfit
 from commhub.model import Actor, new_id
 from commhub.store import Reading, tables
@@ -59,38 +61,33 @@ async def resolve(
 async def _people(reading: Reading, actor: Actor, one: Asked, where: str) -> tuple[Party, list[str]]:
     match one.kind:
         case "person":
-            row = await reading.first(sa.select(_p.name, _p.org_id).where(_p.id == one.id, _p.active))
-            if row is not None and await _may_know(reading, actor, row.org_id):
+            known = reach.knows(actor, _p.org_id)
+            row = await reading.first(sa.select(_p.name).where(_p.id == one.id, _p.active, known))
+            if row is not None:
                 return Party("person", one.id, row.name), [one.id]
         case "seat":
-            row = await reading.first(sa.select(_s.name, _s.org_id).where(_s.id == one.id))
-            if row is not None and await _may_know(reading, actor, row.org_id):
+            row = await reading.first(sa.select(_s.name).where(_s.id == one.id, reach.knows(actor, _s.org_id)))
+            if row is not None:
                 sitting = sa.select(_n.person_id).where(_n.seat_id == one.id, _n.until.is_(None))
                 people = list((await reading.connection.scalars(sitting)).all())
                 if not people:
                     raise Unfit(where, "Nobody sits at this seat.", "该坐席当前无人值守。", code="empty")
                 return Party("seat", one.id, row.name), people
         case "org":
-            row = await reading.first(sa.select(_o.name).where(_o.id == one.id))
-            if row is not None and await _may_know(reading, actor, one.id):
-                people = await _of_org(reading, one.id)
+            row = await reading.first(sa.select(_o.name).where(_o.id == one.id, reach.knows(actor, _o.id)))
+            if row is not None:
+                people = await standing_in(reading, [one.id]) or await _of_org(reading, one.id)
                 if not [person for person in people if person != actor.id]:
                     raise Unfit(where, "Nobody of this organisation can be called.", "该单位没有可呼叫的人员。", code="empty")
                 return Party("org", one.id, row.name), people
         case "endpoint":
-            row = await reading.first(sa.select(_e.kind, _e.owner_kind, _e.owner_id, _e.org_id).where(_e.id == one.id))
-            if row is not None and await _may_know(reading, actor, row.org_id):
+            known = reach.knows(actor, _e.org_id)
+            row = await reading.first(sa.select(_e.kind, _e.owner_kind, _e.owner_id).where(_e.id == one.id, known))
+            if row is not None:
                 if row.kind != "web" or row.owner_kind not in ("person", "seat"):
                     raise Unfit(where, "Endpoints of this kind cannot be called yet.", "暂不支持呼叫这类终端。", code="kind")
                 return await _people(reading, actor, Asked(row.owner_kind, row.owner_id), where)
     raise Unfit(where, "There is no such one to be called.", "没有这个呼叫对象。", code="unknown")
-
-
-async def _may_know(reading: Reading, actor: Actor, org: str) -> bool:
-    """Whom everybody finds in the directory, and those of his own branch."""
-    if actor.org == org or actor.may("directory.view", org=org):
-        return True
-    return bool(await reading.value(sa.select(_o.listed).where(_o.id == org)))
 
 
 async def _of_org(reading: Reading, org: str) -> list[str]:

@@ -14,7 +14,7 @@ from commhub.errors import HubError
 from commhub.model import Actor, new_id
 from commhub.rooms import InternalKey
 from commhub.tasks import Tasks
-from commhub.terminals import Instruction, Outcome, Presence, Terminal, Terminals
+from commhub.terminals import Instruction, Outcome, Presence, Terminals
 
 log = logs.get(__name__)
 
@@ -67,8 +67,8 @@ class Ringing:
         self._tasks.spawn(self._ring(call, leg, news), "ring")
 
     async def _ring(self, call: Call, leg: Leg, news: dict[str, Any]) -> None:
-        terminal = self._terminals.get(leg.terminal)
-        auto = terminal is not None and not leg.waiting and _answers_itself(terminal, call)
+        caller = await self._who(call.created_by)
+        auto = caller is not None and not leg.waiting and self._terminals.auto(leg.terminal, caller)
         by = news["created_by"]
         instruction = Instruction(leg.id, "ring", call.id, room=call.id, by=by, auto=auto, data={"call": news, "leg": leg.id})
         outcome = await self._terminals.instruct(leg.terminal, instruction)
@@ -105,8 +105,3 @@ class Ringing:
     async def put_out(self, call: str, identity: str) -> None:
         with contextlib.suppress(HubError):  # gone by himself meanwhile
             await self._conference.remove(call, identity)
-
-
-def _answers_itself(terminal: Terminal, call: Call) -> bool:
-    """Always where it is set so; a seat for an emergency."""
-    return terminal.auto_answer == "always" or (call.emergency and terminal.auto_answer == "seat")

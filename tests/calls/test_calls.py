@@ -266,11 +266,13 @@ async def test_whom_nobody_can_call(hub: Hub) -> None:
         with pytest.raises(Unfit) as refused:
             await hub.parts.calls.create(caller.actor, Wish([asked], caller.id))
         assert refused.value.errors[0]["where"] == field
+    street = await telephone(hub, "street")
     async with hub.parts.store.transaction() as transaction:
         o = tables.organisations
         await transaction.run(sa.update(o).where(o.c.id == hub.ids["emergency"]).values(listed=False))
-    with pytest.raises(Unfit):  # as if there were no such person
-        await (await telephone(hub, "water")).call("chen-zhixing")
+    with pytest.raises(Unfit) as hidden:
+        await street.call("chen-zhixing")
+    assert hidden.value.errors[0]["where"] == "to.0.person"  # as if there were no such person
     assert (await caller.call("chen-zhixing")).end == "unreachable"  # his branch
 
 
