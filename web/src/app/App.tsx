@@ -1,5 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { Calls } from '../calls/Calls'
 import { AlarmCards } from '../cameras/AlarmCards'
 import { Consultations } from '../consultations/Consultations'
 import { RingCards } from '../consultations/RingCards'
@@ -48,9 +49,12 @@ export function App() {
   }, [session])
   return (
     <QueryClientProvider client={queries}>
-      <Suspense fallback={null}>
-        {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
-      </Suspense>
+      <div className="app-page">
+        <Suspense fallback={null}>
+          {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
+        </Suspense>
+      </div>
+      {session && <Calls />}
       {session && <RingCards />}
       {session && <AlarmCards />}
       <KeyHelpHost />

@@ -1,5 +1,6 @@
 import { BellOff, ChevronDown, Keyboard, Languages, LogOut, Moon, PhoneIncoming, Sun } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
+import { CallButton } from '../calls/Calls'
 import { language, setLanguage, useT } from '../i18n'
 import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
@@ -52,6 +53,7 @@ export function Shell({ children }: { children: ReactNode }) {
           {mayAdmit && tab('/admin/devices', t('hardware.nav'))}
         </nav>
         <span className="grow" />
+        <CallButton />
         <LinkState />
         <Clock />
         <Account />

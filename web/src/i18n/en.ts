@@ -1,4 +1,5 @@
 import { app } from './en/app'
+import { calls } from './en/calls'
 import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
 import { deviceAdmin } from './en/devices'
@@ -12,6 +13,7 @@ export const en: Words = {
   ...consultations,
   ...room,
   ...review,
+  ...calls,
   ...cameras,
   ...deviceAdmin,
   ...keys,

@@ -1,4 +1,5 @@
 import { app } from './zh/app'
+import { calls } from './zh/calls'
 import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
 import { deviceAdmin } from './zh/devices'
@@ -12,6 +13,7 @@ export const zh = {
   ...consultations,
   ...room,
   ...review,
+  ...calls,
   ...cameras,
   ...deviceAdmin,
   ...keys,

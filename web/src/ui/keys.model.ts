@@ -1,6 +1,6 @@
 /** The one registry of keys: from it come the handlers, the hints on buttons and the table of help. */
 
-export type Scope = 'everywhere' | 'consultations' | 'ring' | 'room' | 'player' | 'cameras'
+export type Scope = 'everywhere' | 'consultations' | 'ring' | 'call' | 'room' | 'player' | 'cameras'
 
 export interface Binding {
   action: string
@@ -23,6 +23,11 @@ const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 export const bindings = [
   bind('everywhere', 'help', 'Shift+Slash'),
   { ...bind('ring', 'ringAccept', 'F1'), always: true },
+  { ...bind('ring', 'ringDecline', 'Shift+F1'), always: true },
+  bind('call', 'callMute', 'KeyM'),
+  { ...bind('call', 'callHold', 'F2'), always: true },
+  { ...bind('call', 'callTransfer', 'F3'), always: true },
+  { ...bind('call', 'callHangUp', 'F4'), always: true },
   bind('consultations', 'search', 'Slash'),
   bind('room', 'mic', 'KeyM'),
   bind('room', 'camera', 'KeyV'),

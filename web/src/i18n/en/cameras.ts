@@ -63,7 +63,6 @@ export const cameras: typeof words = {
     hide: 'Hide the controls',
     label: 'Selected camera',
     choose: 'Select a tile for details and control',
-    facts: '{{org}} · {{protocol}}',
     viewers: 'Watching: {{count}}',
     moreViewers: '{{count}} more',
     nobody: 'Nobody else is watching',

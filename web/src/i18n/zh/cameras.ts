@@ -62,7 +62,6 @@ export const cameras = {
     hide: '收起面板',
     label: '所选摄像机',
     choose: '选一个画面格看详情和控制',
-    facts: '{{org}} · {{protocol}}',
     viewers: '正在观看 {{count}}',
     moreViewers: '另 {{count}} 人',
     nobody: '没有别人在看',

@@ -1,0 +1,155 @@
+/** Calls as this terminal sees them. No DOM, no clock. */
+
+export type LegState = 'inviting' | 'ringing' | 'answered' | 'held' | 'ended'
+
+export interface CallPerson {
+  id: string
+  name: string
+  org_name: string
+}
+
+export interface Leg {
+  id: string
+  party: number
+  person: CallPerson
+  terminal: string
+  state: LegState
+  end: string | null
+  ended_by: string | null
+  waiting: boolean
+  silent: boolean
+  answered_at: string | null
+}
+
+export interface Call {
+  id: string
+  kind: 'point' | 'conference'
+  state: 'ringing' | 'active' | 'ended'
+  end: string | null
+  priority: number
+  emergency: boolean
+  video: boolean
+  created_by: CallPerson
+  created_at: string
+  answered_at: string | null
+  ended_at: string | null
+  rev: number
+  parties: { kind: 'caller' | 'person' | 'seat' | 'org'; id: string; name: string }[]
+  legs: Leg[]
+}
+
+export interface CallTicket {
+  url: string
+  token: string
+  room: string
+  identity: string
+}
+
+export type Calls = Record<string, Call>
+
+/** An older `rev` changes nothing. One that is over stays for its last words, until `forgotten`. */
+export function withCall(all: Calls, news: Call): Calls {
+  const old = all[news.id]
+  if (old && old.rev > news.rev) return all
+  if (!old && news.state === 'ended') return all
+  return { ...all, [news.id]: news }
+}
+
+/** What there is now, all of it: those that are not named are over, and nobody saw how. */
+export function withLive(all: Calls, live: Call[]): Calls {
+  const ended = Object.values(all).filter(call => call.state === 'ended')
+  return live.reduce(withCall, Object.fromEntries(ended.map(call => [call.id, call])))
+}
+
+export function forgotten(all: Calls, id: string): Calls {
+  const { [id]: _, ...rest } = all
+  return rest
+}
+
+/** The last leg at this terminal. */
+export function legAt(call: Call, terminal: string): Leg | undefined {
+  return call.legs.findLast(leg => leg.terminal === terminal)
+}
+
+const active = (leg: Leg | undefined) => leg?.state === 'answered' || leg?.state === 'held'
+const pending = (leg: Leg) => leg.state === 'inviting' || leg.state === 'ringing'
+
+/** Those that ring here, the oldest first; emergencies before all others. */
+export function ringingAt(all: Calls, terminal: string): Call[] {
+  return Object.values(all)
+    .filter(call => {
+      const leg = legAt(call, terminal)
+      return call.state !== 'ended' && leg !== undefined && pending(leg)
+    })
+    .sort((a, b) => Number(b.emergency) - Number(a.emergency) || a.created_at.localeCompare(b.created_at))
+}
+
+/** Those this terminal is in: the one that is talked in first, then those on hold. */
+export function activeAt(all: Calls, terminal: string): Call[] {
+  const held = (call: Call) => legAt(call, terminal)?.state === 'held'
+  return Object.values(all)
+    .filter(call => call.state !== 'ended' && active(legAt(call, terminal)))
+    .sort((a, b) => Number(held(a)) - Number(held(b)) || a.created_at.localeCompare(b.created_at))
+}
+
+export interface Other {
+  name: string
+  org: string
+  state: LegState
+  silent: boolean
+}
+
+/** The others in it, one for each person, or for a party nobody of which has answered yet. */
+export function othersIn(call: Call, terminal: string): Other[] {
+  const mine = legAt(call, terminal)
+  const legs = call.legs.filter(leg => leg.person.id !== mine?.person.id && leg.state !== 'ended')
+  const seen = new Set<string>()
+  return legs.flatMap(leg => {
+    const party = call.parties[leg.party]
+    const group = pending(leg) && party && party.kind !== 'person' && party.kind !== 'caller'
+    const key = group ? `party ${leg.party}` : leg.person.id
+    if (seen.has(key)) return []
+    seen.add(key)
+    const silent = legs.filter(one => one.party === leg.party).every(one => one.silent)
+    return [
+      { name: group ? party.name : leg.person.name, org: group ? '' : leg.person.org_name, state: leg.state, silent },
+    ]
+  })
+}
+
+export type Situation = 'calling' | 'silent' | 'held' | 'held_by_other' | 'talking'
+
+/** What the bar says of it. */
+export function situation(call: Call, terminal: string): Situation {
+  if (legAt(call, terminal)?.state === 'held') return 'held'
+  const others = othersIn(call, terminal)
+  if (others.some(other => other.state === 'answered')) return 'talking'
+  if (others.some(other => other.state === 'held')) return 'held_by_other'
+  return others.length > 0 && others.every(other => other.silent) ? 'silent' : 'calling'
+}
+
+/** Exactly two talk, nobody is being called. */
+export function transferable(call: Call): boolean {
+  const live = call.legs.filter(leg => leg.state !== 'ended')
+  return live.length === 2 && live.every(active)
+}
+
+/** Seconds since somebody answered; undefined before. */
+export function talked(call: Call, now: number): number | undefined {
+  return call.answered_at ? Math.max(0, Math.floor((now - Date.parse(call.answered_at)) / 1000)) : undefined
+}
+
+/** Why it ended here, if that is worth a word: not when this person has ended it himself. */
+export function farewell(call: Call, terminal: string, me: string): string | undefined {
+  const leg = legAt(call, terminal)
+  if (leg?.state !== 'ended' || !leg.end) return undefined
+  return leg.ended_by === me && leg.end !== 'answered_elsewhere' ? undefined : leg.end
+}
+
+export function readCall(value: unknown): Call | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const call = value as Partial<Call>
+  return typeof call.id === 'string' && typeof call.rev === 'number' && Array.isArray(call.legs)
+    ? (call as Call)
+    : undefined
+}

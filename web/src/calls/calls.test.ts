@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import {
+  activeAt,
+  type Call,
+  type Calls,
+  farewell,
+  type Leg,
+  othersIn,
+  readCall,
+  ringingAt,
+  situation,
+  talked,
+  transferable,
+  withCall,
+  withLive,
+} from './calls.model'
+
+const here = 'me:T1'
+
+function leg(person: string, state: Leg['state'], more: Partial<Leg> = {}): Leg {
+  return {
+    id: `${person}-${state}`,
+    party: person === 'me' ? 0 : 1,
+    person: { id: person, name: person.toUpperCase(), org_name: `${person}'s` },
+    terminal: person === 'me' ? here : `${person}:T`,
+    state,
+    end: null,
+    ended_by: null,
+    waiting: false,
+    silent: false,
+    answered_at: null,
+    ...more,
+  }
+}
+
+function call(id: string, legs: Leg[], more: Partial<Call> = {}): Call {
+  const person = { id: 'me', name: 'ME', org_name: '' }
+  return {
+    id,
+    kind: 'point',
+    state: 'active',
+    end: null,
+    priority: 3,
+    emergency: false,
+    video: false,
+    created_by: person,
+    created_at: `2026-01-01T00:00:0${id.length}.000Z`,
+    answered_at: null,
+    ended_at: null,
+    rev: 1,
+    parties: [
+      { kind: 'caller', id: 'me', name: 'ME' },
+      { kind: 'person', id: 'bo', name: 'BO' },
+    ],
+    legs,
+    ...more,
+  }
+}
+
+const all = (...calls: Call[]): Calls => Object.fromEntries(calls.map(one => [one.id, one]))
+
+describe('calls of this terminal', () => {
+  it('takes in what is newer, and nothing of a call it never knew that is over', () => {
+    const old = call('a', [leg('me', 'answered')], { rev: 4 })
+    expect(withCall(all(old), { ...old, rev: 3, state: 'ended' })).toEqual(all(old))
+    expect(withCall(all(old), { ...old, rev: 5, state: 'ended' })).toEqual(all({ ...old, rev: 5, state: 'ended' }))
+    expect(withCall({}, { ...old, state: 'ended' })).toEqual({})
+    expect(Object.keys(withLive(all(old), [call('b', [])]))).toEqual(['b'])
+    expect(readCall({ id: 'x' })).toBeUndefined()
+  })
+
+  it('shows emergencies first, and the call that is talked in before those on hold', () => {
+    const ringing = [leg('me', 'ringing'), leg('bo', 'answered')]
+    const calls = all(call('a', ringing), call('bb', ringing, { emergency: true }), call('ccc', [leg('bo', 'ringing')]))
+    expect(ringingAt(calls, here).map(one => one.id)).toEqual(['bb', 'a'])
+    expect(ringingAt(calls, 'me:T2')).toEqual([])
+    const held = call('a', [leg('me', 'held'), leg('bo', 'answered')])
+    const on = call('bb', [leg('me', 'answered'), leg('cy', 'answered')])
+    expect(activeAt(all(held, on), here).map(one => one.id)).toEqual(['bb', 'a'])
+  })
+
+  it('says what goes on', () => {
+    const with_ = (...others: Leg[]) => call('a', [leg('me', 'answered'), ...others])
+    expect(situation(with_(leg('bo', 'inviting')), here)).toBe('calling')
+    expect(situation(with_(leg('bo', 'inviting', { silent: true })), here)).toBe('silent')
+    expect(situation(with_(leg('bo', 'answered')), here)).toBe('talking')
+    expect(situation(with_(leg('bo', 'held')), here)).toBe('held_by_other')
+    expect(situation(call('a', [leg('me', 'held'), leg('bo', 'answered')]), here)).toBe('held')
+    expect(transferable(with_(leg('bo', 'answered')))).toBe(true)
+    expect(transferable(with_(leg('bo', 'ringing')))).toBe(false)
+    expect(talked(call('a', [], { answered_at: '2026-01-01T00:00:00Z' }), Date.parse('2026-01-01T00:01:02Z'))).toBe(62)
+  })
+
+  it('names an organisation while nobody of it has answered, and the person afterwards', () => {
+    const parties: Call['parties'] = [
+      { kind: 'caller', id: 'me', name: 'ME' },
+      { kind: 'org', id: 'water', name: 'Water' },
+    ]
+    const both = call('a', [leg('me', 'answered'), leg('bo', 'ringing'), leg('cy', 'ringing')], { parties })
+    expect(othersIn(both, here).map(one => one.name)).toEqual(['Water'])
+    const one = { ...both, legs: [leg('me', 'answered'), leg('bo', 'answered'), leg('cy', 'ended')] }
+    expect(othersIn(one, here).map(other => other.name)).toEqual(['BO'])
+  })
+
+  it('says why it ended to whom did not end it', () => {
+    const over = (end: string, by: string) => call('a', [leg('me', 'ended', { end, ended_by: by })], { state: 'ended' })
+    expect(farewell(over('hangup', 'me'), here, 'me')).toBeUndefined()
+    expect(farewell(over('preempted', 'bo'), here, 'me')).toBe('preempted')
+    expect(farewell(over('answered_elsewhere', 'me'), here, 'me')).toBe('answered_elsewhere')
+  })
+})
