@@ -9,7 +9,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,6 +75,7 @@ class Talker:
         self.told = new_id()
         self.identity = f"{who.id}:{self.told}"
         self.heard: dict[str, list[float]] = defaultdict(list)
+        self.powers: deque[tuple[float, float]] = deque(maxlen=1000)  # of whatever came last
         self.rooms: dict[str, rtc.Room] = {}
         self.floors: list[tuple[float, dict[str, Any]]] = []
         self.instructions: list[tuple[float, dict[str, Any]]] = []
@@ -156,7 +157,9 @@ class Talker:
     async def _hear(self, stream: Any, heard: list[float]) -> None:
         async for event in stream:
             samples = numpy.frombuffer(event.frame.data, dtype=numpy.int16).astype(float)
-            if samples.size and float((samples**2).mean()) > LOUD:
+            power = float((samples**2).mean()) if samples.size else 0.0
+            self.powers.append((time.monotonic(), power))
+            if power > LOUD:
                 heard.append(time.monotonic())
 
     async def hears(self, identity: str, since: float, within: float = 30.0) -> float:
