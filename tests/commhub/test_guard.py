@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gzip
 import ipaddress
 import socket
@@ -23,6 +22,7 @@ from commhub.errors import Busy
 from commhub.guard import Entrance, Entries, Limits, Origins, Pace, Rates, bounded, group
 from commhub.guard.frames import Frames
 from tests.support import until
+from tests.support.exhausted import Exhausted
 
 SHORT = Limits(header_seconds=0.4, body_seconds=0.4, idle_seconds=5.0)
 
@@ -302,32 +302,17 @@ async def test_who_connects_too_often_waits() -> None:
 async def test_without_file_descriptors_accepting_rests_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    calls = 0
-
-    class Empty:
-        def __init__(self, listener: socket.socket) -> None:
-            self.listener, self.full = listener, True
-
-        def accept(self) -> Any:
-            nonlocal calls
-            calls += 1
-            if self.full:
-                raise OSError(errno.EMFILE, "Too many open files")
-            return self.listener.accept()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.listener, name)
-
     async with house() as hub:
         await hub.dial(HALF)
         await until(lambda: len(hub.entrance) == 1, what="a stranger")
         hub.entrance._pause()
-        empty = Empty(hub.entrance._listeners[0])
+        empty = Exhausted(hub.entrance._listeners[0])
         hub.entrance._listeners[0] = empty  # type: ignore[call-overload]
         hub.entrance._resume()
         waiting = asyncio.ensure_future(ask(hub.base))
         await asyncio.sleep(0.7)
-        assert 1 < calls < 10  # neither given up nor spinning
+        await until(lambda: empty.calls > 1)
+        assert empty.calls < 10  # neither given up nor spinning
         assert hub.entrance.evicted == 1  # a stranger's descriptor is free again
         empty.full = False
         assert await asyncio.wait_for(waiting, 5) == "127.0.0.1"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,27 +15,11 @@ from commhub.errors import Conflict
 from commhub.media.messages import AskDevice, DeviceAnswer, Pull, Replay, SourceState, Standing
 from commhub.model import new_id
 from commhub.store import tables
-from tests.support.hubs import TERMINAL, Browser, Hub, serving
-from tests.support.recorders import RECORDER, ScriptedBridge, edit, recorder
+from tests.support.hubs import TERMINAL, Browser
+from tests.support.recorders import RECORDER, House, edit
 
 DAY = {"from": "2026-07-13T00:00:00+08:00", "to": "2026-07-14T00:00:00+08:00"}
 MIDNIGHT = 1783872000  # of that day in Beijing, unix seconds
-
-
-@dataclass
-class House:
-    hub: Hub
-    bridge: ScriptedBridge
-    camera: str
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with serving(tmp_path) as hub:
-        bridge = ScriptedBridge()
-        (camera,) = await recorder(hub, 1)
-        bridge.link(hub)
-        yield House(hub, bridge, camera)
 
 
 async def search(page: Browser, camera: str) -> tuple[int, Any]:

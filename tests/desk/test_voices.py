@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from commhub.errors import Conflict
 from commhub.media.messages import Voice, VoiceState
-from tests.support.hubs import TERMINAL, Browser, Hub, serving
-from tests.support.recorders import RECORDER, ScriptedBridge, recorder
+from tests.support.hubs import TERMINAL, Browser
+from tests.support.recorders import RECORDER, House
 
 TARGET = f"{RECORDER}/34020000001320000001"
 
 
-@dataclass
-class House:
-    hub: Hub
-    bridge: ScriptedBridge
-    camera: str
-
-    def voices(self) -> list[Voice]:
-        return [one for one in self.bridge.told if isinstance(one, Voice)]
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with serving(tmp_path) as hub:
-        bridge = ScriptedBridge()
-        (camera,) = await recorder(hub, 1)
-        bridge.link(hub)
-        yield House(hub, bridge, camera)
+def voices(house: House) -> list[Voice]:
+    return [one for one in house.bridge.told if isinstance(one, Voice)]
 
 
 async def enter(house: House, page: Browser) -> dict[str, Any]:
@@ -58,9 +38,9 @@ async def test_the_microphone_of_the_view_goes_to_the_device(house: House) -> No
         house.hub.parts.desk.voices.receive(VoiceState(asked.voice, TARGET, "speaking"))
         assert (await stream.event("camera.voice"))["data"]["state"] == "speaking"
         await admin.ok("DELETE", f"/cameras/{house.camera}/voice")  # not his
-        assert house.voices() == []
+        assert voices(house) == []
         await page.ok("DELETE", f"/cameras/{house.camera}/voice")
-        assert [one.targets for one in house.voices()] == [[]]
+        assert [one.targets for one in voices(house)] == [[]]
         await admin.ok("POST", f"/cameras/{house.camera}/voice", {"terminal": TERMINAL})
         rows = (await admin.ok("GET", "/audit?action=camera.voice"))["items"]
         assert len(rows) == 2
@@ -81,10 +61,10 @@ async def test_who_leaves_has_stopped(house: House) -> None:
         joining = await enter(house, page)
         await page.ok("POST", f"/cameras/{house.camera}/voice", {"terminal": TERMINAL})
         house.hub.parts.desk.voices.look()
-        assert house.voices() == []
+        assert voices(house) == []
         await house.hub.conference.leave(joining["room"], joining["identity"])
         house.hub.parts.desk.voices.look()
-        assert [one.targets for one in house.voices()] == [[]]
+        assert [one.targets for one in voices(house)] == [[]]
 
 
 async def test_a_bridge_that_dies_ends_it(house: House) -> None:

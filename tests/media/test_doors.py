@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import random
 import socket
-from typing import Any
 
 import pytest
 
 from commhub.media import packets, plane, sockets
 from commhub.media.forward import Forwarder
 from commhub.wire import rtcp, rtp, stun
+from tests.support.exhausted import Exhausted
 from tests.support.plane import EXTENSIONS, GCM, Client, Events, Vp8Track, quiet, until
 from tests.support.stage import Stage, sequences
 
@@ -314,32 +313,15 @@ async def test_a_connection_that_proves_nothing_may_not_say_much(stage: Stage) -
 
 
 async def test_without_file_descriptors_media_goes_on(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
-    calls = 0
-
-    class Empty:
-        full = True
-
-        def __init__(self, listener: socket.socket) -> None:
-            self.listener = listener
-
-        def accept(self) -> Any:
-            nonlocal calls
-            calls += 1
-            if self.full:
-                raise OSError(errno.EMFILE, "Too many open files")
-            return self.listener.accept()
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.listener, name)
-
     door = stage.plane._sockets
     listener = door._listeners[0]
     door.loop.remove_reader(listener)
-    empty = Empty(listener)
+    empty = Exhausted(listener)
     door.loop.add_reader(listener, door._accept, empty, 0)  # type: ignore[arg-type]
     (stream,) = await dials(stage.port, 1)
     await asyncio.sleep(0.7)
-    assert 1 < calls < 10  # neither given up nor spinning
+    await until(lambda: empty.calls > 1)
+    assert empty.calls < 10  # neither given up nor spinning
     empty.full = False
     await until(lambda: len(door._connections) == 1)
     stream.close()

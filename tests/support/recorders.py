@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,3 +74,12 @@ async def recorder(hub: Hub, count: int = 2, **values: Any) -> list[str]:
 async def edit(hub: Hub, camera: str, **values: Any) -> None:
     async with hub.parts.store.transaction() as transaction:
         await transaction.run(sa.update(tables.cameras).where(tables.cameras.c.id == camera).values(values))
+
+
+@dataclass
+class House:
+    """A hub, the bridge that it thinks it has, and a recorder's camera."""
+
+    hub: Hub
+    bridge: ScriptedBridge
+    camera: str
