@@ -7,6 +7,7 @@ from __future__ import annotations
 from bridges.timeline import SECOND, Sequence, Timeline, unwrap
 from commhub.wire import h264
 from commhub.wire.h264 import FU_A, IDR, PPS, SLICE, SPS, STAP_A
+from commhub.wire.rtp import HEADER
 
 # What begins a packet of H.265 (RFC 7798 section 1.1.4: two octets) and never one of H.264: VPS, SPS, PPS, fragment.
 _H265_STARTS = (b"\x40\x01", b"\x42\x01", b"\x44\x01", b"\x62\x01")
@@ -78,6 +79,8 @@ class Video:
 
     def receive(self, packet: bytes, now: int) -> list[bytes]:
         """ValueError when the packet cannot be read; the stream can go on with the next one."""
+        if self.running and not self.holds and (passed := self._pass(packet, now)) is not None:
+            return [passed]
         try:
             sent = self._receive(packet, now)
         except ValueError:
@@ -86,6 +89,21 @@ class Video:
             raise
         self.malformed = 0
         return sent
+
+    def _pass(self, packet: bytes, now: int) -> bytes | None:
+        """What most packets are, the middle of a fragmented unit, with nothing wrong about it. None for all others."""
+        if not 14 < len(packet) <= 12 + h264.PACKET_LIMIT or packet[0] != 0x80 or packet[1] & 0x80:
+            return None
+        if packet[12] & 0x1F != FU_A or packet[13] & 0xC0 or packet[13] & 0x1F not in _ENDS_PICTURE:
+            return None
+        _, _, number, timestamp, ssrc = HEADER.unpack_from(packet)
+        if ssrc != self._ssrc or self._marked or timestamp != self._marked_time:
+            return None
+        if not self._recutter.passes or number != self._sequence.next:
+            return None
+        self._sequence.follow(number)
+        self.malformed = 0
+        return self.timeline.packet(packet[12:], self.timeline.time(timestamp, now, reorders=self.b_frames), False)
 
     def _receive(self, packet: bytes, now: int) -> list[bytes]:
         got = unwrap(packet)

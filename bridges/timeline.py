@@ -127,6 +127,11 @@ class Sequence:
     def restart(self) -> None:
         self._next = -1
 
+    @property
+    def next(self) -> int:
+        """The number that is expected; -1: any."""
+        return self._next
+
     def follow(self, number: int) -> int | None:
         """Packets missing before this one; None for one that came before (late or twice)."""
         missing = (number - self._next) & 0xFFFF if self._next >= 0 else 0

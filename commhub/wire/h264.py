@@ -284,6 +284,11 @@ class Recutter:
         self._first = False  # its start bit has not been sent yet
         self._inside = False  # between a start and an end fragment
 
+    @property
+    def passes(self) -> bool:
+        """Inside of a unit whose fragments are small enough as they are."""
+        return self._inside and self._head is None
+
     def broken(self) -> None:
         self._head, self._inside = None, False
         self._carry.clear()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 
 import pytest
 from hypothesis import given
@@ -238,3 +239,39 @@ def test_anything_ends_in_packets_or_valueerror(packets: list[tuple[bytes, bool,
         with contextlib.suppress(ValueError):
             for packet in camera.payload(payload, marker):
                 assert len(packet) <= 12 + h264.PACKET_LIMIT
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_passed_on_quickly_is_what_would_be_sent_anyway(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fragments of any size, markers that may be wrong, packets that are lost, come twice or are no H.264."""
+    chance = random.Random(seed)
+    packets: list[bytes] = []
+    number = 65_400
+    for picture in range(60):
+        unit = (b"\x65\x88" if picture % 20 == 0 else b"\x41\x9a") + bytes(chance.randrange(1, 9000))
+        payloads = list(h264.fragment(unit, chance.choice((900, 1150, 1400))))
+        if picture % 20 == 0:
+            payloads[:0] = parameter_sets()
+        for at, payload in enumerate(payloads):
+            number += 1 if chance.random() < 0.99 or seed == 0 else chance.choice((0, 2, 3, 5000))
+            marker = (at == len(payloads) - 1) != (seed % 3 == 1 and chance.random() < 0.05)
+            sent = payload if chance.random() < 0.995 else b"\x7c"
+            ssrc = 7 + (seed == 2 and picture > 30)
+            packets.append(
+                rtp.build(sent, ssrc=ssrc, sequence=number & 0xFFFF, timestamp=picture * 3600, payload_type=96, marker=marker)
+            )
+
+    def out_of() -> tuple[list[list[bytes]], int]:
+        video = Video(Timeline(90_000, 1, 5, 1000))
+        out = []
+        for at, packet in enumerate(packets):
+            try:
+                out.append(video.receive(packet, at * 1_000_000))
+            except ValueError as error:
+                out.append([str(error).encode()])
+        return out, video.lost
+
+    quickly = out_of()
+    assert sum(map(len, quickly[0])) > 100
+    monkeypatch.setattr(Video, "_pass", lambda *_: None)
+    assert quickly == out_of()
