@@ -8,6 +8,7 @@ import { Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, dayKey } from '../ui/time.model'
 import { useAlarmsOf } from './alarms'
+import { DownloadButton } from './Downloads'
 import { type Day, dayOf, marks, momentAt, pieces, share, speeds } from './day.model'
 import { type Player, type Replaying, useRecordings } from './playback'
 
@@ -60,6 +61,7 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           pending={player.pending}
           onStart={() => first && play(Date.parse(first.start))}
         />
+        {camera.protocol === 'gb28181' && <DownloadButton camera={camera} recordings={recordings.items} at={at} />}
       </header>
       <Strip
         day={day}

@@ -1,7 +1,7 @@
 import type { Track } from 'livekit-client'
 import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX, Wrench, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { useCommand } from '../app/command'
+import { useCommand, useTick } from '../app/command'
 import { hub } from '../app/hub'
 import type { CameraDetail } from '../hub/cameraTypes'
 import { useT } from '../i18n'
@@ -12,6 +12,7 @@ import { AlarmRow, useAlarmsOf } from './alarms'
 import type { ViewConnection } from './connection'
 import type { Control } from './desk'
 import { Ptz } from './Ptz'
+import { SnapshotList } from './SnapshotList'
 
 interface Props {
   camera: CameraDetail | undefined
@@ -59,9 +60,7 @@ export function SidePanel(props: Props) {
             </div>
           )}
           <h2>{camera.name}</h2>
-          <p className="note">
-            {t('side.facts', { org: camera.org.name, protocol: t(`fault.protocol.${camera.protocol}`) })}
-          </p>
+          <Facts camera={camera} track={track} />
           {camera.faulty && (
             <p className="note side-faulty" role="status" data-testid="side-faulty">
               <Wrench size={14} /> {t('cameras.faulty')}
@@ -71,10 +70,22 @@ export function SidePanel(props: Props) {
         <Ptz key={camera.id} camera={camera} control={props.control} />
         <Viewers camera={camera} />
         <Alarms camera={camera} />
+        <SnapshotList camera={camera} />
       </div>
       <Buttons {...props} camera={camera} />
     </aside>
   )
+}
+
+/** Whose it is, whether it turns, and what comes of it now. */
+function Facts({ camera, track }: { camera: CameraDetail; track: Track | undefined }) {
+  const t = useT()
+  useTick(2000, track !== undefined)
+  const { width, height } = track?.mediaStreamTrack.getSettings() ?? {}
+  const facts = [camera.org.name, t(`fault.protocol.${camera.protocol}`)]
+  if (camera.ptz) facts.push(t('ptz.title'))
+  if (width && height) facts.push(`${width}×${height}`)
+  return <p className="note">{facts.join(' · ')}</p>
 }
 
 function Hide({ onHide }: { onHide(): void }) {

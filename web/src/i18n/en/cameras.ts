@@ -1,6 +1,8 @@
 import type { cameras as words } from '../zh/cameras'
+import { files } from './files'
 
 export const cameras: typeof words = {
+  ...files,
   cameras: {
     title: 'Cameras',
     tree: 'Cameras by place',

@@ -1,5 +1,8 @@
+import { files } from './files'
+
 /** The camera page: tree, wall, control, diagnosis, recordings on devices, alarms, rounds. */
 export const cameras = {
+  ...files,
   cameras: {
     title: '摄像机',
     tree: '摄像机目录',

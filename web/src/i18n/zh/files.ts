@@ -1,0 +1,27 @@
+export const files = {
+  files: {
+    open: '下载',
+    title: '下载录像：{{name}}',
+    noRight: '没有下载该摄像机录像的权限',
+    from: '开始时间',
+    to: '结束时间',
+    start: '下载',
+    starting: '提交中',
+    list: '我的下载',
+    progress: '{{name}} 的下载进度',
+    save: '存到本机：{{name}}',
+    cancel: '取消下载：{{name}}',
+    remove: '删除：{{name}}',
+    waiting: '排队中 · {{length}}',
+    receiving: '{{percent}}% · 已收 {{size}} · 共 {{length}}',
+    done: '{{length}} · {{size}} · MP4',
+    failed: '下载失败',
+    problem: {
+      order: '结束时间须晚于开始时间',
+      future: '该时间尚无录像',
+      long: '一次最多下载 24 小时',
+    },
+    snapshots: '最近抓拍',
+    noSnapshots: '还没有抓拍',
+  },
+}
