@@ -35,8 +35,7 @@ log = logs.get(__name__)
 WAITING_LIMIT = 1_000  # events a page may be behind before it has to load everything again
 MESSAGE_LIMIT = 8_192  # bytes of what a page says
 WORDS, WORDS_AT_ONCE = 50.0, 500.0  # that a page says in a second; whoever says more is no page of ours
-SEND_SECONDS = 20.0  # a page that takes nothing for so long is cut; it resumes where it was
-SMALL = 1_024  # characters; compressing less costs more than it saves
+SEND_SECONDS = 20.0  # a page that takes nothing for so long is cut at the next check; it resumes where it was
 SUBJECTS = ("id", "camera", "call", "group")  # what a word may be about
 CHECK_SECONDS = 15.0  # how long a changed right or an ended sign-in may go unnoticed by an open page
 PER_PERSON = 16  # pages open at once
@@ -71,6 +70,7 @@ class Stream:
         self.actor = actor
         self.page = Page(next(self._numbers), lambda: self.actor, self.tell, english, self.hear)
         self._waiting: asyncio.Queue[Published | str] = asyncio.Queue(WAITING_LIMIT)
+        self.sending: float | None = None  # since when something waits to be taken, monotonic
         self._sent = 0  # seq
         self._behind = False
         self._turn = asyncio.Lock()  # live and missed events keep one order
@@ -162,7 +162,8 @@ class Streams:
         actor = sign_in.actor
         if self._people[actor.id] >= PER_PERSON:
             raise Busy("Too many pages are open under this account.", "该账号打开的页面过多。")
-        socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MESSAGE_LIMIT, compress=True)
+        # Uncompressed: the same message to hundreds would be compressed for each of them.
+        socket = web.WebSocketResponse(heartbeat=20, max_msg_size=MESSAGE_LIMIT, compress=False)
         await socket.prepare(request)
         stream = Stream(actor, language(request.headers.get("Accept-Language", "")) == "en")
         self._sockets.add(socket)
@@ -171,11 +172,9 @@ class Streams:
 
         async def send(text: str) -> None:
             async with lock:
-                try:
-                    await asyncio.wait_for(socket.send_str(text, compress=None if len(text) > SMALL else 0), SEND_SECONDS)
-                except TimeoutError:
-                    _abort(request)
-                    raise ConnectionResetError("The page does not read.") from None
+                stream.sending = time.monotonic()
+                await socket.send_str(text)
+                stream.sending = None
 
         try:
             async with Tasks("events") as tasks:
@@ -229,6 +228,9 @@ class Streams:
         token, address = request.cookies.get(COOKIE, ""), stream.actor.address
         while True:
             await asyncio.sleep(CHECK_SECONDS)
+            if stream.sending is not None and time.monotonic() - stream.sending > SEND_SECONDS:
+                _abort(request)
+                return
             sign_in = await self._auth.who(token, address)
             if sign_in is None:
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"signed out")
