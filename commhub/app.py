@@ -32,7 +32,8 @@ from commhub.conference import Host
 from commhub.desk import OWN, VIEW, Bounds, Desk, from_the_stream
 from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
-from commhub.directory import CameraEntry, Directory, NewSignIn, new_password, read_city
+from commhub.directory import CameraEntry, Directory, Exchange, NewSignIn, WrongRows, new_password, read_city
+from commhub.errors import Invalid
 from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.groups import Groups, by_ending_calls
@@ -104,10 +105,12 @@ async def records(settings: Settings) -> AsyncIterator[Records]:
         await store.close()
 
 
-async def import_city(settings: Settings, directory: Path) -> str:
-    """The sentence to print, with the sign-ins of accounts that are new."""
+async def import_city(settings: Settings, source: Path) -> str:
+    """The sentence to print, with the sign-ins of accounts that are new. ``source``: a folder of TOML, or a CSV or JSON file."""
+    if source.suffix in (".csv", ".json"):
+        return await _import_file(settings, source)
     async with records(settings) as base:
-        city = read_city(directory)
+        city = read_city(source)
         fresh = await base.directory.take_in(city)
     lines = [
         f"已导入 / imported: {len(city.organisation)} 单位, {len(city.person)} 人员, {len(city.camera)} 摄像机",
@@ -137,6 +140,21 @@ async def _export_heads(store: Store, file: Path) -> None:
         except OSError as error:
             log.error("the head of the audit is not written", file=str(file), error=error.strerror)
         await asyncio.sleep(HEAD_SECONDS)
+
+
+async def _import_file(settings: Settings, file: Path) -> str:
+    try:
+        data = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error}.", f"无法读取 {file}：{error}。") from None
+    async with records(settings) as base:
+        exchange = Exchange(base.store, base.vault)
+        try:
+            done = await exchange.take(HUB, data, "csv" if file.suffix == ".csv" else "json")
+        except WrongRows as wrong:
+            raise Invalid(*wrong.listed()) from None
+    counts = [f"{type} +{one.created} ~{one.changed}" for type, one in done.entries.items() if one.created or one.changed]
+    return f"已导入 / imported: {', '.join(counts) or '无变化 / nothing new'}"
 
 
 def sample_city(package: Path = PACKAGE) -> Path:

@@ -283,13 +283,13 @@ def _grace(settings: Settings) -> float:
 
 
 @app.command(name="import")
-def import_city(directory: Path, *, options: Options = PLAIN) -> None:
-    """导入单位、人员、场所、摄像机 / import organisations, people, places, cameras; may be repeated."""
+def import_city(source: Path, *, options: Options = PLAIN) -> None:
+    """导入通讯录：TOML 文件夹，或 CSV、JSON 文件 / import a folder of TOML, or a CSV or JSON file; may be repeated."""
     settings = _begin(options, "import")
     from commhub import app as parts
 
     try:
-        print(asyncio.run(parts.import_city(settings, directory)))
+        print(asyncio.run(parts.import_city(settings, source)))
     except HubError as error:
         _fail(1, f"{error.message_zh} / {error.message}")
 

@@ -56,6 +56,12 @@ class WrongRows(Unfit):
             for one in mistakes
         ]
 
+    def listed(self) -> tuple[str, str]:
+        """In English and in Chinese, a line for each."""
+        english = [f"{one['where']}: {one['text']}" for one in self.errors]
+        chinese = [f"第 {one['line']} 行 {one['field']}: {one['text_zh']}" for one in self.errors]
+        return "\n".join([self.message, *english]), "\n".join([self.message_zh, *chinese])
+
 
 class Exchange:
     """``events`` may be None where nobody hears them: a command beside the hub."""
