@@ -15,7 +15,8 @@ export function CallCard() {
   const calls = useStore(desk.store, state => state.calls)
   const call = ringingAt(calls, desk.terminal)[0]
   const talking = activeAt(calls, desk.terminal).length > 0
-  useEffect(() => (call && !talking ? startRinging() : undefined), [call, talking])
+  const rings = call !== undefined
+  useEffect(() => (rings ? startRinging(talking) : undefined), [rings, talking])
   if (!call) return null
   // A modal dialog makes everything outside it dead: the card has to be inside.
   const host = document.querySelector('dialog[open]') ?? document.body

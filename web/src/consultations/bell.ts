@@ -10,8 +10,8 @@ function device(): AudioContext | undefined {
   return context
 }
 
-/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. */
-export function startRinging(): () => void {
+/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. `knock`: one every 5 s, for who is talking. */
+export function startRinging(knock = false): () => void {
   const sound = device()
   if (!sound) return () => undefined
   const strike = () => {
@@ -19,10 +19,10 @@ export function startRinging(): () => void {
     if (sound.state === 'suspended') void sound.resume()
     if (sound.state !== 'running') return
     tone(sound, 784, sound.currentTime)
-    tone(sound, 988, sound.currentTime + 0.28)
+    if (!knock) tone(sound, 988, sound.currentTime + 0.28)
   }
   strike()
-  const timer = setInterval(strike, 2400)
+  const timer = setInterval(strike, knock ? 5000 : 2400)
   return () => clearInterval(timer)
 }
 
