@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import tally
 from tests.support.proofs import Figure, Proof, write
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("commhub", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("commhub")
 
 STATUS = pytest.StashKey[int]()
 LEAVING = 60.0  # seconds that a test which was stopped has for putting its peers away and telling its failure

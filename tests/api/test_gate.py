@@ -106,7 +106,7 @@ async def test_unknown_addresses_and_methods(hub: Hub) -> None:
     async with hub.browser("dispatcher") as page:
         for method, path, status in (
             ("GET", "/nothing", 404),
-            ("POST", "/organisations", 405),
+            ("PUT", "/organisations", 405),
             ("PUT", "/session", 405),
             ("DELETE", "/consultations/x/nothing", 404),
         ):

@@ -73,6 +73,7 @@ async def fill(hub: Hub, page: Browser) -> str:
     return str(made["id"])
 
 
+@pytest.mark.timeout(600)
 async def test_what_the_hub_answers_is_what_it_says(hub: Hub) -> None:
     """Generated requests, valid and not, at every route: no answer outside its schema, no 500."""
     async with hub.browser("admin") as page:

@@ -40,11 +40,20 @@ async def torn(kept: Path, data_dir: Path, tmp_path: Path) -> Path:
             parts = hub.folder / "S1" / "tracks"
             await until(lambda: sum(path.stat().st_size > 10_000 for path in parts.glob("*/*.part")) == 3)
             await until(lambda: (hub.folder / "S1" / "reserve").exists())
+            await until(lambda: told(hub.folder / "S1") == 3)
             shutil.copytree(hub.folder, kept, dirs_exist_ok=True)
         await feed.stop()
     folder = tmp_path / "recordings"
     shutil.copytree(kept, folder)
     return folder
+
+
+def told(folder: Path) -> int:
+    """How many tracks the journal on disk knows."""
+    found = Manifest()
+    for record in journal.scan((folder / "journal").read_bytes()).records if (folder / "journal").exists() else ():
+        found.apply(record)
+    return len(found.document(0)["tracks"])
 
 
 def whole(folder: Path, manifest: Manifest | None) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -345,6 +346,7 @@ async def test_leave_closes_and_tells_the_host(house: House) -> None:
 
 
 async def test_the_worker_dies_and_another_comes(house: House) -> None:
+    house.rooms.terms = replace(house.rooms.terms, away=30)
     await house.rooms.open("r", key=HUB_KEY)
     await house.rooms.add_camera("r", CameraSeat("cam", "cam:1", "Gate", "Harbour"))
     house.rooms.set_recording("r", True)

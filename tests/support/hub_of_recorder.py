@@ -29,7 +29,7 @@ class Hub:
             self.states[message.session] = message
             self.said.append(message)
 
-    async def dial(self, epoch: int = 1, within: float = 10.0) -> RecordSnapshot:
+    async def dial(self, epoch: int = 1, within: float = 60.0) -> RecordSnapshot:
         async with asyncio.timeout(within):
             while True:
                 with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ class Hub:
         self.link.tell(messages.StopRecord(session, reason))
         return await self.state(session, "complete", "failed")
 
-    async def state(self, session: str, *wanted: str, within: float = 10.0) -> SessionState:
+    async def state(self, session: str, *wanted: str, within: float = 60.0) -> SessionState:
         await until(lambda: session in self.states and self.states[session].state in wanted, within)
         return self.states[session]
 

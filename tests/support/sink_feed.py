@@ -218,7 +218,7 @@ class SinkFeed:
             self.sinks.pop(message.sink, None)
         return Done()
 
-    async def opened(self, sink: str, within: float = 5.0) -> Link:
+    async def opened(self, sink: str, within: float = 30.0) -> Link:
         for _ in range(round(within / 0.005)):
             if sink in self.sinks and self.sinks[sink].packets is not None:
                 return self.sinks[sink]
