@@ -65,7 +65,7 @@ async def taking_in(folder: Path, count: int) -> AsyncIterator[tuple[Hub, Browse
         began = time.monotonic()
         try:
             async with process("bridge", str(folder), str(count)):
-                await until(lambda: devices.intake.backlog, 30, "the catalogue to begin")
+                await until(lambda: devices.intake.backlog, 100, "the catalogue to begin")
                 began = time.monotonic()
                 yield hub, page, began
                 await ended(hub, device)
