@@ -202,6 +202,8 @@ def sound(desk: Desk) -> None:
         assert call.end is None
         people = [leg.person for leg in call.active]
         assert len(people) == len(set(people)), "one person twice in a call"
+        met = {leg.party for leg in call.legs if leg.answered_at}
+        assert not any(leg.party in met or leg.person in people for leg in call.pending), "it rings on though it is answered"
     for call in desk.over.values():
         assert call.end is not None
         assert all(leg.end is not None for leg in call.legs)
