@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -227,7 +228,7 @@ class Streams:
         """An open page keeps its sign-in alive, follows changes of rights, and closes when the sign-in has ended."""
         token, address = request.cookies.get(COOKIE, ""), stream.actor.address
         while True:
-            await asyncio.sleep(CHECK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS * random.uniform(0.6, 1.0))  # not all at once who came at once
             if stream.sending is not None and time.monotonic() - stream.sending > SEND_SECONDS:
                 _abort(request)
                 return
