@@ -32,7 +32,7 @@ async def test_a_change_reaches_five_hundred_terminals(tmp_path: Path, figure: F
             made = await change(host, made, f"T{number}")
             await asyncio.sleep(0.2)
         assert await wrong(terminals, await written(hub, made["id"])) == 0
-        last, each = list[float](), list[float]()
+        last, each, spread = list[float](), list[float](), list[float]()
         for number, began in enumerate(asked):
             came = [
                 [at for at, event in zip(one.at, one.events, strict=True) if event["type"] == KIND][number] - began
@@ -40,8 +40,13 @@ async def test_a_change_reaches_five_hundred_terminals(tmp_path: Path, figure: F
             ]
             each += came
             last.append(max(came))
-        assert figure("500 terminals: change asked to event at a terminal, p95", 1000 * p95(each), "ms", goal="≤ 500 ms")
-        assert figure("500 terminals: change asked to event at the last terminal, p95", 1000 * p95(last), "ms", goal="≤ 500 ms")
+            spread.append(max(came) - min(came))
+        figure("500 terminals: event at the first to event at the last terminal, p95", 1000 * p95(spread), "ms")
+        reached = [
+            figure("500 terminals: change asked to event at a terminal, median", 1000 * statistics.median(each), "ms"),
+            figure("500 terminals: change asked to event at a terminal, p95", 1000 * p95(each), "ms", goal="≤ 500 ms"),
+            figure("500 terminals: change asked to event at the last terminal, p95", 1000 * p95(last), "ms", goal="≤ 500 ms"),
+        ]
 
         said, shown = list[float](), list[float]()
         for number in range(20):
@@ -52,7 +57,10 @@ async def test_a_change_reaches_five_hundred_terminals(tmp_path: Path, figure: F
             await until(lambda one=one: all(other.presence.get(one.person.id) == "dnd" for other in terminals))  # type: ignore[misc]
             shown.append(max(next(at for at, people in other.told if people.get(one.person.id) == "dnd") for other in terminals))
         spent = [at - began for at, began in zip(shown, said, strict=True)]
-        assert figure("500 terminals: presence said to shown at the last one, p95", 1000 * p95(spent), "ms", goal="≤ 500 ms")
+        reached += [
+            figure("500 terminals: presence said to shown at the last one, p95", 1000 * p95(spent), "ms", goal="≤ 500 ms")
+        ]
+        assert all(reached)
 
 
 async def test_five_hundred_terminals_and_a_hub_that_is_killed(tmp_path: Path, figure: Figure) -> None:
