@@ -140,7 +140,7 @@ def _read_json(data: bytes) -> tuple[list[Row], list[Mistake]]:
             at = begins
             try:
                 said = msgspec.json.decode(text, type=dict[str, Any])
-            except (msgspec.MsgspecError, RecursionError):
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 mistakes.append(Mistake(line, "", "An entry must be an object.", "条目须为对象。"))
                 continue
             rows.append(Row(line, LISTS[name], said.pop("key", ""), said))

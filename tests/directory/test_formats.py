@@ -54,6 +54,8 @@ def test_json_names_the_line_of_each_entry() -> None:
     assert [(row.line, row.key) for row in rows] == [(2, "a"), (4, "b"), (5, "c")]
     assert [(one.line, one.text) for one in mistakes] == [(3, "An entry must be an object."), (5, "There is no list dogs.")]
 
+    assert formats.read(b'{"people":["\xff"]}', "json")[1][0].text == "An entry must be an object."
+
 
 @pytest.mark.parametrize(
     ("data", "format", "code"),

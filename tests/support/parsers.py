@@ -25,7 +25,8 @@ from bridges.sip import stream as sip_stream
 from bridges.sip.fields import Uri
 from bridges.timeline import Timeline
 from commhub.addresses import parse_entry, parse_url
-from commhub.errors import PeerError, Unauthenticated
+from commhub.directory import formats
+from commhub.errors import Invalid, PeerError, Unauthenticated
 from commhub.media import data, link
 from commhub.media import messages as media
 from commhub.wire import (
@@ -280,6 +281,15 @@ def _read_frame(data: bytes) -> None:
         task.cancel()
 
 
+def _of_directories(format: formats.Format) -> Callable[[], list[bytes]]:
+    entries: list[tuple[str, dict[str, Any]]] = [
+        ("organisation", {"key": "city", "name": "云江市", "kind": "city", "parent": None, "listed": True}),
+        ("person", {"key": "p", "name": 'A "b",\nc', "org": "city", "level": 5}),
+        ("endpoint", {"key": "e", "owner": "person:p", "kind": "phone", "address": "+8613812341234"}),
+    ]
+    return lambda: [b"".join(formats.WRITERS[format](entries))]
+
+
 def _read_token(data: bytes) -> object:
     return tokens.verify(data.decode("latin-1"), KEYS, 1000.0)
 
@@ -314,6 +324,8 @@ TARGETS = [
     Target("signal request", messages.parse_request, lambda: [one.SerializeToString() for one in corpora.of_requests()]),
     Target("signal request in JSON", _read_json, corpora.of_json_requests, text=True),
     Target("data packet", lambda one: data.stamp(one, "PA_1", "alice", reliable=True), corpora.of_data_packets),
+    Target("directory CSV", lambda one: formats.read(one, "csv"), _of_directories("csv"), text=True, declared=(Invalid,)),
+    Target("directory JSON", lambda one: formats.read(one, "json"), _of_directories("json"), text=True, declared=(Invalid,)),
     Target("token", _read_token, corpora.of_tokens, text=True, declared=(Unauthenticated,)),
     Target("link frame", _read_frame, corpora.of_frames, declared=(PeerError,)),
     Target("link batch", _read_batch, lambda: [link.RECORD.pack(1, 2, len(one)) + one for one in corpora.of_rtp()]),
