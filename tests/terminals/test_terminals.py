@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from commhub.model import Actor
-from commhub.terminals import Instruction, Page, Presence, Terminal, Terminals, terminal_id
+from commhub.errors import Busy
+from commhub.model import Actor, Grant, Role, Tree
+from commhub.terminals import Instruction, Page, Presence, Terminal, Terminals, presence, terminal_id
 
 DESK, PHONE = "01J00000000000000000000001", "01J00000000000000000000002"
 _numbers = itertools.count(1)
@@ -124,3 +125,77 @@ async def test_what_is_worth_nothing_later_is_told_to_who_is_there() -> None:
     assert (terminals.occupied(id), terminals.occupied("nobody")) == ({"group"}, set())
     terminals.gone(zhou.page)
     assert not terminals.tell(id, {"type": "floor"})
+
+
+async def test_reasons_hold_for_a_terminal_that_comes_later() -> None:
+    """A hub that has started again knows its calls before their terminals are back."""
+    terminals = Terminals()
+    terminals.occupy(terminal_id("zhou", DESK), "call", Presence.BUSY)
+    zhou = Client(terminals, "zhou")
+    id = await zhou.register()
+    assert terminals.presence("zhou") is Presence.BUSY
+    terminals.release(id, "call")
+    assert terminals.presence("zhou") is Presence.IDLE
+    terminals.release("nobody", "call")
+
+
+async def test_a_second_socket_takes_the_place_of_the_first_and_nobody_elses() -> None:
+    terminals = Terminals()
+    first, second, other = Client(terminals, "zhou"), Client(terminals, "zhou"), Client(terminals, "li")
+    id = await first.register()
+    await second.register()
+    assert await other.register() != id  # the same device, another person
+    assert first.said[-1] == {"type": "replaced", "id": DESK}
+    terminals.gone(first.page)
+    assert terminals.tell(id, {"type": "floor"})
+    assert second.said[-1] == {"type": "floor"}
+    with pytest.raises(ValueError, match="has not said which terminal it is"):
+        await first.ack("i1")
+
+
+async def test_a_person_has_so_many_terminals() -> None:
+    terminals = Terminals()
+    clients = [Client(terminals, "zhou") for _ in range(18)]
+    names = [f"01J000000000000000000000{number:02}" for number in range(18)]
+    for client, name in zip(clients[:16], names, strict=False):
+        await client.register(name)
+    with pytest.raises(Busy, match="16 terminals"):
+        await clients[16].register(names[16])
+    terminals.gone(clients[3].page)
+    await clients[17].register(names[17])  # in place of the one that is away
+    assert terminals.get(terminal_id("zhou", names[3])) is None
+    assert len(terminals.of("zhou")) == 16
+
+
+async def test_who_is_gone_is_told_so_to_whoever_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "GRACE", 0.01)
+    terminals = Terminals()
+    heard: list[Presence] = []
+    terminals.listen(lambda terminal, before: heard.append(terminal.presence))
+    zhou = Client(terminals, "zhou")
+    id = await zhou.register()
+    asked = asyncio.create_task(terminals.instruct(id, Instruction("i1", "ring", "call"), within=30))
+    await asyncio.sleep(0)
+    terminals.gone(zhou.page)
+    assert (await asked).state == "gone"
+    assert heard == [Presence.IDLE, Presence.OFFLINE]
+    assert terminals.of("zhou") == []
+
+
+async def test_whose_calls_are_answered_without_asking() -> None:
+    terminals = Terminals()
+    tree = Tree({"city": None, "org": "city", "other": "city"})
+    zhou = Client(terminals, "zhou")
+    id = await zhou.register(auto_answer="seat")
+
+    def caller(org: str, level: int = 5, role: Role = Role.DISPATCHER) -> Actor:
+        return Actor("x", "x", "x", "", level, "city", "city", (Grant(role, org),), tree=tree)
+
+    assert terminals.auto(id, caller("city"))
+    assert not terminals.auto(id, caller("other"))  # not his to command
+    assert not terminals.auto(id, caller("city", role=Role.PARTICIPANT))
+    assert not terminals.auto(id, caller("city", level=6))  # ranks below
+    assert terminals.auto(id, caller("city", level=6), "war")
+    assert not terminals.auto("nobody", caller("city"))
+    await zhou.register(auto_answer="seat", dnd=True)
+    assert not terminals.auto(id, caller("city"))
