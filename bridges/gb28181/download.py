@@ -348,6 +348,7 @@ class Downloads:
             return
         self._running[wanted.download] = made = Download(self._calls, wanted)
         made.begin()
+        made.say()
 
     async def stop(self, download: str) -> None:
         made = self._running.pop(download, None)
