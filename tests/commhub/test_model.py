@@ -70,7 +70,7 @@ def test_scopes_say_for_queries_what_may_says_for_one() -> None:
 
 def test_permissions_read_noun_verb_and_an_admin_has_them_all() -> None:
     every = frozenset().union(*PERMISSIONS.values())
-    assert all(re.fullmatch(r"[a-z]+\.[a-z]+", one) for one in every)
+    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", one) for one in every)
     assert PERMISSIONS[Role.ADMIN] == every
 
 
