@@ -126,7 +126,6 @@ async def test_a_worker_told_to_end_hands_over_within_its_bound(tmp_path: Path) 
         assert all(len(track["segments"]) >= 2 for track in detail["tracks"]), detail["tracks"]
 
 
-@pytest.mark.prove  # twice in two whole runs a PyPI client saw nothing, never alone: the cause is not found yet
 async def test_the_rooms_of_one_worker_go_to_the_other(tmp_path: Path) -> None:
     async with Installation(tmp_path, COMMHUB_MEDIA__WORKERS="2") as hub:
         person, other, made = await consultation(hub)

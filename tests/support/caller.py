@@ -13,7 +13,8 @@ from typing import Any, Self
 import numpy
 from livekit import rtc
 
-# Seconds without pictures until streams are opened again: livekit 1.2's may stay silent after two joins in a row.
+# Seconds without pictures until streams are opened again, and what the SDK decoded is asked: livekit 1.2's streams may stay
+# silent after joins in a row, however often they are opened, while its statistics count every picture.
 SILENT = 3.0
 
 
@@ -118,14 +119,25 @@ class Caller:
             if pictures_of:
                 self.widths[pictures_of] = event.frame.width
 
+    async def _decoded(self, identity: str) -> int:
+        """Pictures of somebody that the SDK has decoded, whether its streams hand them out or not."""
+        person = self.room.remote_participants.get(identity)
+        tracks = [one.track for one in person.track_publications.values()] if person is not None else []
+        reports = [await asyncio.wait_for(track.get_stats(), 5) for track in tracks if isinstance(track, rtc.RemoteVideoTrack)]
+        return sum(one.inbound_rtp.inbound.frames_decoded for report in reports for one in report if one.HasField("inbound_rtp"))
+
     async def sees(self, identity: str, *, after: float = 0.0, count: int = 5, within: float = 20) -> float:
         """When the ``count``-th picture of this participant after ``after`` came. AssertionError when it does not in time."""
         until = time.monotonic() + within
         look = time.monotonic() + SILENT
+        decoded: int | None = None
         while (now := time.monotonic()) < until:
             if now > look:
                 look = now + SILENT
                 self._look_again()
+                before, decoded = decoded, await self._decoded(identity)
+                if before is not None and now > after and decoded - before >= count:
+                    return now
             times = [at for at in self.frames[identity] if at > after]
             if len(times) >= count:
                 return times[count - 1]
