@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -269,33 +269,16 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         hearing += [egress.heard, ingress.heard]
         review = Review(base.store, settings.recordings_dir)
 
-        await recordings.open()
-        await ordered.open()
-        await entrances.open()
-        await rooms.start()
-        await calls.start()
-        await groups.start()
-        feeds.start()
-        recordings.start_tasks()
-        ordered.start_tasks()
-        entrances.start_tasks()
-        await conference.start()
-        door.start()
-        desk.start()
-        await devices.open()
-        devices.start()
-        stack.push_async_callback(conference.close_all)
-        stack.push_async_callback(door.close)
-        stack.push_async_callback(calls.close)
-        stack.push_async_callback(groups.close)
-        stack.push_async_callback(desk.close)
-        stack.push_async_callback(devices.close)
-        stack.push_async_callback(recordings.close)
-        stack.push_async_callback(ordered.close)
-        stack.push_async_callback(entrances.close)
-        stack.push_async_callback(ingress.close)
-        stack.push_async_callback(egress.close)
-        stack.push_async_callback(feeds.close)
+        await _begin(
+            recordings.open, ordered.open, entrances.open, rooms.start, calls.start, groups.start, feeds.start,
+            recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start, door.start, desk.start,
+            devices.open, devices.start,
+        )  # fmt: skip
+        for end in (
+            conference.close_all, door.close, calls.close, groups.close, desk.close, devices.close, recordings.close,
+            ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
+        ):  # fmt: skip
+            stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
             "record-0": Users(recordings, ordered),
@@ -323,6 +306,12 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         clock.spawn(_tell_ends(webhooks, conference), "ends")
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+async def _begin(*starts: Callable[[], Awaitable[None] | None]) -> None:
+    for start in starts:
+        if (waiting := start()) is not None:
+            await waiting
 
 
 def _group_terms(settings: Settings) -> GroupTerms:

@@ -14,10 +14,11 @@ trap 'exit 130' INT
 source tools/fair.sh
 failed=0 found=0
 
+# Options of our own with "=": pytest takes what follows one for a path, before it has read who declares it.
 # pytest's 5 is "no such test": words that name a part may find it in one of the runs.
 run() {
     local status=0
-    "${fair[@]}" .venv/bin/python -m pytest --tally "$tally" ${CI:+--durations=40 --durations-min=3} "$@" || status=$?
+    "${fair[@]}" .venv/bin/python -m pytest "--tally=$tally" ${CI:+--durations=40 --durations-min=3} "$@" || status=$?
     case $status in
         0) found=1 ;;
         5) ;;
@@ -25,12 +26,12 @@ run() {
     esac
 }
 
-run --peers never --numprocesses "$(nproc)" --dist worksteal "$@"
+run --peers=never --numprocesses "$(nproc)" --dist worksteal "$@"
 
 # Only what runs beside is slowed down.
 NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
-run --peers only "$@"
+run --peers=only "$@"
 wait "$checks" || {
     failed=1
     printf '\n---- make check pages-test ----\n'

@@ -14,8 +14,8 @@ _POSTS = ("值班长", "副局长", "值班员", "科长", "调度员", "主任"
 
 
 def csv_of(people: int, endpoints: int, *, streets: int = 100, seed: int = 1) -> bytes:
-    """Districts and streets below the organisation ``city``, and people there who are reached by telephone, page, app and more."""
-    chance = random.Random(seed)  # noqa: S311
+    """Districts and streets below the organisation ``city``, and people there who are reached by telephone, page and app."""
+    chance = random.Random(seed)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
