@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from commhub.wire import sdp
 
 MAX_SIZE = 16 << 10  # characters
-MAX_CANDIDATES = 64
 _KEPT = ("ice-ufrag", "ice-pwd", "candidate", "end-of-candidates", "mid")
 
 
@@ -54,8 +53,7 @@ def _take(result: Fragment, section: sdp.Section) -> None:
     result.ufrag, result.password = result.ufrag or section.ufrag, result.password or section.password
     result.candidates += section.candidates
     result.end_of_candidates |= section.end_of_candidates
-    if len(result.candidates) > MAX_CANDIDATES:
-        raise ValueError(f"An ICE fragment has at most {MAX_CANDIDATES} candidates.")
+    del result.candidates[sdp.MAX_CANDIDATES :]
 
 
 def build(description: sdp.Description) -> str:

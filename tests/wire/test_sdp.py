@@ -147,3 +147,8 @@ def test_no_input_raises_anything_but_value_error(lines: list[str], random: obje
     except ValueError:
         return
     assert sdp.parse(sdp.build(parsed)).bundle == parsed.bundle
+
+
+def test_candidates_of_many_interfaces_are_left_out() -> None:
+    lines = "".join(f"a=candidate:{n} 1 udp 1 192.0.2.1 {n} typ host\n" for n in range(1, 100))
+    assert [one.port for one in sdp.parse(VIDEO + lines).sections[0].candidates] == list(range(1, 65))
