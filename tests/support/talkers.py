@@ -137,7 +137,8 @@ class Talker:
         return room
 
     async def publish(self, name: str) -> Any:
-        """A tone that never stops: whether it is heard is the hub's matter."""
+        """A tone that never stops: whether it is heard is the hub's matter. Their floor may be told before they are in."""
+        await until(self.rooms[name].isconnected, what=f"{self.who.name} is in the room")
         sound = rtc.AudioSource(48000, 1)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", sound)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, dtx=False)
