@@ -48,6 +48,7 @@ class Segment(NamedTuple):
     frame: int
     joined: int = -1
     joined_time: int = 0
+    silence: bool = False  # made here: nothing of the layer was sent under these numbers
 
     def time(self, packet: Packet) -> int:
         """The time stamp a packet was sent with."""
@@ -179,7 +180,7 @@ class Outlet(ABC):
         """Not with a key frame that came so late that what follows it was sent before."""
         following = self.highest + 1
         for segment in reversed(self.segments):
-            if segment.layer is self.target and segment.epoch == segment.layer.epoch:
+            if segment.layer is self.target and segment.epoch == segment.layer.epoch and not segment.silence:
                 return packet.place >= following - segment.sequence
             following = segment.floor
         return True
@@ -277,7 +278,7 @@ class Outlet(ABC):
             return None
         for segment in reversed(self.segments):
             if number >= segment.floor:
-                if segment.epoch != segment.layer.epoch:
+                if segment.silence or segment.epoch != segment.layer.epoch:
                     return None
                 packet = segment.layer.get(number - segment.sequence)
                 return None if packet is None else (segment, packet)
@@ -352,6 +353,10 @@ class Route(Outlet):
     def newest(self) -> Packet | None:
         """The last packet sent, as it was numbered: where a later route under the same SSRC goes on."""
         return self._last if self.layer is None else self._newest(self.layer)
+
+    def extend(self, last: Packet) -> None:
+        """More was sent than came: ``last`` as it was numbered."""
+        self._last = last
 
     def first_number(self) -> int:
         return self.peer.first_number(self.ssrc)

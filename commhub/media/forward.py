@@ -9,6 +9,7 @@ from typing import Any
 from commhub.media import feedback
 from commhub.media.downlink import Outlet, Route, TapOutlet
 from commhub.media.feeding import Feeding
+from commhub.media.hushing import hush
 from commhub.media.peer import Peer
 from commhub.media.plane import Address, Path, PlaneEvents, ReceiverSpec, RouteSpec, Tap
 from commhub.media.uplink import ALIVE, SILENT_LEVEL, Layer, Receiver
@@ -133,6 +134,16 @@ class Forwarder(Feeding):
             known.open = open
             known.level = SILENT_LEVEL
             self._evaluate(known.outlets)
+            if not open and not known.video:
+                self._hush([outlet for outlet in known.outlets if isinstance(outlet, Route)])
+
+    def _hush(self, routes: list[Route]) -> None:
+        sent = feedback.absolute_send_time(time.time_ns())
+        for route in routes:
+            if route.peer.outbound is None or not route.allowed or route.paused:
+                continue
+            for header, payload, ssrc, index in hush(route, sent):
+                self._enqueue(route.peer, route.peer.outbound.protect(header, payload, ssrc, index))
 
     def request_key_frame(self, receiver: int) -> None:
         known = self._receivers.get(receiver)

@@ -11,6 +11,7 @@ import pytest
 
 from commhub.media import plane
 from commhub.media.forward import Forwarder
+from commhub.media.hushing import FRAMES, OPUS_SILENCE
 from commhub.wire import rtcp, rtp
 from tests.support.plane import CM, EXTENSIONS, GCM, Events, Vp8Track, quiet, until
 from tests.support.stage import OUT, Stage, body_of, sequence_of, sequences, timestamp_of, vp8_of
@@ -271,15 +272,17 @@ async def test_what_was_said_behind_a_closed_gate_cannot_be_asked_for(stage: Sta
     await until(lambda: stage.statistic("packets_in") == 5)
     stage.plane.set_open(1, True)
     publisher.send(opus(5))
-    await until(lambda: len(subscriber.received) == 2)
-    assert sequences(subscriber.received) == [0, 1]
-    assert rtp.payload(subscriber.received[1])[:4] == b"\0\0\0\x05"
+    await until(lambda: len(subscriber.received) == 2 + FRAMES)
+    assert sequences(subscriber.received) == [0, 1, 2, 3, 4]
+    assert [rtp.payload(packet) for packet in subscriber.received[1:-1]] == [OPUS_SILENCE] * FRAMES  # a voice ends in silence
+    assert rtp.payload(subscriber.received[-1])[:4] == b"\0\0\0\x05"
     first = sequence_of(subscriber.received[0])
     subscriber.send_rtcp(rtcp.build_nack(1, OUT, [first + n & 0xFFFF for n in range(-5, 20)]))
     await until(lambda: stage.statistic("nacks_in") == 25)
     await quiet()
-    assert len(subscriber.raw) == 4
-    assert sorted(subscriber.raw[2:]) == sorted(subscriber.raw[:2])  # octet for octet: a nonce may not seal anything else
+    assert len(subscriber.raw) == 2 + FRAMES + 2
+    again = sorted([subscriber.raw[0], subscriber.raw[4]])
+    assert sorted(subscriber.raw[5:]) == again  # octet for octet: a nonce may not seal anything else
 
 
 # ------------------------------------------------------------------------------------------------------ endings
