@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from commhub.api.consultations import Body, Id, Title, once, revision
 from commhub.api.routes import Call, Routes
 from commhub.directory import AddressBook
+from commhub.directory.records import Records
 from commhub.directory.shapes import (
     Connectivity,
     EndpointKind,
@@ -160,93 +161,82 @@ def _made(body: Body) -> dict[str, Any]:
 
 
 def routes(book: AddressBook) -> Routes:
-    r = Routes()
-    _organisations(r, book)
-    _places(r, book)
+    r, records = Routes(), book.records
+    _kept(r, records, "organisation", (OrganisationRecord, NewOrganisation, OrganisationChange), _ORGANISATIONS)
+    _listed(r, records, "place", PlaceRecord, "Places that the reader looks after.")
+    _kept(r, records, "place", (PlaceRecord, NewPlace, PlaceChange), _PLACES)
+    _listed(r, records, "seat", SeatRecord, "Seats that the reader looks after, and who sits there.")
+    _kept(r, records, "seat", (SeatRecord, NewSeat, SeatChange), _SEATS)
     _seats(r, book)
-    _people(r, book)
-    _endpoints(r, book)
+    _kept(r, records, "person", (PersonRecord, NewPerson, PersonChange), _PEOPLE)
+    _endpoints(r, records)
+    _kept(r, records, "endpoint", (EndpointRecord, NewEndpoint, EndpointChange), _ENDPOINTS)
     return r
 
 
-def _organisations(r: Routes, book: AddressBook) -> None:
-    records = book.records
+_PLURALS: dict[str, str] = {
+    "organisation": "organisations", "place": "places", "seat": "seats", "person": "people", "endpoint": "endpoints",
+}  # fmt: skip
+#: What making, reading, changing and removing one of a kind is called in the description of the interface.
+_ORGANISATIONS = (
+    "Make one, below one that the reader administers.",
+    "One organisation that the reader looks after.",
+    "Change one; 422 when it would stand below itself.",
+    "Remove one that nothing depends on.",
+)
+_PLACES = ("Make one.", "One place that the reader looks after.", "Change one.", "Remove one that nothing depends on.")
+_SEATS = ("Make one.", "One seat that the reader looks after.", "Change one.", "Remove one.")
+_PEOPLE = (
+    "Make one.",
+    "One person that the reader looks after, with endpoints.",
+    "Change one.",
+    "Remove one: endpoints and sign-ins end, the name stays in records.",
+)
+_ENDPOINTS = ("Make one.", "One endpoint that the reader looks after.", "Change one.", "Remove one.")
 
-    @r.post("/organisations", "directory.edit", "Make one, below one that the reader administers.", status=201, headers=_KEY)
-    async def make(call: Call, body: NewOrganisation) -> OrganisationRecord:
-        made: OrganisationRecord = await records.make(call.actor, "organisation", _made(body), once(call, body))
-        return made
 
-    @r.get("/organisations/{id}", "directory.view", "One organisation that the reader looks after.")
-    async def one(call: Call) -> OrganisationRecord:
-        found: OrganisationRecord = await records.one(call.actor, "organisation", call.path("id"))
-        return found
+def _kept(
+    r: Routes,
+    records: Records,
+    kind: str,
+    models: tuple[type[BaseModel], type[Body], type[Body]],
+    words: tuple[str, str, str, str],
+) -> None:
+    """The four routes of one entry. ``models``: as it is shown, as it is made, as it is changed."""
+    path = f"/{_PLURALS[kind]}"
+    shown, made, changed = models
 
-    @r.patch("/organisations/{id}", "directory.edit", "Change one; 422 when it would stand below itself.", headers=_MATCH)
-    async def change(call: Call, body: OrganisationChange) -> OrganisationRecord:
-        changed: OrganisationRecord = await records.change(
-            call.actor, "organisation", call.path("id"), revision(call), _said(body)
-        )
-        return changed
+    async def make(call: Call, body: Body) -> Any:
+        return await records.make(call.actor, kind, _made(body), once(call, body))
 
-    @r.delete("/organisations/{id}", "directory.edit", "Remove one that nothing depends on.", headers=_MATCH)
+    async def one(call: Call) -> Any:
+        return await records.one(call.actor, kind, call.path("id"))
+
+    async def change(call: Call, body: Body) -> Any:
+        return await records.change(call.actor, kind, call.path("id"), revision(call), _said(body))
+
     async def remove(call: Call) -> None:
-        await records.remove(call.actor, "organisation", call.path("id"), revision(call))
+        await records.remove(call.actor, kind, call.path("id"), revision(call))
+
+    # Routes read the models from the handlers' annotations.
+    make.__annotations__ |= {"body": made, "return": shown}
+    one.__annotations__ |= {"return": shown}
+    change.__annotations__ |= {"body": changed, "return": shown}
+    r.post(path, "directory.edit", words[0], status=201, headers=_KEY)(make)
+    r.get(f"{path}/{{id}}", "directory.view", words[1])(one)
+    r.patch(f"{path}/{{id}}", "directory.edit", words[2], headers=_MATCH)(change)
+    r.delete(f"{path}/{{id}}", "directory.edit", words[3], headers=_MATCH)(remove)
 
 
-def _places(r: Routes, book: AddressBook) -> None:
-    records = book.records
+def _listed(r: Routes, records: Records, kind: str, shown: type[BaseModel], words: str) -> None:
+    async def listed(call: Call, query: RecordsWanted) -> Any:
+        return await records.listed(call.actor, kind, org=query.org, after=query.cursor or "", limit=query.limit)
 
-    @r.get("/places", "directory.view", "Places that the reader looks after.")
-    async def listed(call: Call, query: RecordsWanted) -> Page[PlaceRecord]:
-        return await records.listed(call.actor, "place", org=query.org, after=query.cursor or "", limit=query.limit)
-
-    @r.post("/places", "directory.edit", "Make one.", status=201, headers=_KEY)
-    async def make(call: Call, body: NewPlace) -> PlaceRecord:
-        made: PlaceRecord = await records.make(call.actor, "place", _made(body), once(call, body))
-        return made
-
-    @r.get("/places/{id}", "directory.view", "One place that the reader looks after.")
-    async def one(call: Call) -> PlaceRecord:
-        found: PlaceRecord = await records.one(call.actor, "place", call.path("id"))
-        return found
-
-    @r.patch("/places/{id}", "directory.edit", "Change one.", headers=_MATCH)
-    async def change(call: Call, body: PlaceChange) -> PlaceRecord:
-        changed: PlaceRecord = await records.change(call.actor, "place", call.path("id"), revision(call), _said(body))
-        return changed
-
-    @r.delete("/places/{id}", "directory.edit", "Remove one that nothing depends on.", headers=_MATCH)
-    async def remove(call: Call) -> None:
-        await records.remove(call.actor, "place", call.path("id"), revision(call))
+    listed.__annotations__ |= {"return": Page[shown]}  # type: ignore[valid-type]
+    r.get(f"/{_PLURALS[kind]}", "directory.view", words)(listed)
 
 
 def _seats(r: Routes, book: AddressBook) -> None:
-    records = book.records
-
-    @r.get("/seats", "directory.view", "Seats that the reader looks after, and who sits there.")
-    async def listed(call: Call, query: RecordsWanted) -> Page[SeatRecord]:
-        return await records.listed(call.actor, "seat", org=query.org, after=query.cursor or "", limit=query.limit)
-
-    @r.post("/seats", "directory.edit", "Make one.", status=201, headers=_KEY)
-    async def make(call: Call, body: NewSeat) -> SeatRecord:
-        made: SeatRecord = await records.make(call.actor, "seat", _made(body), once(call, body))
-        return made
-
-    @r.get("/seats/{id}", "directory.view", "One seat that the reader looks after.")
-    async def one(call: Call) -> SeatRecord:
-        found: SeatRecord = await records.one(call.actor, "seat", call.path("id"))
-        return found
-
-    @r.patch("/seats/{id}", "directory.edit", "Change one.", headers=_MATCH)
-    async def change(call: Call, body: SeatChange) -> SeatRecord:
-        changed: SeatRecord = await records.change(call.actor, "seat", call.path("id"), revision(call), _said(body))
-        return changed
-
-    @r.delete("/seats/{id}", "directory.edit", "Remove one.", headers=_MATCH)
-    async def remove(call: Call) -> None:
-        await records.remove(call.actor, "seat", call.path("id"), revision(call))
-
     @r.post("/seats/{id}/sign-on", "seat.sign_on", "Sit down there; 422 when somebody does and it is no takeover with a reason.")
     async def sign_on(call: Call, body: SigningOn) -> SeatRecord:
         return await book.seats.sign_on(call.actor, call.path("id"), takeover=body.takeover, reason=" ".join(body.reason.split()))
@@ -256,34 +246,7 @@ def _seats(r: Routes, book: AddressBook) -> None:
         return await book.seats.sign_off(call.actor, call.path("id"))
 
 
-def _people(r: Routes, book: AddressBook) -> None:
-    records = book.records
-
-    @r.post("/people", "directory.edit", "Make one.", status=201, headers=_KEY)
-    async def make(call: Call, body: NewPerson) -> PersonRecord:
-        made: PersonRecord = await records.make(call.actor, "person", _made(body), once(call, body))
-        return made
-
-    @r.get("/people/{id}", "directory.view", "One person that the reader looks after, with endpoints.")
-    async def one(call: Call) -> PersonRecord:
-        found: PersonRecord = await records.one(call.actor, "person", call.path("id"))
-        return found
-
-    @r.patch("/people/{id}", "directory.edit", "Change one.", headers=_MATCH)
-    async def change(call: Call, body: PersonChange) -> PersonRecord:
-        changed: PersonRecord = await records.change(call.actor, "person", call.path("id"), revision(call), _said(body))
-        return changed
-
-    @r.delete(
-        "/people/{id}", "directory.edit", "Remove one: endpoints and sign-ins end, the name stays in records.", headers=_MATCH
-    )
-    async def remove(call: Call) -> None:
-        await records.remove(call.actor, "person", call.path("id"), revision(call))
-
-
-def _endpoints(r: Routes, book: AddressBook) -> None:
-    records = book.records
-
+def _endpoints(r: Routes, records: Records) -> None:
     @r.get("/endpoints", "directory.view", "How a person, a seat or a place is reached, first what is tried first.")
     async def listed(call: Call, query: EndpointsWanted) -> Page[EndpointRecord]:
         owners = {"person": query.person, "seat": query.seat, "place": query.place}
@@ -291,22 +254,3 @@ def _endpoints(r: Routes, book: AddressBook) -> None:
         return await records.listed(
             call.actor, "endpoint", org=query.org, owner=owner, after=query.cursor or "", limit=query.limit
         )
-
-    @r.post("/endpoints", "directory.edit", "Make one.", status=201, headers=_KEY)
-    async def make(call: Call, body: NewEndpoint) -> EndpointRecord:
-        made: EndpointRecord = await records.make(call.actor, "endpoint", _made(body), once(call, body))
-        return made
-
-    @r.get("/endpoints/{id}", "directory.view", "One endpoint that the reader looks after.")
-    async def one(call: Call) -> EndpointRecord:
-        found: EndpointRecord = await records.one(call.actor, "endpoint", call.path("id"))
-        return found
-
-    @r.patch("/endpoints/{id}", "directory.edit", "Change one.", headers=_MATCH)
-    async def change(call: Call, body: EndpointChange) -> EndpointRecord:
-        changed: EndpointRecord = await records.change(call.actor, "endpoint", call.path("id"), revision(call), _said(body))
-        return changed
-
-    @r.delete("/endpoints/{id}", "directory.edit", "Remove one.", headers=_MATCH)
-    async def remove(call: Call) -> None:
-        await records.remove(call.actor, "endpoint", call.path("id"), revision(call))
