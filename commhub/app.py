@@ -47,7 +47,7 @@ from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
-from commhub.rooms import Door, InternalKey, Rooms
+from commhub.rooms import Door, Hearing, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
 from commhub.tasks import Lag, Tasks
@@ -245,7 +245,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         hearing: list[Callable[..., None]] = [webhooks.emit] if webhooks.wanted else []
         conference = _conference(settings, workers, keys, hearing)
         feeds = Feeds(base.store, events, base.directory, workers)
-        rooms = Rooms(base.store, events, conference, feeds, internal)
+        gates = Hearing(conference)
+        rooms = Rooms(base.store, events, conference, gates, feeds, internal)
         door = Door(base.store, base.auth, rooms)
         conference.host = door
         devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
@@ -256,8 +257,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
         )  # fmt: skip
         door.others[VIEW] = desk.walls.admit
-        calls = Calls(base.store, base.auth, events, conference, terminals, internal)
-        groups = Groups(base.store, events, conference, terminals, internal, _group_terms(settings))
+        calls = Calls(base.store, base.auth, events, conference, gates, terminals, internal)
+        groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         door.houses += [calls.lodging, groups]
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)

@@ -31,7 +31,7 @@ from commhub.conference import Conference
 from commhub.errors import Conflict, Forbidden, HubError, NotFound, NotNow
 from commhub.events import Audience, Events
 from commhub.model import HUB, Actor, By, new_id
-from commhub.rooms import InternalKey
+from commhub.rooms import Hearing, InternalKey
 from commhub.store import Store, Transaction, tables
 from commhub.store.repeats import Once, remember, repeated
 from commhub.tasks import Tasks
@@ -74,6 +74,7 @@ class Calls:
         auth: Auth,
         events: Events,
         conference: Conference,
+        hearing: Hearing,
         terminals: Terminals,
         key: InternalKey,
         *,
@@ -86,7 +87,7 @@ class Calls:
         self._calls: dict[str, Call] = {}
         self._turn = asyncio.Lock()  # one change after another
         self._tasks = Tasks("calls")
-        self._ringing = Ringing(conference, terminals, key, auth.actor, self._rung)
+        self._ringing = Ringing(conference, hearing, terminals, key, auth.actor, self._rung)
         self.lodging = Lodging(store, auth, conference, terminals, key, self._ringing, self)
 
     @property

@@ -12,7 +12,7 @@ from commhub.calls.machine import Call, Leg
 from commhub.conference import Conference
 from commhub.errors import HubError
 from commhub.model import Actor, new_id
-from commhub.rooms import InternalKey
+from commhub.rooms import Hearing, InternalKey
 from commhub.tasks import Tasks
 from commhub.terminals import Instruction, Outcome, Presence, Terminals
 
@@ -27,8 +27,11 @@ Rung = Callable[[str, Leg, Outcome], Awaitable[None]]
 class Ringing:
     """``rung`` hears what a terminal said to a ring."""
 
-    def __init__(self, conference: Conference, terminals: Terminals, key: InternalKey, who: Who, rung: Rung) -> None:
+    def __init__(
+        self, conference: Conference, hearing: Hearing, terminals: Terminals, key: InternalKey, who: Who, rung: Rung
+    ) -> None:
         self._conference, self._terminals, self._key, self._who, self._rung = conference, terminals, key, who, rung
+        self._hearing = hearing
         self._tasks = Tasks("ringing")
 
     async def close(self) -> None:
@@ -55,12 +58,13 @@ class Ringing:
                         await self.put_out(call.id, leg.terminal)
                 case Close():
                     await self._conference.close(call.id)
+                    self._hearing.forget(call.id)
 
     def gate(self, call: Call) -> None:
         """Whoever is held neither hears nor is heard."""
         held = call.held
         apart = (lambda publisher, viewer: publisher in held or viewer in held) if held else None
-        self._conference.part(call.id, apart)
+        self._hearing.apart(call.id, "held", apart)
 
     def ring(self, call: Call, leg: Leg, news: dict[str, Any]) -> None:
         self._terminals.occupy(leg.terminal, call.id, Presence.RINGING)

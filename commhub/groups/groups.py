@@ -30,7 +30,7 @@ from commhub.groups.records import Record
 from commhub.groups.registry import Registry, Wanted
 from commhub.groups.shapes import Action, Answer, Emergency, EmergencyKind, GroupJoining, Times
 from commhub.model import HUB, Actor, By, utc_ns
-from commhub.rooms import InternalKey, Once, member_of
+from commhub.rooms import Hearing, InternalKey, Once, member_of
 from commhub.store import Store
 from commhub.tasks import Tasks
 from commhub.terminals import Page, Terminals, terminal_id
@@ -58,6 +58,7 @@ class Groups:
         store: Store,
         events: Events,
         conference: Conference,
+        hearing: Hearing,
         terminals: Terminals,
         key: InternalKey,
         terms: Terms,
@@ -68,7 +69,7 @@ class Groups:
         self.registry = Registry(store, events, terms.times)
         self.emergencies = Emergencies(store, self.registry, terms.patience)
         self.journal = Journal(store, events)
-        self.live = Live(conference, terminals, key, self.journal, grace=terms.grace, clock=clock)
+        self.live = Live(conference, hearing, terminals, key, self.journal, grace=terms.grace, clock=clock)
         self.live.over = self._over
         self.calling = Calling(terminals, key, self.journal, lambda what: what in self.live.lines)
         self.calling.clear = self._clear

@@ -21,7 +21,7 @@ from commhub.groups.journal import Journal, Note
 from commhub.groups.lines import Line, Net, You, components, standing
 from commhub.groups.shapes import Action, Answer
 from commhub.model import By, utc_ns
-from commhub.rooms import InternalKey, member_of
+from commhub.rooms import Hearing, InternalKey, member_of
 from commhub.tasks import Tasks
 from commhub.terminals import Presence as Shown
 from commhub.terminals import Terminals
@@ -30,6 +30,7 @@ log = logs.get(__name__)
 
 TICK = 0.1  # seconds
 COMPARE = 10  # ticks
+REASON = "floor"  # why somebody is not heard
 _EVENTS: dict[str, str] = {
     "released": "floor.idle",
     "silence": "floor.idle",
@@ -48,6 +49,7 @@ class Live:
     def __init__(
         self,
         conference: Conference,
+        hearing: Hearing,
         terminals: Terminals,
         key: InternalKey,
         journal: Journal,
@@ -56,6 +58,7 @@ class Live:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._conference, self._terminals, self._key, self._journal = conference, terminals, key, journal
+        self._hearing = hearing
         self._grace, self._now = grace, clock
         self.lines: dict[str, Line] = {}
         self._nets: dict[str, Net] = {}  # by group
@@ -78,7 +81,7 @@ class Live:
     async def open(self, line: Line) -> None:
         """Its room is there, and nobody in it is heard, before anybody can come."""
         await self._conference.open(line.room, key=self._key.name)
-        self._conference.govern(line.room, ())
+        self._hearing.only(line.room, REASON, ())
         here = self._conference.present(line.room)
         line.present = {one.identity for one in here if one.kind == "person" and not one.forwarded}
         self.lines[line.room] = line
@@ -93,6 +96,7 @@ class Live:
             self._terminals.tell(identity, {"type": "floor", "group": group, "state": "over", "you": "idle", "reason": reason})
         self.arrange()
         await self._conference.close(group)
+        self._hearing.forget(group)
         return line
 
     def patch(self, patched: dict[str, list[str]]) -> None:
@@ -131,7 +135,7 @@ class Live:
             for other in net.lines:
                 if group != other and not {group, other} <= together:
                     self._conference.unforward(group, other)
-            self._conference.part(group, None)
+            self._hearing.apart(group, REASON, None)
 
     def _join(self, net: Net) -> None:
         if len(net.lines) < 2:
@@ -151,7 +155,7 @@ class Live:
         """Who is in two of the rooms hears each voice in the room where it is spoken, and not again in the other."""
         for group, line in net.lines.items():
             others = [one.present for other, one in net.lines.items() if other != group]
-            self._conference.part(group, _apart(line.present, others) if others else None)
+            self._hearing.apart(group, REASON, _apart(line.present, others) if others else None)
 
     # ---- who comes and goes
 
@@ -283,7 +287,7 @@ class Live:
 
     def _govern(self, net: Net, speakers: tuple[str, ...]) -> None:
         for group in net.lines:
-            self._conference.govern(group, speakers)
+            self._hearing.only(group, REASON, speakers)
 
     # ---- telling
 

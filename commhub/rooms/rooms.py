@@ -22,6 +22,7 @@ from commhub.events import Audience, Events
 from commhub.feeds import Feeds, Seats, seat_of
 from commhub.model import HUB, Actor, By, Label, new_id, utc_ns
 from commhub.rooms import picture, rules
+from commhub.rooms.hearing import Hearing
 from commhub.rooms.tickets import InternalKey
 from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
@@ -36,8 +37,11 @@ _c = tables.consultations.c
 
 
 class Rooms:
-    def __init__(self, store: Store, events: Events, conference: Conference, feeds: Feeds, key: InternalKey) -> None:
+    def __init__(
+        self, store: Store, events: Events, conference: Conference, hearing: Hearing, feeds: Feeds, key: InternalKey
+    ) -> None:
         self._store, self._events, self._conference, self._feeds, self._key = store, events, conference, feeds, key
+        self.hearing = hearing
         self._seats = Seats(conference, feeds)
         feeds.audience = self._audience_of
 
@@ -226,6 +230,7 @@ class Rooms:
         for camera in record.cameras:
             self._feeds.detach(camera.id, record.id)
         await self._conference.close(record.id)
+        self.hearing.forget(record.id)
 
     async def join(self, consultation: str, actor: Actor, terminal: str, origin: str) -> Joining:
         """A ticket into the room; ``origin`` is the WebSocket origin the page reaches the hub by."""

@@ -16,6 +16,7 @@ from commhub.calls import Calls, Wish
 from commhub.calls.asked import Asked
 from commhub.conference import Ticket
 from commhub.errors import Conflict, Forbidden, NotFound, NotNow, Unfit
+from commhub.rooms import Hearing
 from commhub.store import tables
 from commhub.store.repeats import Once
 from tests.support import until
@@ -311,7 +312,9 @@ async def again(hub: Hub) -> Calls:
     await hub.parts.calls.close()
     hub.door.houses.remove(hub.parts.calls.lodging)
     parts = hub.parts
-    calls = Calls(parts.store, parts.auth, parts.events, hub.conference, parts.terminals, KEY)
+    calls = Calls(
+        parts.store, parts.auth, parts.events, hub.conference, Hearing(hub.conference), parts.terminals, KEY
+    )  # fmt: skip
     hub.door.houses.append(calls.lodging)
     object.__setattr__(parts, "calls", calls)
     await calls.start()

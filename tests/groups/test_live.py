@@ -18,7 +18,7 @@ from commhub.groups.records import Person, Record
 from commhub.groups.shapes import Rule
 from commhub.hidden import Secret
 from commhub.model import Actor
-from commhub.rooms import InternalKey
+from commhub.rooms import Hearing, InternalKey
 from commhub.terminals import Page, Terminals
 from tests.support import until
 from tests.support.hubs import FakeConference
@@ -44,7 +44,7 @@ class Hall:
         self.said: dict[str, list[dict[str, Any]]] = {}
         self.over: list[str] = []
         key = InternalKey("hub", Secret("k" * 48))
-        self.live = Live(self.conference, self.terminals, key, self.diary, clock=lambda: self.at)  # type: ignore[arg-type]
+        self.live = Live(self.conference, Hearing(self.conference), self.terminals, key, self.diary, clock=lambda: self.at)  # type: ignore[arg-type]
         self.live.over = self._over
 
     async def _over(self, group: str) -> None:

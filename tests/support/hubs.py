@@ -36,7 +36,7 @@ from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, W
 from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
-from commhub.rooms import Door, InternalKey, Rooms
+from commhub.rooms import Door, Hearing, InternalKey, Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
 from commhub.vault import Vault
@@ -363,8 +363,9 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     events = Events(store)
     directory = Directory(store, auth, Vault(folder / "secrets"))
     engine, conference = FakeEngine(), FakeConference()
+    hearing = Hearing(conference)
     feeds = Feeds(store, events, directory, engine)
-    rooms = Rooms(store, events, conference, feeds, KEY)
+    rooms = Rooms(store, events, conference, hearing, feeds, KEY)
     conference.door = door = Door(store, auth, rooms)
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
@@ -373,9 +374,9 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
     door.others[VIEW] = desk.walls.admit
     terminals = Terminals()
-    calls = Calls(store, auth, events, conference, terminals, KEY)
+    calls = Calls(store, auth, events, conference, hearing, terminals, KEY)
     door.houses.append(calls.lodging)
-    groups = Groups(store, events, conference, terminals, KEY, GroupTerms(GroupTimes()))
+    groups = Groups(store, events, conference, hearing, terminals, KEY, GroupTerms(GroupTimes()))
     groups.calling.preempt = by_ending_calls(calls)
     door.houses.append(groups)
     parts = Parts(
