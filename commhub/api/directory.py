@@ -31,6 +31,12 @@ class AuditSearch(Search):
     action: Annotated[str, Field(max_length=64)] = ""
 
 
+class PeopleSearch(Search):
+    """``org``: of this organisation alone."""
+
+    org: Id | None = None
+
+
 class BookSearch(Body):
     """``kind``: of these only."""
 
@@ -86,8 +92,10 @@ def routes(store: Store, directory: Directory, book: AddressBook, streams: Strea
         return await directory.organisations(call.actor)
 
     @r.get("/people", "directory.view", "People by name (Chinese, pinyin, initials), post or organisation.")
-    async def people(call: Call, query: Search) -> Page[Person]:
-        return await directory.people(query.q, streams.online, reader=call.actor, after=query.cursor, limit=query.limit)
+    async def people(call: Call, query: PeopleSearch) -> Page[Person]:
+        return await directory.people(
+            query.q, streams.online, org=query.org, reader=call.actor, after=query.cursor, limit=query.limit
+        )
 
     @r.get("/audit", "audit.view", "Who did what, newest first.")
     async def trail(call: Call, query: AuditSearch) -> Page[AuditRow]:

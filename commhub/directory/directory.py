@@ -89,8 +89,16 @@ class Directory:
         return Page(items=[Organisation(**{name: getattr(row, name) for name in names}) for row in rows])
 
     async def people(
-        self, q: str, online: Iterable[str], *, reader: Actor | None = None, after: str | None = None, limit: int = 50
+        self,
+        q: str,
+        online: Iterable[str],
+        *,
+        org: str | None = None,
+        reader: Actor | None = None,
+        after: str | None = None,
+        limit: int = 50,
     ) -> Page[Person]:
+        """``org``: those of this organisation alone, without what stands below it; nobody when the reader does not know it."""
         p, o, there = tables.people.c, tables.organisations.c, set(online)
         query = (
             sa.select(tables.people, o.name.label("org_name"), o.short)
@@ -99,6 +107,8 @@ class Directory:
             .order_by(p.id)
             .limit(limit + 1)
         )
+        if org is not None:
+            query = query.where(p.org_id == org)
         async with self._store.reading() as reading:
             rows = await reading.all(query)
         items = [

@@ -109,6 +109,14 @@ async def test_pages_of_people(tmp_path: Path) -> None:
         assert len(everybody) == len(hub.city.person)
 
 
+async def test_people_of_one_organisation(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        home = next(one for one in hub.city.person if one.key == "li-sihan").org
+        found = (await hub.parts.directory.people("", [], org=hub.ids[home])).items
+        assert [one.name for one in found] == [one.name for one in hub.city.person if one.org == home]
+        assert (await hub.parts.directory.people("", [], org=hub.ids["li-sihan"])).items == []
+
+
 async def test_a_camera_password_is_sealed(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         camera = hub.city.camera[0].model_copy(update={"password": "s3cret-of-camera"})

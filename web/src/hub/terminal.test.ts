@@ -78,6 +78,24 @@ describe('terminal', () => {
     )
   })
 
+  it('gives an instruction to whom it is meant for, and what nobody takes to who takes everything', async () => {
+    const m = made()
+    const done: string[] = []
+    m.terminal.on('join', one => void done.push(`call ${one.subject}`))
+    const end = m.terminal.on(
+      'join',
+      one => void done.push(`group ${one.subject}`),
+      one => one.data.kind === 'fixed',
+    )
+    const join = { ...ring, verb: 'join', data: { kind: 'fixed' } }
+    m.terminal.heard(join)
+    m.terminal.heard({ ...join, id: 'i2', subject: 'other', data: {} })
+    end()
+    m.terminal.heard({ ...join, id: 'i3' })
+    await settled()
+    expect(done).toEqual(['group call', 'call other', 'call call'])
+  })
+
   it('watches what all pages together show, and says so again after a break', () => {
     const m = made()
     const first = m.terminal.watch({ orgs: ['b', 'a'], people: [] })

@@ -44,7 +44,7 @@ const mostWatched = 200
 export class Terminal {
   private settings: TerminalSettings | undefined
   private leads = false
-  private readonly obey = new Map<Verb, Obey>()
+  private readonly obey: { verb: Verb; obey: Obey; mine: ((instruction: Instruction) => boolean) | undefined }[] = []
   private readonly done = new Map<string, Promise<{ ok: boolean; reason: string }>>()
   private readonly watched = new Set<Watched>()
   private asked = ''
@@ -66,11 +66,16 @@ export class Terminal {
     this.register()
   }
 
-  /** The result ends it. A verb nobody obeys is refused. */
-  on(verb: Verb, obey: Obey): () => void {
-    this.obey.set(verb, obey)
+  /**
+   * The result ends it. An instruction nobody obeys is refused. `mine` says which instructions of this verb are meant
+   * (a call's, a group's); who says nothing gets what nobody else takes.
+   */
+  on(verb: Verb, obey: Obey, mine?: (instruction: Instruction) => boolean): () => void {
+    const one = { verb, obey, mine }
+    this.obey.push(one)
     return () => {
-      if (this.obey.get(verb) === obey) this.obey.delete(verb)
+      const at = this.obey.indexOf(one)
+      if (at >= 0) this.obey.splice(at, 1)
     }
   }
 
@@ -135,10 +140,11 @@ export class Terminal {
   }
 
   private async act(instruction: Instruction): Promise<{ ok: boolean; reason: string }> {
-    const obey = this.obey.get(instruction.verb)
-    if (!obey) return { ok: false, reason: 'unsupported' }
+    const able = this.obey.filter(one => one.verb === instruction.verb)
+    const chosen = able.findLast(one => one.mine?.(instruction)) ?? able.findLast(one => !one.mine)
+    if (!chosen) return { ok: false, reason: 'unsupported' }
     try {
-      await obey(instruction)
+      await chosen.obey(instruction)
       return { ok: true, reason: '' }
     } catch (error) {
       return { ok: false, reason: (error instanceof Error ? error.message : String(error)).slice(0, 200) }
