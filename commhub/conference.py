@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+#: A client without media checks its path every 2.5 s (RFC 7675: 5 s at most), and workers look about once a second.
+HEARD_SECONDS = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Presence:
@@ -52,6 +55,10 @@ class Conference(Protocol):
     def present(self, room: str, *, unseen: bool = False, connected: bool = False) -> list[Presence]:
         """``unseen``: also those whom nobody sees; of who only watches it is the identity of whose token that is.
         ``connected``: not those whose connection is gone and who may come back."""
+
+    async def reached(self, room: str) -> frozenset[str] | None:
+        """Whose clients are there now: their socket is, or their media were heard a moment ago (:data:`HEARD_SECONDS`). None:
+        not known, because workers have not told a restarted hub yet what they carry, or do not answer."""
 
     async def remove(self, room: str, identity: str) -> None:
         """NotFound when nobody of that identity is there. The token used is dead from now on."""

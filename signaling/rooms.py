@@ -19,7 +19,7 @@ from livekit.protocol import models, rtc
 from livekit.protocol import room as service
 
 from commhub import log as logs
-from commhub.conference import CameraSeat, Host, Presence, Ticket
+from commhub.conference import HEARD_SECONDS, CameraSeat, Host, Presence, Ticket
 from commhub.errors import Conflict, Forbidden, NotFound, Unavailable
 from commhub.media import Engine
 from commhub.media import messages as media
@@ -145,6 +145,19 @@ class Rooms:
         if not unseen:
             return [person.presence() for person in people if not person.hidden]
         return [replace(person.presence(), identity=person.owner) for person in people]
+
+    async def reached(self, room: str) -> frozenset[str] | None:
+        if not self.places.settled:
+            return None
+        known = self.rooms.get(room)
+        if known is None:
+            return frozenset()
+        stats = await self.engine.stats(room)
+        if stats is None and self.engine.worker_of(room):
+            return None
+        peers = stats.peers if stats is not None else []
+        heard = {one.peer for one in peers if one.connected and 0 <= one.heard <= HEARD_SECONDS}
+        return frozenset(one.owner for one in known.people.values() if one.present or one.sid in heard)
 
     async def remove(self, room: str, identity: str, *, before: float = 0.0) -> None:
         """``before`` (unix seconds; 0: now): tokens of this identity that were issued before are dead too."""

@@ -7,7 +7,7 @@ call is over is closed, also when the hub that ended it died half-way.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Protocol
 
 from commhub import log as logs
@@ -28,7 +28,10 @@ log = logs.get(__name__)
 SECOND = 1_000_000_000
 BACK_SECONDS = 5  # for who was cut off, after the time in which his session could be resumed
 LEFT_SECONDS = 3  # for who left by himself: a page that is loaded again comes back
-RESTART_SECONDS = 8  # after a restart, for who was in a call, and for terminals that rang
+# A restarted hub. Together with what it takes to start, all of it is over within ten seconds:
+BACK_AGAIN_SECONDS = 4  # from when workers have told who is there: for who does not show, neither by socket nor by media
+RINGING_AGAIN_SECONDS = 6  # for terminals that rang: pages connect again within a few seconds
+RESTART_SECONDS = 8  # the longest, when no worker says anything
 SWEEP_SECONDS = 2.0  # between looks for rooms without a call, at first; later
 SWEEP_LATER_SECONDS = 30.0
 _ULID = re.compile(ULID_PATTERN)
@@ -60,6 +63,8 @@ class Lodging:
         self._key, self._ringing, self._calls = key, ringing, calls
         self._again: dict[str, int] = {}  # legs of before that ring anew when their terminal is there, and their deadlines
         self._began = self._swept = 0
+        self._told: int | None = None  # since when workers have told a restarted hub what they carry
+        self._doubted: set[str] = set()  # calls of before in which somebody is waited for
         terminals.listen(self._shown)
 
     # ---- the door
@@ -100,12 +105,13 @@ class Lodging:
     async def take_up(self) -> None:
         """Calls of before, and nobody known to be in them yet. Gates stand before a worker tells who is there."""
         now = self._began = self._calls.now()
-        until = now + RESTART_SECONDS * SECOND
+        until, ringing = now + RESTART_SECONDS * SECOND, now + RINGING_AGAIN_SECONDS * SECOND
         for call in list(self._calls.live.values()):
             await self._conference.open(call.id, key=self._key.name)
             self._ringing.gate(call)
             self._again |= {leg.id: leg.deadline for leg in call.pending}
-            await self._calls.change(call.id, lambda this, _: _wait(this, until))
+            await self._calls.change(call.id, lambda this, _: _wait(this, until, ringing))
+            self._doubted.add(call.id)
         if self._calls.live:
             log.info("calls taken up", calls=len(self._calls.live))
 
@@ -119,11 +125,30 @@ class Lodging:
             for leg in call.pending:
                 if leg.id in self._again and self._terminals.get(leg.terminal) is not None:
                     await self._ring_again(call, leg)
+        if self._doubted:
+            await self._reconcile()
         now = self._calls.now()
         every = SWEEP_SECONDS if now - self._began < SWEEP_LATER_SECONDS * SECOND else SWEEP_LATER_SECONDS
         if now - self._swept >= every * SECOND:
             self._swept = now
             await self._sweep()
+
+    async def _reconcile(self) -> None:
+        """Who is not there is known, and need not be waited for: a client sends media or checks its path, and whoever's worker
+        has heard neither for a moment is gone. Who is on the way back, or in, gets that moment."""
+        for id in list(self._doubted):
+            call, now = self._calls.live.get(id), self._calls.now()
+            if call is None or not any(map(_awaited, call.legs)):
+                self._doubted.discard(id)
+                continue
+            if self._told is not None and now < self._told + BACK_AGAIN_SECONDS * SECOND:
+                return
+            here = await self._conference.reached(id)
+            if here is not None and self._told is None:
+                self._told = now
+            elif here is not None:
+                await self._calls.change(id, lambda this, now, here=here: _reconciled(this, here, now))  # type: ignore[misc]
+                self._doubted.discard(id)
 
     async def _sweep(self) -> None:
         rooms = [room for room in self._conference.named("") if _ULID.fullmatch(room) and not self.owns(room)]
@@ -159,14 +184,25 @@ class Lodging:
                 self._terminals.occupy(terminal.id, call.id, Shown.BUSY if leg.active else Shown.RINGING)
 
 
-def _wait(call: Call, until: int) -> Call:
+def _wait(call: Call, until: int, ringing: int) -> Call:
     for leg in call.legs:
         if leg.live:
-            call = machine.expect(call, leg.id, until, End.RESTART)
+            call = machine.expect(call, leg.id, until if leg.active else ringing, End.RESTART)
     return call
 
 
-def _found(call: Call, here: set[str]) -> Call:
+def _awaited(leg: Leg) -> bool:
+    """Was in it when the hub died, and has not been seen since."""
+    return leg.active and leg.deadline > 0 and leg.overdue is End.RESTART
+
+
+def _reconciled(call: Call, here: Set[str], now: int) -> Call:
+    for leg in filter(_awaited, call.legs):
+        call = machine.came(call, leg.id) if leg.terminal in here else machine.expect(call, leg.id, now, End.RESTART)
+    return machine.tick(call, now)
+
+
+def _found(call: Call, here: Set[str]) -> Call:
     for leg in call.active:
         if leg.deadline and leg.terminal in here:
             call = machine.came(call, leg.id)

@@ -61,6 +61,9 @@ class Engine(Protocol):
     def full(self, room: str) -> bool:
         """Is there too much to do where the room is (or, for one that is nowhere yet, everywhere) to let more people in?"""
 
+    async def stats(self, room: str) -> messages.RoomStats | None:
+        """How everybody in the room sends and receives, and when each was last heard; None while it runs nowhere."""
+
     def on_event(self, listener: EngineListener) -> None:
         """Events of all rooms (``PeerConnected``, ``TrackBound``, ``Speakers`` …), in order per room."""
 

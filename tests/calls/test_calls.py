@@ -322,7 +322,7 @@ async def again(hub: Hub) -> Calls:
 
 
 async def test_a_restarted_hub_goes_on_with_who_is_there(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("commhub.calls.lodging.RESTART_SECONDS", 1)
+    monkeypatch.setattr("commhub.calls.lodging.BACK_AGAIN_SECONDS", 0.3)
     caller, called, call = await pair(hub)
     await called.act("hold", call)
     admin, water = await telephone(hub, "admin"), await telephone(hub, "water")
@@ -342,6 +342,33 @@ async def test_a_restarted_hub_goes_on_with_who_is_there(hub: Hub, monkeypatch: 
         assert alone.id not in hub.conference.rooms
         assert states(await calls.find(call, caller.actor)) == {"周明远": "answered", "陈知行": "held"}
         assert (await called.act("resume", call)).state == "active"
+    finally:
+        await calls.close()
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_who_is_there_is_known_by_media_once_workers_have_told(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """No socket has come back yet: of two, the one that is heard is there. Without a word of workers both are waited for."""
+    monkeypatch.setattr("commhub.calls.lodging.BACK_AGAIN_SECONDS", 0.3)
+    monkeypatch.setattr("commhub.calls.lodging.RESTART_SECONDS", 8 if told else 1)
+    caller, called, call = await pair(hub)
+    third = await telephone(hub, "water")
+    await hub.parts.calls.add(call, caller.actor, caller.id, [Asked("person", hub.ids["li-sihan"])])
+    await third.answer(call)
+    hub.conference.away = {caller.id, called.id, third.id}
+    hub.conference.unheard = {third.id}
+    hub.conference.settled = told
+    calls = await again(hub)
+    try:
+        if told:
+            await until(lambda: len(calls.live[call].active) == 2)
+            assert states(await calls.find(call, caller.actor))["李思涵"] == "restart"
+            assert all(leg.deadline == 0 for leg in calls.live[call].active)
+        else:
+            await until(lambda: call not in calls.live, what="the end of a call of which nobody says anything")
+            assert set(states(await calls.find(call, caller.actor)).values()) == {"restart"}
     finally:
         await calls.close()
 

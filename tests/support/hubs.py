@@ -57,6 +57,9 @@ class FakeConference:
         self.owners: dict[str, str] = {}  # the API keys of rooms that are not everybody's
         self.watching: dict[str, dict[str, Presence]] = {}  # whom nobody sees
         self.seats: dict[str, dict[str, CameraSeat]] = {}
+        self.settled = True
+        self.unheard: set[str] = set()  # who is in a room as far as is known, and whose client says nothing any more
+        self.away: set[str] = set()  # whose socket is gone
         self.lights: dict[str, bool] = {}
         self.provided: list[tuple[str, str]] = []
         self.recorders: dict[str, set[str]] = defaultdict(set)
@@ -80,7 +83,11 @@ class FakeConference:
 
     def present(self, room: str, *, unseen: bool = False, connected: bool = False) -> list[Presence]:
         hidden = self.watching.get(room, {}) if unseen else {}
-        return [*self.rooms.get(room, {}).values(), *hidden.values()]
+        here = [*self.rooms.get(room, {}).values(), *hidden.values()]
+        return [one for one in here if not connected or one.identity not in self.away]
+
+    async def reached(self, room: str) -> frozenset[str] | None:
+        return frozenset(self.rooms.get(room, {})) - self.unheard if self.settled else None
 
     async def enter(self, room: str, identity: str, name: str, kind: str = "person", org: str = "") -> None:
         presence = Presence(identity, name, kind, org, utc_ns())

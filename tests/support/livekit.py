@@ -149,6 +149,7 @@ class ScriptedEngine:
         self.offers: list[media.Offer] = []
         self.worker = "media-0"
         self.crowded = False
+        self.measured: media.RoomStats | None = None
         self.answer: Callable[[media.Offer], media.Answer | HubError] = lambda offer: media.Answer("answer", offer.id)
         self.listener: Callable[[Message], None] = lambda message: None
         self.found: Callable[[media.WorkerSnapshot], None] = lambda snapshot: None
@@ -172,6 +173,9 @@ class ScriptedEngine:
 
     def full(self, room: str) -> bool:
         return self.crowded
+
+    async def stats(self, room: str) -> media.RoomStats | None:
+        return self.measured
 
     def on_event(self, listener: Callable[[Message], None]) -> None:
         self.listener = listener
