@@ -3,6 +3,7 @@ import { calls } from './en/calls'
 import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
 import { deviceAdmin } from './en/devices'
+import { dispatch } from './en/dispatch'
 import { keys } from './en/keys'
 import { review } from './en/review'
 import { room } from './en/room'
@@ -16,5 +17,6 @@ export const en: Words = {
   ...calls,
   ...cameras,
   ...deviceAdmin,
+  ...dispatch,
   ...keys,
 }

@@ -3,6 +3,7 @@ import { calls } from './zh/calls'
 import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
 import { deviceAdmin } from './zh/devices'
+import { dispatch } from './zh/dispatch'
 import { keys } from './zh/keys'
 import { review } from './zh/review'
 import { room } from './zh/room'
@@ -16,6 +17,7 @@ export const zh = {
   ...calls,
   ...cameras,
   ...deviceAdmin,
+  ...dispatch,
   ...keys,
 }
 

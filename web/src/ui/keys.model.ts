@@ -1,6 +1,6 @@
 /** The one registry of keys: from it come the handlers, the hints on buttons and the table of help. */
 
-export type Scope = 'everywhere' | 'consultations' | 'ring' | 'call' | 'room' | 'player' | 'cameras'
+export type Scope = 'everywhere' | 'consultations' | 'ring' | 'call' | 'dispatch' | 'room' | 'player' | 'cameras'
 
 export interface Binding {
   action: string
@@ -28,6 +28,7 @@ export const bindings = [
   { ...bind('call', 'callHold', 'F2'), always: true },
   { ...bind('call', 'callTransfer', 'F3'), always: true },
   { ...bind('call', 'callHangUp', 'F4'), always: true },
+  hold('dispatch', 'whisper', 'KeyW'),
   bind('consultations', 'search', 'Slash'),
   bind('room', 'mic', 'KeyM'),
   bind('room', 'camera', 'KeyV'),

@@ -17,6 +17,8 @@ export const keys: typeof words = {
     callHold: 'Hold, resume',
     callTransfer: 'Transfer',
     callHangUp: 'Hang up',
+    dispatch: 'Dispatch',
+    whisper: 'Hold to whisper',
     search: 'Search',
     mic: 'Microphone',
     camera: 'Camera',

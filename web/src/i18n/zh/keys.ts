@@ -16,6 +16,8 @@ export const keys = {
     callHold: '保持、恢复',
     callTransfer: '转接',
     callHangUp: '挂断',
+    dispatch: '调度',
+    whisper: '按住密语',
     search: '搜索',
     mic: '麦克风',
     camera: '摄像头',

@@ -1,0 +1,150 @@
+import { Ear, PhoneForwarded, PhoneOff, Replace, ShieldAlert, Speech, UserPlus } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
+import { useCommand } from '../app/command'
+import { hub, useHub } from '../app/hub'
+import { useT } from '../i18n'
+import { Button, type ButtonProps, Skeleton } from '../ui/controls'
+import { Popover, say } from '../ui/overlay'
+import { type Aim, dispatch } from './desk'
+import { type Allowed, type ForcedVerb, permissions, verbs } from './dispatch.model'
+import { OrderDialog } from './OrderDialog'
+import './dispatch.css'
+
+const icons: Record<ForcedVerb, ReactNode> = {
+  monitor: <Ear size={16} />,
+  whisper: <Speech size={16} />,
+  barge: <UserPlus size={16} />,
+  release: <PhoneOff size={16} />,
+  takeover: <Replace size={16} />,
+  preempt: <PhoneForwarded size={16} />,
+}
+
+interface Props extends Pick<ButtonProps, 'look' | 'size' | 'className'> {
+  /** Whom it is about. */
+  target: { id: string; name: string }
+  /** The line they are on, where the page knows it; else the hub finds it. */
+  call?: string | undefined
+  consultation?: string | undefined
+  /** Only the icon, for rows. */
+  square?: boolean
+  place?: 'above' | 'below' | 'below-end' | 'above-end'
+  onDone?(verb: ForcedVerb): void
+}
+
+/**
+ * What may be forced on somebody's line: asks the hub when it is opened, then for the reason, and says who is told.
+ * Nothing at all for who has none of the rights, and for oneself.
+ */
+export function VerbMenu({ target, call, consultation, square, place = 'below-end', onDone, ...look }: Props) {
+  const t = useT()
+  const me = useHub(state => state.session?.person.id)
+  const [open, setOpen] = useState(false)
+  const [known, setKnown] = useState<Allowed>()
+  const [verb, setVerb] = useState<ForcedVerb>()
+  const [run] = useCommand()
+  if (me === target.id || !verbs.some(one => hub.can(permissions[one]))) return null
+  const aim: Aim = { person: target.id, ...(call && { call }), ...(consultation && { consultation }) }
+  const toggle = () => {
+    setOpen(!open)
+    if (open) return
+    setKnown(undefined)
+    void run(async () => setKnown(await dispatch.allowed(aim))).then(done => done || setOpen(false))
+  }
+  const chosen = known?.verbs.find(one => one.verb === verb)
+  return (
+    <Popover open={open} onOpen={setOpen}>
+      <Button
+        {...look}
+        {...(square && { square })}
+        icon={<ShieldAlert size={16} />}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-label={t('dispatch.menuFor', { name: target.name })}
+        title={t('dispatch.menu')}
+        onClick={toggle}
+        data-testid="verb-menu"
+      >
+        {!square && t('dispatch.menu')}
+      </Button>
+      {open && (
+        <Verbs
+          known={known}
+          place={place}
+          onPick={picked => {
+            setOpen(false)
+            setVerb(picked)
+          }}
+        />
+      )}
+      {verb && known && chosen && (
+        <OrderDialog
+          verb={verb}
+          target={target}
+          line={known.line}
+          allowed={chosen}
+          onClose={() => setVerb(undefined)}
+          onOrder={async order => {
+            await dispatch.force(verb, { ...aim, ...order })
+            say(t(`dispatch.done.${verb}`, { name: target.name }))
+            onDone?.(verb)
+          }}
+        />
+      )}
+    </Popover>
+  )
+}
+
+/** Arrows move in it; what is not possible says why. */
+function Verbs({
+  known,
+  place,
+  onPick,
+}: {
+  known: Allowed | undefined
+  place: string
+  onPick(verb: ForcedVerb): void
+}) {
+  const t = useT()
+  const shown = known?.verbs.filter(one => hub.can(permissions[one.verb]) || one.emergency) ?? []
+  const why = shown.every(one => !one.allowed) ? shown[0]?.text : undefined
+  return (
+    <div
+      className={`menu ${place} verb-menu`}
+      role="menu"
+      tabIndex={-1}
+      ref={menu => menu?.querySelector<HTMLElement>('button:not([aria-disabled])')?.focus()}
+      onKeyDown={event => {
+        const all = [...event.currentTarget.querySelectorAll<HTMLElement>('button')]
+        const at = all.indexOf(document.activeElement as HTMLElement)
+        const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+        if (step === 0) return
+        all[(at + step + all.length) % all.length]?.focus()
+        event.preventDefault()
+        event.stopPropagation()
+      }}
+    >
+      {!known && <Skeleton lines={3} />}
+      {known?.line && <p className="note cut">{t('dispatch.onLine', { title: lineTitle(known) })}</p>}
+      {shown.map(one => (
+        <button
+          key={one.verb}
+          type="button"
+          role="menuitem"
+          aria-disabled={!one.allowed || undefined}
+          title={one.text ?? undefined}
+          onClick={() => one.allowed && onPick(one.verb)}
+          data-testid={`verb-${one.verb}`}
+        >
+          {icons[one.verb]}
+          <span>{t(`dispatch.verb.${one.verb}`)}</span>
+          <small className="note">{one.allowed ? t(`dispatch.hint.${one.verb}`) : !why && one.text}</small>
+        </button>
+      ))}
+      {why && <p className="note verb-why">{why}</p>}
+    </div>
+  )
+}
+
+function lineTitle({ line }: Allowed): string {
+  return line?.title || (line?.people ?? []).map(person => person.name).join('、')
+}
