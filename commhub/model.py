@@ -59,6 +59,7 @@ class Role(StrEnum):
 
 
 _PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.view", "seat.sign_on", "camera.list"}) | {
+    "consultation.lead",  # what goes with the chair, for whoever holds one
     "call.list",
     "call.make",
     "call.answer",

@@ -132,7 +132,7 @@ class Session(View):
 
 # ---- consultations
 
-May = Literal["join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"]
+May = Literal["join", "lead", "chair", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"]
 
 
 class Member(View):

@@ -124,7 +124,7 @@ def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosi
 
     @r.patch(
         "/consultations/{id}",
-        "consultation.lock",
+        "consultation.lead",
         "Lock, unlock or rename it.",
         headers={"If-Match": 'The revision it was read at, as "7".'},
     )
@@ -140,15 +140,15 @@ def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosi
         scheme = "wss" if gate.scheme(call.request) == "https" else "ws"
         return await rooms.join(call.path("id"), call.actor, body.terminal, f"{scheme}://{call.request.host}")
 
-    @r.post("/consultations/{id}/end", "consultation.end", "End it for everybody.")
+    @r.post("/consultations/{id}/end", "consultation.lead", "End it for everybody.")
     async def end(call: Call) -> Consultation:
         return await rooms.end(call.path("id"), call.actor)
 
-    @r.delete("/consultations/{id}/participants/{identity}", "consultation.remove", "Remove somebody until invited again.")
+    @r.delete("/consultations/{id}/participants/{identity}", "consultation.lead", "Remove somebody until invited again.")
     async def remove(call: Call) -> None:
         await rooms.remove(call.path("id"), call.actor, call.path("identity"))
 
-    @r.post("/consultations/{id}/participants/{identity}/mute", "consultation.mute", "Mute one of his tracks.", status=204)
+    @r.post("/consultations/{id}/participants/{identity}/mute", "consultation.lead", "Mute one of his tracks.", status=204)
     async def mute(call: Call, body: Muting) -> None:
         await rooms.mute(call.path("id"), call.actor, call.path("identity"), body.source)
 
@@ -160,7 +160,7 @@ def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosi
     async def remove_camera(call: Call) -> None:
         await rooms.remove_camera(call.path("id"), call.actor, call.path("camera_id"))
 
-    @r.get("/consultations/{id}/stats", "consultation.diagnose", "How everybody in it sends and receives, and where it hurts.")
+    @r.get("/consultations/{id}/stats", "consultation.lead", "How everybody in it sends and receives, and where it hurts.")
     async def stats(call: Call) -> ConsultationStats:
         return await diagnosis.look(call.path("id"), call.actor, english=call.english)
 

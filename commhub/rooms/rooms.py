@@ -116,7 +116,8 @@ class Rooms:
         record = await self.visible(transaction, consultation, actor)
         if not rules.may_control(record, actor, what):
             raise Forbidden(
-                "Only the host, or a dispatcher in charge of it, may do this.", "只有发起人或主管该会商的调度员可以这样做。"
+                "Only who chairs it, or a dispatcher in charge of it, may do this.",
+                "只有主持人、联席主持人或主管调度员可以这样做。",
             )
         return rules.live(record)
 

@@ -10,8 +10,10 @@ from commhub.model import Actor
 from commhub.store.consultations import Consultation
 from commhub.views import May
 
-#: What a host, or whoever oversees the consultation, may do by which permission.
+#: What a chair, or whoever oversees the consultation, may do by which permission.
 CONTROLS: Final[dict[May, str]] = {
+    "lead": "consultation.lead",
+    "chair": "consultation.lead",
     "lock": "consultation.lock",
     "remove": "consultation.remove",
     "mute": "consultation.mute",
@@ -20,6 +22,19 @@ CONTROLS: Final[dict[May, str]] = {
     "end": "consultation.end",
     "diagnose": "consultation.diagnose",
 }
+
+
+#: What goes with the chair, whatever else somebody's role allows: a co-chair may all but what the second set names.
+BY_CHAIR: Final[frozenset[May]] = frozenset({"lead", "chair", "lock", "remove", "mute", "end", "diagnose"})
+LEADER_ONLY: Final[frozenset[May]] = frozenset({"chair", "end"})
+LEAD = "consultation.lead"
+
+
+def chairs(record: Consultation, person: str, what: May) -> bool:
+    """By the chair that they hold. The chair may all of it, a co-chair the rest only while he leads."""
+    if person in (record.chair, record.leader):
+        return True
+    return person in record.chairs and what not in LEADER_ONLY
 
 
 def oversees(record: Consultation, person: Actor, *permissions: str) -> bool:
@@ -41,7 +56,8 @@ def may_enter(record: Consultation, person: Actor) -> bool:
 
 def may_control(record: Consultation, person: Actor, what: May) -> bool:
     permission = CONTROLS[what]
-    return (person.id == record.host.id and person.may(permission)) or oversees(record, person, permission)
+    held = LEAD if what in BY_CHAIR else permission
+    return (chairs(record, person.id, what) and person.may(held)) or oversees(record, person, permission)
 
 
 def may_bring_cameras(record: Consultation, person: Actor) -> bool:
@@ -59,7 +75,7 @@ def may(record: Consultation, person: Actor) -> list[May]:
 
 
 def audience(record: Consultation) -> Audience:
-    people = [record.host.id, *(one.id for one in record.people)]
+    people = [record.host.id, *sorted(record.chairs), *(one.id for one in record.people)]
     return Audience(list(dict.fromkeys(people)), [one.id for one in record.organisations])
 
 
@@ -76,5 +92,5 @@ def check_entry(record: Consultation, person: Actor, was_present: bool) -> None:
         raise Forbidden("You were removed from this consultation.", "你已被移出会商，再次受邀后可加入。", code="removed")
     if not may_enter(record, person):
         raise Forbidden("You may not join this consultation.", "没有加入该会商的权限。")
-    if record.locked and person.id != record.host.id and not was_present:
+    if record.locked and person.id not in record.chairs and not was_present:
         raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")

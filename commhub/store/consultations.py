@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from commhub.model import Actor, Label
-from commhub.store import Reading, tables
+from commhub.store import Reading, controls, tables
+from commhub.store.controls import Control
 
 _c = tables.consultations.c
 
@@ -65,15 +66,32 @@ class Consultation:
     cameras: tuple[CameraRef, ...] = ()
     recordings: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
+    control: Control = controls.NONE
 
     @property
     def live(self) -> bool:
         return self.state == "live"
 
+    @property
+    def chair(self) -> str:
+        """The person who chairs; the host until it was handed on."""
+        return self.control.chair or self.host.id
+
+    @property
+    def chairs(self) -> frozenset[str]:
+        """The chair and the co-chairs."""
+        return frozenset((self.chair, *self.control.co_chairs))
+
+    @property
+    def leader(self) -> str:
+        """The chair, or the co-chair who leads while the chair is not there."""
+        return self.control.acting or self.chair
+
     def concerns(self, person: Actor) -> bool:
-        """The host, the invited, and the people of invited organisations."""
+        """The host, who chairs, the invited, and the people of invited organisations."""
         return (
             person.id == self.host.id
+            or person.id in self.chairs
             or any(person.id == one.id for one in self.people)
             or any(person.org == one.id for one in self.organisations)
         )
@@ -146,6 +164,7 @@ async def find(reading: Reading, *conditions: sa.ColumnElement[bool], limit: int
             cameras=tuple(cameras[row.id]),
             recordings=tuple(one for (one,) in recordings[row.id]),
             excluded=frozenset(one for (one,) in excluded[row.id]),
+            control=controls.read(row.control),
         )
         for row in rows
     ]

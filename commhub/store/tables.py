@@ -209,6 +209,7 @@ consultations = Table(
     Column("recording_reason", Text, nullable=True),
     Column("recording_id", String(26), nullable=True),
     Column("recording_reason_en", Text, nullable=True),
+    Column("control", Text, nullable=True),
 )
 
 consultation_organisations = Table(
