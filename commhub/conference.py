@@ -14,6 +14,10 @@ from typing import Protocol
 HEARD_SECONDS = 3.0
 
 
+#: The identity of whatever records a room, where viewers are asked about: nobody else has it.
+RECORDER = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Presence:
     """Somebody in a room. ``kind``: person, camera, service (made by an API key). ``forwarded``: really in another room."""
@@ -90,7 +94,8 @@ class Conference(Protocol):
     def part(self, room: str, apart: Callable[[str, str], bool] | None) -> None:
         """Media of the first identity do not reach the second one where ``apart`` says so, by gate two: whoever publishes anew or
         comes later, too. It must say the same until the next word about it; None: nobody is kept apart. Before the room's first
-        participant comes, and before workers tell a restarted hub of theirs, nothing slips through."""
+        participant comes, and before workers tell a restarted hub of theirs, nothing slips through. Whatever records the room
+        is asked about as :data:`RECORDER`."""
 
     def forward(self, room: str, identity: str, to: str) -> bool:
         """Somebody of a room of the hub's is seen and heard in another one too, until they leave or :meth:`unforward`;

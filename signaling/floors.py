@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from commhub.conference import RECORDER
 from commhub.media import messages as media
 from signaling import subscribing
 
@@ -29,8 +30,9 @@ def governed(room: Room, person: Participant, track: Track) -> bool:
 
 def announced(room: Room, person: Participant, track: Track) -> None:
     """Right behind the announcement: engine and room agree again about the gate, which begins open."""
-    track.shut = False
+    track.shut = track.concealed = False
     settle(room, person, track)
+    subscribing.conceal(room, person, track)
 
 
 def settle(room: Room, person: Participant, track: Track) -> None:
@@ -69,8 +71,11 @@ def govern(room: Room, speakers: Iterable[str] | None) -> None:
 def agree(room: Room, state: media.RoomState) -> None:
     """What the worker says of its gates, compared: a word about them may have been lost."""
     known = {track.track: not track.open for peer in state.peers for track in peer.tracks}
+    concealed = {track for subscriber, track in state.denied if subscriber == RECORDER}
     for person in room.people.values():
         for track in person.tracks.values():
             track.shut = known.get(track.sid, False)
             settle(room, person, track)
             track.awaited = track.shut and len(room.people) > EAGER  # who has subscribed to it before goes on
+            track.concealed = track.sid in concealed
+            subscribing.conceal(room, person, track)

@@ -63,6 +63,8 @@ def arrive(room: Room, person: Participant, ticket: Ticket, now: float) -> None:
     subscribing.arrived(room, person)
     for track in person.tracks.values():
         floors.settle(room, person, track)
+        track.concealed = False
+        subscribing.conceal(room, person, track)
         if track.bound:
             subscribing.published(room, person, track)
     for info in person.data_tracks.values():

@@ -54,6 +54,7 @@ class Track:
     held_until: float = 0.0  # its client may not know yet that it is muted
     shut: bool = False  # gate one is closed at the engine: its publisher has not got the floor
     awaited: bool = False  # not subscribed to before it opens
+    concealed: bool = False  # gate two is closed for whatever records the room
 
     @property
     def sid(self) -> str:

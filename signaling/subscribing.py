@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
+from commhub.conference import RECORDER
 from commhub.media import messages as media
 from signaling import viewers
 from signaling.participant import Participant, Track
@@ -82,8 +83,19 @@ def part(room: Room, apart: Callable[[str, str], bool] | None) -> None:
     """Media of the first identity do not reach the second where ``apart`` says so: gate two, also for who comes later. Once said,
     it is asked anew for everybody; None: nobody is apart."""
     room.apart = apart
+    for publisher in room.people.values():
+        for track in publisher.tracks.values():
+            conceal(room, publisher, track)
     for viewer in room.clients():
         settle_viewer(room, viewer)
+
+
+def conceal(room: Room, publisher: Participant, track: Track) -> None:
+    """Whatever records the room is a viewer like others, asked for before the track's first packet."""
+    concealed = room.apart is not None and room.apart(publisher.identity, RECORDER)
+    if concealed != track.concealed:
+        track.concealed = concealed
+        room.command(media.Allow(room.name, RECORDER, track.sid, not concealed))
 
 
 def settle_viewer(room: Room, viewer: Participant) -> None:

@@ -273,7 +273,7 @@ class Sinks:
         # A Source's receiver is shared between rooms, so gate one of this room cannot be shut there.
         if track.encrypted:
             return False
-        return (sink.id, track.id) not in sink.room.denied and (track.flows or not encoding.shared)
+        return not {(sink.id, track.id), ("", track.id)} & sink.room.denied and (track.flows or not encoding.shared)
 
     def speakers(self, room: Room, speakers: Sequence[Speaker]) -> None:
         for sink in self.of(room):

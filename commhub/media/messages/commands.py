@@ -182,7 +182,7 @@ class Open(BaseMessage, frozen=True):
 
 
 class Allow(BaseMessage, frozen=True):
-    """Gate two: may this peer (or sink) receive this track? Everything starts allowed."""
+    """Gate two: may this peer (or sink; "" is every sink) receive this track? Everything starts allowed."""
 
     room: str
     subscriber: str
