@@ -47,6 +47,7 @@ from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
+from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Hearing, InternalKey, Rooms
 from commhub.settings import Settings
 from commhub.store import Store, tables
@@ -261,6 +262,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         door.houses += [calls.lodging, groups]
+        rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
         ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
@@ -271,13 +273,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         review = Review(base.store, settings.recordings_dir)
 
         await _begin(
-            recordings.open, ordered.open, entrances.open, rooms.start, calls.start, groups.start, feeds.start,
+            recordings.open, ordered.open, entrances.open, rooms.start, calls.start, groups.start, rollcalls.start, feeds.start,
             recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start, door.start, desk.start,
             devices.open, devices.start,
         )  # fmt: skip
         for end in (
-            conference.close_all, door.close, calls.close, groups.close, desk.close, devices.close, recordings.close,
-            ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
+            conference.close_all, door.close, calls.close, rollcalls.close, groups.close, desk.close, devices.close,
+            recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
@@ -296,7 +298,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals,
-            calls, groups,
+            calls, groups, rollcalls,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

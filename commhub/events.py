@@ -71,6 +71,9 @@ TYPES: dict[str, str] = {
     "directory.changed": "directory.view",
     "seat.state": "directory.view",
 }
+    "rollcall.started": "roll.post",
+    "rollcall.changed": "roll.post",
+    "rollcall.ended": "roll.post",
 VERSION = 1
 KEPT = 100_000  # events in the history; older ones are answered by a resync
 RECENT = 2_000  # of them in memory: everybody comes back at once when the hub has started again

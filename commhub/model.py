@@ -66,6 +66,8 @@ _PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.v
     "group.list",
     "group.talk",
     "group.emergency",
+    "roll.list",
+    "roll.answer",
 }
 _DISPATCHER = _PARTICIPANT | {
     "consultation.create",
@@ -90,6 +92,7 @@ _DISPATCHER = _PARTICIPANT | {
     "device.list",
     "round.edit",
     "recording.control",
+    "roll.post",  # asks whether all posts are manned, in the organisations of his scope
     "group.edit",
     "group.revoke",  # takes the floor from lower levels
     "group.calm",  # answers and cancels emergencies
@@ -104,6 +107,7 @@ _REVIEWER = frozenset(
     {
         "call.list",
         "call.oversee",
+        "roll.list",
         "consultation.list",
         "consultation.oversee",
         "recording.list",

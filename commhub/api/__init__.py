@@ -26,6 +26,7 @@ from commhub.api import (
     playbacks,
     recordings,
     records,
+    rollcalls,
     rounds,
     session,
     snapshots,
@@ -48,6 +49,7 @@ from commhub.feeds import Feeds
 from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.recordings import Recordings, Review
+from commhub.rollcalls import RollCalls
 from commhub.rooms import Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
@@ -74,6 +76,7 @@ class Parts:
     terminals: Terminals
     calls: Calls
     groups: Groups
+    rollcalls: RollCalls
 
 
 class Api:
@@ -110,6 +113,7 @@ class Api:
             *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
             *calls.routes(self.gate, parts.calls).all,
             *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
+            *rollcalls.routes(parts.rollcalls).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,

@@ -36,6 +36,7 @@ from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, W
 from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
+from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Hearing, InternalKey, Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
@@ -385,9 +386,11 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     door.houses.append(calls.lodging)
     groups = Groups(store, events, conference, hearing, terminals, KEY, GroupTerms(GroupTimes()))
     groups.calling.preempt = by_ending_calls(calls)
+    rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
     door.houses.append(groups)
     parts = Parts(
-        store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls, groups
+        store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls, groups,
+        rollcalls,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
@@ -396,6 +399,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     await rooms.start()
     await calls.start()
     await groups.start()
+    await rollcalls.start()
     feeds.start()
     recordings.start_tasks()
     await devices.open()
@@ -403,6 +407,7 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     try:
         yield hub
     finally:
+        await rollcalls.close()
         await groups.close()
         await calls.close()
         await recordings.close()
