@@ -22,6 +22,7 @@ REDIAL = 0.2  # s
 PUSH_TIMEOUT = 0.5  # s
 LINGER = 0.003  # s a camera's packets wait for those of others: each send wakes the worker
 HELD = 256  # batches of a camera that wait for a worker to know its streams
+FIRST = 64  # of one that waits for the link itself: a few seconds
 
 
 class Feeder(Protocol):
@@ -44,6 +45,7 @@ class Outlet:
         self._link: Link | None = None
         self._feeders: dict[str, Feeder] = {}
         self._held: dict[str, list[bytes]] = {}
+        self._missed: set[str] = set()  # cameras of which something was not kept
         self._gathered = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks(f"outlet to {worker}")
@@ -56,6 +58,8 @@ class Outlet:
 
     def attach(self, feeder: Feeder) -> None:
         self._feeders[feeder.source] = feeder
+        if self._link is None:
+            self._held.setdefault(feeder.source, [])  # it may show its first picture before the worker was dialled
         self.announce(feeder)
 
     def announce(self, feeder: Feeder) -> None:
@@ -74,21 +78,30 @@ class Outlet:
                 link.tell(clock)
             for batch in self._held.pop(feeder.source, []):
                 self._write(batch)
+            if feeder.source in self._missed:
+                self._missed.discard(feeder.source)
+                for stream in feeder.streams:
+                    if stream.kind == "video":
+                        feeder.key_frame_wanted(stream.handle)
 
     def detach(self, source: str) -> None:
         self._held.pop(source, None)
+        self._missed.discard(source)
         if self._feeders.pop(source, None) is not None and self._link is not None:
             self._link.tell(EndSource(source=source))
 
     def send(self, source: str, batch: bytes) -> None:
         """Packets of one camera. Never waits; what the worker does not take is lost."""
-        if self._link is None:
-            return
         held = self._held.get(source)
-        if held is None:
-            self._write(batch)
-        elif len(held) < HELD:
+        if held is not None:
+            if len(held) >= (HELD if self._link is not None else FIRST):
+                held.clear()
+                self._missed.add(source)
             held.append(batch)
+        elif self._link is not None:
+            self._write(batch)
+        else:
+            self._missed.add(source)
 
     def _write(self, batch: bytes) -> None:
         if len(self._gathered) + len(batch) > BATCH_LIMIT:
