@@ -29,7 +29,7 @@ MAX_JOIN_PARAMETER = 48 * 1024  # the same in the query
 VERSION = "1.13.7"
 PROTOCOL = 17
 
-PUBLISH_MIMES = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1")
+PUBLISH_MIMES = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265")
 
 _SID_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _TRACK_PREFIX = {

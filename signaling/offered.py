@@ -61,7 +61,7 @@ def publications(offer: sdp.Description, permission: models.ParticipantPermissio
             continue
         codec = negotiation.choose(section)
         if codec is None:
-            known = "Opus" if section.kind == "audio" else "VP8, H.264, VP9, AV1"
+            known = "Opus" if section.kind == "audio" else "VP8, H.264, VP9, AV1, H.265"
             raise Unsuitable(
                 f"The {section.kind} section {section.mid} offers no codec that can be forwarded ({known}).",
                 f"没有可转发的编码（支持 {known}）。",

@@ -176,8 +176,9 @@ def bind(track: Track, mid: str, mime: str, now: float) -> None:
     info = track.info
     first = not track.bound or info.mid == mid
     entry = next((one for one in info.codecs if one.mime_type == mime), None) or (info.codecs[0] if first else None)
-    if entry is not None:
-        entry.mid, entry.mime_type = mid, mime
+    if entry is None:  # a camera's bridge makes it beside the original
+        entry = info.codecs.add(layers=info.layers)
+    entry.mid, entry.mime_type = mid, mime
     if first:
         info.mid, info.mime_type = mid, mime
     info.version.unix_micro = int(now * 1_000_000)

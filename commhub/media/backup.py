@@ -6,6 +6,8 @@ from commhub.media import negotiation
 from commhub.media.messages import Codec
 from commhub.media.room import Peer, Subscription, Track
 
+H265 = Codec("video/H265", 90_000)
+
 
 def decodes(peer: Peer, mime: str) -> bool:
     """As far as its descriptions have said."""
@@ -26,6 +28,25 @@ def judge(peer: Peer) -> list[Subscription]:
             subscription.untaken = untaken
             changed.append(subscription)
     return changed
+
+
+def plain(subscription: Subscription, layer: str) -> bool:
+    """Does its viewer decode a Source's layer only as H.264 made of it? What the layer comes in may not be known yet: who
+    decodes no H.265 might need it. Of who has not said what it decodes it is not assumed."""
+    track, connection = subscription.track, subscription.peer.connection
+    known = connection.sections(track.kind) if connection is not None else []
+    if not known:
+        return False
+    native = track.native(layer)
+    if native is not None and native.stored:
+        return True
+    codec = native.codec if native is not None else H265
+    return all(negotiation.accept(section, codec) is None for section in known)
+
+
+def helped(subscription: Subscription) -> bool:
+    """Could its publisher send something that its viewer takes?"""
+    return any(decodes(subscription.peer, mime) for mime in subscription.track.codecs)
 
 
 def helps(track: Track, mime: str) -> bool:

@@ -136,13 +136,17 @@ class Connection:
             subscription.route, slot.spec = 0, None
 
     def reroute(self, subscription: Subscription) -> None:
-        slot = self.slot_of(subscription)
-        if slot is None or slot.section is None or self.listening is None:
+        if (slot := self.slot_of(subscription)) is None or slot.section is None:
             return
-        if subscription.track.takes(slot.section) is None:
+        if subscription.takes(slot.section) is None:
             self._release(slot)
         else:
-            self._route(self.listening, slot, subscription, slot.section)
+            self._route(slot)
+
+    def refit(self, subscription: Subscription) -> None:
+        """What it needs may come in another codec now, under the same SSRC."""
+        if subscription.route and (slot := self.slot_of(subscription)) is not None:
+            self._route(slot)
 
     # ---- the client's offers
 
@@ -192,7 +196,7 @@ class Connection:
         text = sdp.build(negotiation.answer(offer, transport.local(), self._publishing, sending, redundant))
         self._start_data(transport, offer, opens=False)
         if not self._peer.dual:
-            self._route_all(transport)
+            self._route_all()
             self._asked_at = None
         return Answer(text, id, {mid: one.track for mid, one in sending.items()})
 
@@ -326,15 +330,14 @@ class Connection:
         if subscription is None:
             return None
         track = subscription.track
-        taken = track.takes(slot.section) if slot.section is not None else None
+        taken = subscription.takes(slot.section) if slot.section is not None else None
         if slot.section is not None and taken is None:
             return None
         encoding = taken[0] if taken else track.primary
         if encoding is None:
             return None
-        rtx = slot.rtx_ssrc if track.kind == "video" else 0
-        if slot.section is not None and taken and not negotiation.rtx_of(slot.section, taken[1].payload_type):
-            rtx = 0
+        repairs = slot.section is None or taken is None or negotiation.rtx_of(slot.section, taken[1].payload_type)
+        rtx = slot.rtx_ssrc if track.kind == "video" and repairs else 0
         # Clients split the stream at "|": the first part says whose track it is.
         return negotiation.Sending(
             f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx, self._redundant(encoding)
@@ -346,21 +349,20 @@ class Connection:
     def _standing(self, slot: Slot) -> negotiation.Sending:
         """What a section of a fixed client says for good, whatever comes into it: one stream, so that its sound and picture
         are played together."""
-        section, rtx = slot.section, 0
-        if section is not None and slot.kind == "video" and any(codec.name.lower() == "rtx" for codec in section.codecs.values()):
-            rtx = slot.rtx_ssrc
-        taken = slot.subscription.track.takes(section) if slot.subscription is not None and section is not None else None
+        section = slot.section
+        repairs = section is not None and any(codec.name.lower() == "rtx" for codec in section.codecs.values())
+        rtx = slot.rtx_ssrc if slot.kind == "video" and repairs else 0
+        taken = slot.subscription.takes(section) if slot.subscription is not None and section is not None else None
         codec = taken[0].codec if taken is not None else None
         return negotiation.Sending(self._peer.id, f"{self._peer.id}-{slot.mid}", codec, slot.ssrc, rtx)
 
-    def _route_all(self, transport: Transport) -> None:
+    def _route_all(self) -> None:
         for slot in self._slots.values():
-            if slot.subscription is not None and slot.section is not None:
-                self._route(transport, slot, slot.subscription, slot.section)
+            self._route(slot)
 
-    def _route(self, transport: Transport, slot: Slot, subscription: Subscription, section: sdp.Section) -> None:
-        taken = subscription.track.takes(section)
-        if taken is None:
+    def _route(self, slot: Slot) -> None:
+        subscription, section, transport = slot.subscription, slot.section, self.listening
+        if subscription is None or section is None or transport is None or (taken := subscription.takes(section)) is None:
             return
         encoding, codec = taken
         rtx = negotiation.rtx_of(section, codec.payload_type) if subscription.track.kind == "video" else 0
@@ -395,13 +397,10 @@ class Connection:
             self._settle_dual()
         elif self._offered is not None and self.publisher is not None:
             if self._peer.fixed:
-                self._settle_fixed(self.publisher)
+                self._assign()
+                self._route_all()
             else:
                 self._settle_single()
-
-    def _settle_fixed(self, transport: Transport) -> None:
-        self._assign()
-        self._route_all(transport)
 
     def _settle_single(self) -> None:
         waiting = {kind: self._waiting(kind) for kind in KINDS}
@@ -445,7 +444,7 @@ class Connection:
         if first or dirty or after != before:
             self._make_offer(self.subscriber)
         else:  # what was not taken may have come in another codec since
-            self._route_all(self.subscriber)
+            self._route_all()
 
     def _grow(self) -> None:
         for kind in KINDS:
@@ -496,4 +495,4 @@ class Connection:
                 slot.dead = True
             elif section.receives:
                 slot.section = section
-        self._route_all(transport)
+        self._route_all()

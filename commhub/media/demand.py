@@ -8,30 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from commhub.media.backup import helped, plain
 from commhub.media.messages import Demand, Message
-from commhub.media.room import LOW, Peer
+from commhub.media.messages.sources import PLAIN
+from commhub.media.room import MAIN, SUB, Peer, layer_of
 from commhub.media.sinks import Sinks
 
 GRACE = 5.0  # seconds without a taker until that is told
 SETTLE = 0.3  # seconds in which a viewer says what he needs of what he has subscribed to
-SUB, MAIN = "sub", "main"  # the layers of a camera, SourceStream.layer
-
-
-def layer_of(quality: int) -> str:
-    """Which stream of a camera with two serves a quality."""
-    return SUB if quality == LOW else MAIN
 
 
 def taken(peer: Peer, sinks: Sinks) -> set[str]:
-    """The layers that viewers and sinks take of this bridge's peer; none: nobody takes any of its tracks. Sound comes with
-    every layer, and who does not look at the moment is served by the smaller one."""
+    """The layers that viewers and sinks take of this bridge's peer, and which of them as H.264 (:data:`PLAIN`); none: nobody
+    takes any of its tracks. Sound comes with every layer, and who does not look at the moment is served by the smaller one.
+    Sinks take what comes as it comes."""
     found: set[str] = set()
     anybody = False
     for track in peer.tracks.values():
         anybody = anybody or bool(track.subscriptions) or sinks.takes(track)
         if track.kind == "video":
-            viewers = track.subscriptions.values()
-            found |= {layer_of(one.layer()) for one in viewers if one.enabled and one.allowed and not one.untaken}
+            for one in track.subscriptions.values():
+                if one.enabled and one.allowed and (not one.untaken or helped(one)):
+                    layer = layer_of(one.layer())
+                    found |= {layer, layer + PLAIN} if plain(one, layer) else {layer}
             if sinks.takes(track):
                 found.add(layer_of(sinks.quality(track)))
     return found or ({SUB} if anybody else set())
@@ -57,13 +56,14 @@ class Demands:
         self._home, self._worker, self._taken = home, worker, taken
         self._words: dict[str, _Word] = {}
 
-    def consider(self, source: str, peers: set[Peer], running: bool) -> None:
-        """``running``: its streams are here. Before that nobody may have subscribed yet, and it is not told as unwanted."""
+    def consider(self, source: str, peers: set[Peer], running: bool, single: bool = False) -> None:
+        """``running``: its streams are here. Before that nobody may have subscribed yet, and it is not told as unwanted.
+        ``single``: there is nothing to choose."""
         needed: set[str] = set().union(*map(self._taken, peers))
         word = self._words.setdefault(source, _Word())
         now = self._home.now()
-        if self._too_early(word, needed, now):
-            needed = needed - {MAIN}
+        if not single and self._too_early(word, needed, now):
+            needed = needed - {MAIN, MAIN + PLAIN}
         for layer in needed:
             word.idle.pop(layer, None)
         kept = {layer for layer in word.layers - needed if now - word.idle.setdefault(layer, now) < GRACE}

@@ -139,6 +139,9 @@ class Engine:
     def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
         self.stage.unbound(track, encoding, again=again)
 
+    def reshaped(self, track: Track, encoding: Encoding) -> None:
+        self.stage.reshaped(track, encoding)
+
     def routed(self, subscription: Subscription) -> None:
         self.stage.routed(subscription)
 

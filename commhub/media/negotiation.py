@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from commhub.media import plane
+from commhub.media import plane, variants
 from commhub.media.messages import Codec, Layer
 from commhub.wire import sdp
 
 #: What may be forwarded, by lower-case encoding name, in the order in which we prefer it when nobody says more.
 FORWARDED = {
     "audio": {"opus": "audio/opus"},
-    "video": {"vp8": "video/VP8", "h264": "video/H264", "vp9": "video/VP9", "av1": "video/AV1"},
+    "video": {"vp8": "video/VP8", "h264": "video/H264", "vp9": "video/VP9", "av1": "video/AV1", "h265": "video/H265"},
 }
 #: Accepted in *every* section, also those that carry nothing yet: libwebrtc refuses its own later simulcast offer when an
 #: earlier answer of the same transceiver had declined the rid extension.
@@ -154,35 +154,16 @@ def choose(section: sdp.Section, wanted: str = "") -> sdp.Codec | None:
     if not named:
         return None
     first = named[0].name.lower()
-    return max((codec for codec in named if codec.name.lower() == first), key=_published)
-
-
-def _published(codec: sdp.Codec) -> int:
-    """The variant most receivers decode is the best to publish; max() keeps the client's order among equals."""
-    parameters = codec.parameters()
-    if codec.name.lower() == "h264":
-        interleaved = parameters.get("packetization-mode", "0") == "1"
-        return 2 * interleaved + parameters.get("profile-level-id", "42e01f").lower().startswith("42e0")
-    if codec.name.lower() in ("vp9", "av1"):
-        return parameters.get("profile-id", parameters.get("profile", "0")) == "0"
-    return 0
+    # The variant most receivers decode is the best to publish; max() keeps the client's order among equals.
+    return max((codec for codec in named if codec.name.lower() == first), key=variants.published)
 
 
 def accept(section: sdp.Section, sent: Codec) -> sdp.Codec | None:
     """The payload type under which a subscriber takes ``sent``; None when it cannot decode it."""
-    known = [codec for codec in section.codecs.values() if mime(section, codec).lower() == sent.mime.lower()]
-    if not known:
-        return None
     want = sdp.Codec(0, "", 0, fmtp=sent.fmtp).parameters()
-    return max(known, key=lambda codec: _likeness(codec.parameters(), want))
-
-
-def _likeness(have: dict[str, str], want: dict[str, str]) -> int:
-    mode = have.get("packetization-mode", "0") == want.get("packetization-mode", "1")
-    mine, theirs = have.get("profile-level-id", "42e0").lower(), want.get("profile-level-id", "42e0").lower()
-    variant = have.get("profile-id", "0") == want.get("profile-id", "0")
-    # profile_idc, then its constraint flags (RFC 6184 §8.1); the level may differ.
-    return 8 * mode + 4 * (mine[:2] == theirs[:2]) + 2 * (mine[:4] == theirs[:4]) + variant
+    named = [codec for codec in section.codecs.values() if mime(section, codec).lower() == sent.mime.lower()]
+    known = [codec for codec in named if variants.decodes(codec, want)]
+    return max(known, key=lambda codec: variants.likeness(codec.parameters(), want), default=None)
 
 
 def rtx_of(section: sdp.Section, payload_type: int) -> int:
@@ -329,6 +310,7 @@ def _identify(section: sdp.Section, sending: Sending) -> None:
 # ---- our own offers (dual mode)
 
 _H264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="
+_H265 = "level-id=186;tier-flag=0;tx-mode=SRST;profile-id="  # 6.2: the answer says what the client decodes
 _OFFERED: dict[str, list[tuple[int, str, int, int, str]]] = {
     "audio": [(111, "opus", 48_000, 2, "minptime=10;useinbandfec=1")],
     "video": [
@@ -338,6 +320,8 @@ _OFFERED: dict[str, list[tuple[int, str, int, int, str]]] = {
         (106, "H264", 90_000, 1, _H264 + "640c1f"),
         (98, "VP9", 90_000, 1, "profile-id=0"),
         (45, "AV1", 90_000, 1, ""),
+        (116, "H265", 90_000, 1, _H265 + "1"),
+        (118, "H265", 90_000, 1, _H265 + "2"),
     ],
 }
 _OFFERED_EXTENSIONS = {
@@ -427,7 +411,7 @@ def receiver_spec(
 
 def described(section: sdp.Section, codec: sdp.Codec) -> Codec:
     """A negotiated codec as the rest of the system names it."""
-    return Codec(mime(section, codec), codec.clock_rate, codec.channels, codec.fmtp)
+    return Codec(mime(section, codec), codec.clock_rate, codec.channels, variants.sent(codec))
 
 
 def sent_extensions(section: sdp.Section) -> dict[str, int]:

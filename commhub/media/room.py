@@ -14,11 +14,19 @@ if TYPE_CHECKING:
     from commhub.media.connection import Connection
 
 LOW, MEDIUM, HIGH = 0, 1, 2
+SUB, MAIN = "sub", "main"  # the layers of a camera, SourceStream.layer
+
+
+def layer_of(quality: int) -> str:
+    """Which stream of a camera with two serves a quality."""
+    return SUB if quality == LOW else MAIN
 
 
 @dataclass(slots=True, eq=False)
 class Encoding:
-    """One receiver of the data plane that carries a track. ``spec`` is None for a Source's, which rooms share."""
+    """One receiver of the data plane that carries a track. ``spec`` is None for a Source's, which rooms share. Of a Source's
+    layers (main, sub, or "" for the only one) ``native`` are those that come in this codec by themselves, ``made`` those that
+    its bridge makes; ``stored``: WebRTC's receivers cannot show it."""
 
     receiver: int
     codec: Codec
@@ -26,6 +34,18 @@ class Encoding:
     layers: int = 1
     cid: str = ""
     spec: ReceiverSpec | None = None
+    native: frozenset[str] = frozenset()
+    made: frozenset[str] = frozenset()
+    stored: bool = False
+
+    def has(self, layer: str) -> bool:
+        """Whether a Source's layer comes in it by itself."""
+        return layer in self.native or "" in self.native
+
+    @property
+    def rank(self) -> int:
+        """The best one of a track is recorded: of a Source the original, of its larger picture."""
+        return 2 if self.native - {SUB} else 1 if self.native else 0
 
     @property
     def redundant(self) -> bool:
@@ -76,7 +96,7 @@ class Track:
 
     @property
     def primary(self) -> Encoding | None:
-        return self.encodings[0] if self.encodings else None
+        return max(self.encodings, key=lambda encoding: encoding.rank, default=None)
 
     def announcement(self) -> negotiation.Announcement:
         return negotiation.Announcement(self.id, self.kind, self.cids, self.bound)
@@ -90,18 +110,26 @@ class Track:
         best = max(self.announced, key=lambda layer: layer.quality, default=None)
         return (best.width, best.height) if best else (0, 0)
 
-    def takes(self, section: sdp.Section) -> tuple[Encoding, sdp.Codec] | None:
-        """The encoding that a subscriber's section can carry, and as what."""
+    def takes(self, section: sdp.Section, layer: str = "") -> tuple[Encoding, sdp.Codec] | None:
+        """The encoding that a subscriber's section can carry, and as what. ``layer`` (main, sub) prefers the one in which that
+        layer of a Source comes by itself."""
+        found = None
         for encoding in self.encodings:
-            codec = negotiation.accept(section, encoding.codec)
-            if codec is not None:
+            codec = None if encoding.stored else negotiation.accept(section, encoding.codec)
+            if codec is not None and (not layer or not encoding.native or encoding.has(layer)):
                 return encoding, codec
-        return None
+            if codec is not None and found is None:
+                found = encoding, codec
+        return found
+
+    def native(self, layer: str) -> Encoding | None:
+        """In which a layer of a Source comes by itself; None while that is not known."""
+        return next((encoding for encoding in self.encodings if encoding.has(layer)), None)
 
     @property
     def backups(self) -> list[str]:
         """Codecs its publisher could send, and does not yet."""
-        sent = {encoding.codec.mime for encoding in self.encodings}
+        sent = {encoding.codec.mime for encoding in self.encodings if not encoding.stored}
         return [mime for mime in self.codecs if mime not in sent]
 
     def state(self) -> TrackState:
@@ -146,6 +174,10 @@ class Subscription:
     def layer(self) -> int:
         """The best layer to send; which of those that are there is nearest the data plane knows."""
         return self.asked if self.cap is None else min(self.asked, self.cap)
+
+    def takes(self, section: sdp.Section) -> tuple[Encoding, sdp.Codec] | None:
+        """What the section can carry, and as what."""
+        return self.track.takes(section, layer_of(self.layer()))
 
 
 @dataclass(slots=True, eq=False)

@@ -202,6 +202,9 @@ class Sinks:
 
     def track_begins(self, track: Track) -> None:
         for sink in self.of(track.room):
+            tapped = sink.tapped.get(track.id)
+            if tapped is not None and tapped.encoding is not track.primary:  # a better one has come
+                self._end(sink, tapped)
             self._begin(sink, track)
 
     def _begin(self, sink: RoomSink, track: Track) -> None:
@@ -247,10 +250,13 @@ class Sinks:
         for sink in self.of(track.room):
             tapped = sink.tapped.get(track.id)
             if tapped is not None and tapped.encoding is encoding:
-                sink.outlet.flush()
-                self._home.plane.remove_tap(tapped.tap)
-                del sink.tapped[track.id]
-                self._tell_track(sink, tapped, False)
+                self._end(sink, tapped)
+
+    def _end(self, sink: RoomSink, tapped: _Tapped) -> None:
+        sink.outlet.flush()
+        self._home.plane.remove_tap(tapped.tap)
+        del sink.tapped[tapped.track.id]
+        self._tell_track(sink, tapped, False)
 
     def muted(self, track: Track) -> None:
         for sink in self.of(track.room):

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from commhub import log as logs
-from commhub.media.demand import MAIN, SUB, Demands
+from commhub.media.demand import Demands
 from commhub.media.link import Link, runs
 from commhub.media.messages import Codec, KeyFrameWanted, Layer, Message, PushSource, SourceClock, SourceStream, TrackLayers
 from commhub.media.plane import Plane
-from commhub.media.room import HIGH, LOW, Encoding, Peer, Track
+from commhub.media.room import HIGH, LOW, MAIN, SUB, Encoding, Peer, Subscription, Track
 
 log = logs.get(__name__)
 
@@ -24,9 +24,13 @@ log = logs.get(__name__)
 SIZES = {SUB: (640, 360), MAIN: (1920, 1080)}
 
 
+#: Of streams that are one: by which name tracks find it (else its kind), its mime in lower case, and whether it is only stored.
+Key = tuple[str, str, bool]
+
+
 @dataclass(slots=True, eq=False)
 class Stream:
-    """A medium: one stream of its bridge, or several that are layers of one picture."""
+    """A medium in one codec: one stream of its bridge, or several that are layers of one picture."""
 
     kind: str
     codec: Codec
@@ -35,27 +39,51 @@ class Stream:
     lent: bool = False  # the receiver is a participant's
     handles: dict[int, int] = field(default_factory=dict)  # layer (0 the smallest) → handle
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # as they were last, by the layer's name
+    native: frozenset[str] = frozenset()  # layers, of those that are pushed
+    made: frozenset[str] = frozenset()
+    backups: tuple[str, ...] = ()
 
     def take(self, pushed: list[SourceStream]) -> None:
         """The bridge's newest word about it."""
         self.codec = pushed[0].codec
         self.handles = {0 if one.layer == SUB else self.layers - 1: one.handle for one in pushed}
         self.sizes |= {one.layer: (one.width, one.height) for one in pushed if one.layer and one.width}
+        self.native = frozenset(one.layer for one in pushed if not one.made)
+        self.made = frozenset(one.layer for one in pushed if one.made)
+        self.backups = tuple(dict.fromkeys(mime for one in pushed for mime in one.backups))
 
-    def announced(self) -> list[Layer]:
-        """What viewers may ask for; nothing of a stream that is the only one."""
-        if self.layers == 1:
-            return []
-        named = ((quality, name, self.sizes.get(name, SIZES[name])) for quality, name in ((LOW, SUB), (HIGH, MAIN)))
-        return [Layer(quality, width, height) for quality, name, (width, height) in named]
+    def encoding(self, key: Key) -> Encoding:
+        """As a track has it. There is no SDP; a stand-in for the mid tells the hub that the track is bound."""
+        mid = self.kind if key[0] != self.kind or not self.made or self.native else f"{self.kind}-made"
+        return self.shape(Encoding(self.receiver, self.codec, mid, self.layers), key)
+
+    def shape(self, encoding: Encoding, key: Key) -> Encoding:
+        encoding.codec, encoding.native, encoding.made, encoding.stored = self.codec, self.native, self.made, key[2]
+        return encoding
+
+
+def _announced(streams: list[Stream]) -> list[Layer]:
+    """What viewers may ask for; nothing of a stream that is the only one."""
+    if all(stream.layers == 1 for stream in streams):
+        return []
+    sizes: dict[str, tuple[int, int]] = {}
+    for stream in streams:
+        sizes = stream.sizes | sizes
+    named = ((quality, name, sizes.get(name, SIZES[name])) for quality, name in ((LOW, SUB), (HIGH, MAIN)))
+    return [Layer(quality, width, height) for quality, name, (width, height) in named]
 
 
 @dataclass(slots=True, eq=False)
 class Source:
     id: str
     link: Link | None = None
-    streams: dict[str, Stream] = field(default_factory=dict)  # by name, else by kind
+    streams: dict[Key, Stream] = field(default_factory=dict)  # originals first
     peers: set[Peer] = field(default_factory=set)
+
+    def of(self, track: Track) -> dict[Key, Stream]:
+        """In which codecs a track can be had: what its ``cids`` name, else what is of its kind."""
+        names = track.cids or (track.kind,)
+        return {key: stream for key, stream in self.streams.items() if key[0] in names}
 
 
 class Home(Protocol):
@@ -66,6 +94,10 @@ class Home(Protocol):
     def emit(self, message: Message) -> None: ...
     def bound(self, track: Track, encoding: Encoding) -> None: ...
     def unbound(self, track: Track, encoding: Encoding) -> None: ...
+    def reshaped(self, track: Track, encoding: Encoding) -> None:
+        """Other layers come in it now."""
+
+    def untaken(self, subscription: Subscription) -> None: ...
 
 
 class Sources:
@@ -93,22 +125,27 @@ class Sources:
         self._forget_handles(source)
         source.link = link
         streams = _grouped(message.streams)
-        for name in [name for name in source.streams if name not in streams]:
-            self._end(source, name)
-        for name, pushed in streams.items():
+        for key in [key for key in source.streams if key not in streams]:
+            other = (*key[:2], not key[2])
+            if other in streams and other not in source.streams:  # it is the same, only nobody can show it now
+                source.streams[other] = source.streams.pop(key)
+            else:
+                self._end(source, key)
+        for key, pushed in streams.items():
             layers = 2 if any(one.layer for one in pushed) else 1
-            stream = source.streams.get(name)
+            stream = source.streams.get(key)
             if stream is not None and (stream.lent or not _same(stream.codec, pushed[0]) or layers > stream.layers):
-                self._end(source, name)
+                self._end(source, key)
                 stream = None
             if stream is None:
                 kind, codec = pushed[0].kind, pushed[0].codec
-                stream = source.streams[name] = Stream(kind, codec, self._home.number(), layers)
+                stream = source.streams[key] = Stream(kind, codec, self._home.number(), layers)
                 self._receivers[stream.receiver] = stream
                 obeys = bool(pushed[0].name)  # a participant's encoder
                 self._home.plane.add_fed_receiver(stream.receiver, kind, codec.mime, codec.clock_rate, layers, obeys)
             stream.take(pushed)
             self._handles |= {(link, handle): (stream, layer) for layer, handle in stream.handles.items()}
+        source.streams = {key: source.streams[key] for key in streams}
         for peer in source.peers:
             self.bind(peer)
 
@@ -118,12 +155,13 @@ class Sources:
         source = self._get(name)
         self._forget_handles(source)
         source.link = None
-        for stream, known in list(source.streams.items()):
-            if stream not in encodings or not known.lent or encodings[stream][1].receiver != known.receiver:
-                self._end(source, stream)
-        for stream, (kind, encoding) in encodings.items():
-            if stream not in source.streams:
-                source.streams[stream] = Stream(kind, encoding.codec, encoding.receiver, encoding.layers, lent=True)
+        for key, known in list(source.streams.items()):
+            if key[0] not in encodings or not known.lent or encodings[key[0]][1].receiver != known.receiver:
+                self._end(source, key)
+        for name, (kind, encoding) in encodings.items():
+            key = (name, encoding.codec.mime.lower(), False)
+            if key not in source.streams:
+                source.streams[key] = Stream(kind, encoding.codec, encoding.receiver, encoding.layers, lent=True)
         for peer in source.peers:
             self.bind(peer)
         if not source.peers and not source.streams:
@@ -137,8 +175,8 @@ class Sources:
         self._forget_handles(source)
         source.link = None
         if link is None or not source.peers:
-            for kind in list(source.streams):
-                self._end(source, kind)
+            for key in list(source.streams):
+                self._end(source, key)
         if not source.peers:
             self._forget(name)
 
@@ -154,8 +192,8 @@ class Sources:
         mine = set(source.streams.values())
         self._handles = {key: known for key, known in self._handles.items() if known[0] not in mine}
 
-    def _end(self, source: Source, name: str) -> None:
-        stream = source.streams.pop(name)
+    def _end(self, source: Source, key: Key) -> None:
+        stream = source.streams.pop(key)
         self._receivers.pop(stream.receiver, None)
         for peer in source.peers:
             for track in list(peer.tracks.values()):
@@ -210,32 +248,50 @@ class Sources:
             self.end(source.id, None)
 
     def bind(self, peer: Peer) -> None:
-        """Give every unbound track of a bridge peer the stream that its ``cids`` name, else the one of its kind."""
+        """Give every track of a bridge peer the streams that are its, in every codec they come in."""
         source = self._sources.get(peer.feed)
         if source is None:
             return
         for track in peer.tracks.values():
-            stream = next((source.streams[name] for name in track.cids or (track.kind,) if name in source.streams), None)
-            if stream is None:
+            streams = source.of(track)
+            if not streams:
                 continue
-            if not stream.lent and track.announced != (layers := stream.announced()):
-                track.announced = layers
-                self._home.emit(TrackLayers(track.room.name, peer.id, track.id, layers))
-            if not track.encodings:
-                # There is no SDP; a stand-in for the mid tells the hub that the track is bound.
-                self._home.bound(track, Encoding(stream.receiver, stream.codec, stream.kind, stream.layers))
+            if not any(stream.lent for stream in streams.values()):
+                self._describe(track, list(streams.values()))
+            for key, stream in streams.items():
+                known = next((one for one in track.encodings if one.receiver == stream.receiver), None)
+                if known is None:
+                    self._home.bound(track, stream.encoding(key))
+                elif (known.native, known.made, known.stored) != (stream.native, stream.made, key[2]):
+                    self._home.reshaped(track, stream.shape(known, key))
+
+    def _describe(self, track: Track, streams: list[Stream]) -> None:
+        if track.announced != (layers := _announced(streams)):
+            track.announced = layers
+            self._home.emit(TrackLayers(track.room.name, track.peer.id, track.id, layers))
+        codecs = list(dict.fromkeys([*(one.codec.mime for one in streams), *(mime for one in streams for mime in one.backups)]))
+        before, track.codecs = track.codecs, codecs
+        if set(before) - set(codecs):  # nothing can be made of it any more
+            for subscription in track.subscriptions.values():
+                if subscription.untaken:
+                    self._home.untaken(subscription)
 
     def considered(self, peer: Peer) -> None:
         """Who receives a track of this peer, or which layer, has changed."""
         source = self._sources.get(peer.feed)
         if source is not None:
-            self._demands.consider(source.id, source.peers, bool(source.streams))
+            self._consider(source)
+
+    def _consider(self, source: Source) -> None:
+        videos = [stream for stream in source.streams.values() if stream.kind == "video"]
+        single = bool(videos) and all(stream.layers == 1 for stream in videos)
+        self._demands.consider(source.id, source.peers, bool(source.streams), single)
 
     def tick(self, every: bool) -> None:
         """What nobody takes any more is told after a while (``every``: look at all), what is wanted for a moment very soon."""
         waiting = [self._sources[name] for name in self._demands.waiting() if name in self._sources]
         for source in self._sources.values() if every else waiting:
-            self._demands.consider(source.id, source.peers, bool(source.streams))
+            self._consider(source)
 
     def retell(self) -> None:
         """To a new hub."""
@@ -247,13 +303,16 @@ class Sources:
                         self._home.emit(TrackLayers(track.room.name, peer.id, track.id, track.announced))
 
 
-def _grouped(streams: list[SourceStream]) -> dict[str, list[SourceStream]]:
-    """By name, else by kind: several that have one name and one codec are layers of one picture, the best one first."""
-    groups: dict[str, list[SourceStream]] = {}
-    for stream in sorted(streams, key=lambda one: one.layer == SUB):
-        group = groups.setdefault(stream.name or stream.kind, [])
+def _grouped(streams: list[SourceStream]) -> dict[Key, list[SourceStream]]:
+    """Several that have one name (else kind) and one codec are layers of one picture, the best one first. Originals before what
+    is made of them."""
+    groups: dict[Key, list[SourceStream]] = {}
+    for stream in sorted(streams, key=lambda one: (one.made, one.layer == SUB)):
+        group = groups.setdefault((stream.name or stream.kind, stream.codec.mime.lower(), stream.stored), [])
         if not group or (_same(group[0].codec, stream) and stream.layer not in {one.layer for one in group}):
             group.append(stream)
+    for group in groups.values():
+        group.sort(key=lambda one: one.layer == SUB)
     return groups
 
 

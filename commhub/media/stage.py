@@ -90,9 +90,17 @@ class Stage:
             cut = subscription.encoding is not None and subscription.encoding not in track.encodings
             if cut and subscription.peer.connection is not None:
                 subscription.peer.connection.reroute(subscription)
+            self.apply(subscription)  # it may be the better one
             self._home.unsettle(subscription.peer)
         self._home.touch(track)
         self._home.relay(track.peer)
+
+    def reshaped(self, track: Track, encoding: Encoding) -> None:
+        """Of a Source: other layers come in it than before. What a viewer gets may come in another codec by now."""
+        self._home.sinks.track_begins(track)
+        for subscription in track.subscriptions.values():
+            self.apply(subscription)
+        self._home.touch(track)
 
     def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
         """``again``: :meth:`bound` follows at once with another encoding in its place. Nobody is told of an end then: a client
@@ -205,6 +213,8 @@ class Stage:
 
     def apply(self, subscription: Subscription) -> None:
         """Layer and pause of a route, from what its viewer needs and what the bandwidth allows."""
+        if subscription.route and len(subscription.track.encodings) > 1 and subscription.peer.connection is not None:
+            subscription.peer.connection.refit(subscription)
         if subscription.route:
             narrow = subscription.cap is not None
             self._home.plane.set_layer(subscription.route, subscription.layer(), subscription.temporal, narrow)

@@ -144,17 +144,6 @@ async def test_a_camera_with_one_stream_has_no_layers(bench: Bench) -> None:
     assert len(bench.take(m.TrackLayers)) == 1
 
 
-async def test_streams_of_another_codec_are_no_layers(bench: Bench) -> None:
-    link = FakeLink()
-    camera(bench)
-    other = m.Codec("video/H265", 90_000)
-    streams = [m.SourceStream(1, "video", other, layer="sub"), m.SourceStream(2, "video", H264, layer="main")]
-    bench.engine.bridge(cast(Any, link), m.PushSource("C1", streams))
-    assert list(bench.plane.receivers.values()) == ["video/H264"]
-    bench.engine.sources.batch(cast(Any, link), batch((1, b"x")))
-    assert bench.plane.of("feed") == []
-
-
 async def test_only_the_layers_that_somebody_takes_are_demanded(bench: Bench) -> None:
     link, recorder = FakeLink(), FakeLink()
     camera(bench)

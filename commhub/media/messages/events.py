@@ -178,7 +178,8 @@ class Paused(BaseMessage, frozen=True):
 
 class Demand(BaseMessage, frozen=True):
     """Is anybody (viewer or sink) taking this Source on this worker? Told on every change. ``worker`` is the teller's name;
-    ``layers`` are the streams of the Source that are taken (``SourceStream.layer``: main, sub), where it has several."""
+    ``layers`` are the streams of the Source that are taken (``SourceStream.layer``: main, sub), where it has several;
+    ``main/H264`` (:data:`PLAIN`) beside ``main``: somebody who takes it decodes nothing of what it comes in."""
 
     source: str
     wanted: bool
