@@ -258,7 +258,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
         )  # fmt: skip
         door.others[VIEW] = desk.walls.admit
-        calls = Calls(base.store, base.auth, events, conference, gates, terminals, internal)
+        ringing = {"ring_seconds": settings.calls.ring_seconds, "recall_seconds": settings.calls.recall_seconds}
+        calls = Calls(base.store, base.auth, events, conference, gates, terminals, internal, **ringing)
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         door.houses += [calls.lodging, groups]

@@ -66,7 +66,10 @@ TYPES: dict[str, str] = {
     "floor.idle": "group.oversee",
     **{
         f"call.{step}": "call.oversee"
-        for step in ("created", "ringing", "answered", "held", "resumed", "transferred", "added", "left", "changed", "ended")
+        for step in (
+            *("created", "ringing", "answered", "held", "resumed", "transferred", "recalled"),
+            *("added", "left", "changed", "ended"),
+        )
     },
     "directory.changed": "directory.view",
     "seat.state": "directory.view",

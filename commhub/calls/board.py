@@ -7,7 +7,7 @@ changed ones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from commhub.calls import machine
@@ -98,6 +98,16 @@ def connect(calls: Calls, to: str, leg: str, consulted: str, now: int, come_by: 
     come = Leg(new, 0, other.person, other.terminal, deadline=come_by)
     over = machine.end_leg(asked, other.id, End.TRANSFERRED, now, mine.person)
     return {to: machine.join(kept, leg, Party("person", other.person), come, now), consulted: over}
+
+
+def recalling(calls: Calls, before: Call | None, after: Call) -> tuple[Call, bool]:
+    """Does it ring at who transferred, from now on? Where the terminal is in another call by now, it waits."""
+    known = {leg.id for leg in before.legs} if before is not None else set()
+    new = {leg.id for leg in after.legs if leg.id not in known and after.recalls(leg)}
+    legs = (
+        replace(leg, waiting=True) if leg.id in new and any(engaged(calls, leg.terminal, after.id)) else leg for leg in after.legs
+    )
+    return replace(after, legs=tuple(legs)), bool(new)
 
 
 def _hold_others(calls: Calls, call: str, leg: Leg, now: int) -> Changed:

@@ -66,7 +66,8 @@ def steady_ns() -> Callable[[], int]:
 
 
 class Calls:
-    """``ring_seconds``: until nobody has answered. ``clock`` is UTC ns that do not jump."""
+    """``ring_seconds``: until nobody has answered. ``recall_seconds``: how long a blind transfer that nobody answers rings at who
+    transferred; 0: not at all. ``clock`` is UTC ns that do not jump."""
 
     def __init__(
         self,
@@ -79,11 +80,12 @@ class Calls:
         key: InternalKey,
         *,
         ring_seconds: float = 45.0,
+        recall_seconds: float = 30.0,
         clock: Callable[[], int] | None = None,
     ) -> None:
         self._store, self._auth, self._events, self._terminals = store, auth, events, terminals
         self._conference, self._key, self._now = conference, key, clock or steady_ns()
-        self._ring_ns = int(ring_seconds * SECOND)
+        self._ring_ns, self._recall_ns = int(ring_seconds * SECOND), int(recall_seconds * SECOND)
         self._calls: dict[str, Call] = {}
         self._turn = asyncio.Lock()  # one change after another
         self._tasks = Tasks("calls")
@@ -243,7 +245,8 @@ class Calls:
             if not any(one.end is None for one in legs):
                 why = legs[0].end.value if legs and legs[0].end else "already"
                 raise Conflict(f"Nothing rings there ({why}).", f"无法转接：对方未振铃（{why}）。", code="not_reached")
-            return {**others, call: machine.transfer(this, leg.id, parties, legs, now)}
+            recall = machine.Recall(leg.id, new_id(), self._recall_ns) if self._recall_ns else None
+            return {**others, call: machine.transfer(this, leg.id, parties, legs, now, recall)}
 
         return await self._step("transfer", call, actor, step, rev, parties[0].name)
 
@@ -335,7 +338,12 @@ class Calls:
     ) -> tuple[dict[str, Call], dict[str, Call]]:
         """All of it in one transaction, then in memory: the calls as they were, and are. When it fails, nothing has happened."""
         before = {id: self._calls.get(id) for id in changed}
-        after = {id: replace(call, rev=was.rev + 1 if (was := before[id]) is not None else 1) for id, call in changed.items()}
+        after, recalling = dict[str, Call](), list[str]()
+        for id, call in changed.items():
+            was = before[id]
+            call, rings = board.recalling(self._calls, was, call)
+            after[id] = replace(call, rev=was.rev + 1 if was is not None else 1)
+            recalling += [id] if rings else []
         async with self._store.transaction() as transaction:
             people = sorted({person for call in after.values() for person in call.people()})
             names = await records.names(transaction, people)
@@ -347,6 +355,8 @@ class Calls:
                     await audit.record(transaction, by, other, id, object=subject)
             if action:
                 await audit.record(transaction, by, action, subject, object=about)
+            for id in recalling:
+                await audit.record(transaction, HUB, "call.recall", id)
             if once is not None and isinstance(by, Actor):
                 await remember(transaction, by.id, once, subject)
         for id, call in after.items():

@@ -81,6 +81,8 @@ def kind_of(before: Call | None, after: Call) -> str:
     gone = [leg for leg in after.legs if leg.id in was and was[leg.id].live and not leg.live]
     if any(leg.end is End.TRANSFERRED for leg in gone):
         return "call.transferred"
+    if any(after.recalls(leg) for leg in new):
+        return "call.recalled"
     if new:
         return "call.added"
     if any(after is State.ANSWERED and before is not State.HELD for before, after in moved):

@@ -103,6 +103,16 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Of a blind transfer that nobody has answered yet: the leg that transferred, the id of the one by which its terminal rings
+    again, and for how long (ns)."""
+
+    leg: str
+    id: str
+    ring: int
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """``priority`` is 0–9, higher first, and has nothing to do with the level of people. ``end`` of the call is that of its last
     legs. ``before`` is the call it came from: redialled, or transferred out of."""
@@ -124,6 +134,7 @@ class Call:
     rev: int = 1
     parties: tuple[Party, ...] = ()
     legs: tuple[Leg, ...] = ()
+    recall: Recall | None = None
 
     @property
     def live(self) -> bool:
@@ -152,6 +163,12 @@ class Call:
     def at(self, terminal: str) -> Leg | None:
         """The live leg at this terminal."""
         return next((leg for leg in self.legs if leg.live and leg.terminal == terminal), None)
+
+    def recalls(self, leg: Leg) -> bool:
+        """Does it ring at who transferred the call to somebody who has not answered?"""
+        return leg.pending and any(
+            one.end is End.TRANSFERRED and one.person == leg.person and one.party == leg.party for one in self.legs
+        )
 
     def people(self) -> list[str]:
         """Everybody who is or was concerned."""
@@ -309,11 +326,13 @@ def resume(call: Call, id: str) -> Call:
     return _each(call, lambda leg: leg.id == id, lambda leg: _step(leg, "resume", held_at=0))
 
 
-def transfer(call: Call, id: str, parties: Sequence[Party], legs: Iterable[Leg], now: int) -> Call:
-    """Blind: who transfers goes, the other waits while the new one is called."""
+def transfer(call: Call, id: str, parties: Sequence[Party], legs: Iterable[Leg], now: int, recall: Recall | None = None) -> Call:
+    """Blind: who transfers goes, the other waits while the new one is called. With ``recall`` it rings again where it came from
+    when nobody answers: the other one is not lost."""
     this = require(call, call.leg(id), "transfer")
     asked = invite(call, parties, legs, now)
-    return end_leg(asked, id, End.TRANSFERRED, now, this.person)
+    gone = end_leg(asked, id, End.TRANSFERRED, now, this.person)
+    return replace(gone, recall=recall) if gone.live else gone
 
 
 def join(call: Call, id: str, party: Party, leg: Leg, now: int) -> Call:
@@ -366,8 +385,14 @@ def settle(call: Call, now: int) -> Call:
     active, pending = call.active, call.pending
     if len({leg.party for leg in active}) >= 2 and call.state == "ringing":
         call = replace(call, state="active", answered_at=now)
-    if len(active) >= 2 or (active and pending):
+    if len(active) >= 2:
+        return replace(call, recall=None)
+    if active and pending:
         return call
+    if active and (back := call.recall) is not None:
+        first = call.leg(back.leg)
+        leg = Leg(back.id, first.party, first.person, first.terminal, invited_at=now, deadline=now + back.ring)
+        return replace(call, legs=(*call.legs, leg), recall=None)
     why, by = _last_end(call)
     if pending:  # nobody is in it any more: who would be there to be answered?
         why = End.CANCELLED

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from commhub.calls.machine import Call, End, Leg, Party, State
+from commhub.calls.machine import Call, End, Leg, Party, Recall, State
 from commhub.model import Actor
 from commhub.store import Reading, Transaction, tables
 from commhub.store.tables import call_legs, calls
@@ -23,6 +23,7 @@ async def save(transaction: Transaction, before: Call | None, after: Call) -> No
     row = {
         "kind": after.kind, "state": after.state, "priority": after.priority, "emergency": after.emergency, "video": after.video,
         "label": after.label, "created_by": after.created_by, "org_id": after.org, "before": after.before,
+        "recall": f"{one.leg} {one.id} {one.ring}" if (one := after.recall) is not None else "",
         "end": after.end or "", "created_at": after.created_at, "answered_at": after.answered_at, "ended_at": after.ended_at,
         "rev": after.rev, "parties": json.dumps([[one.kind, one.id, one.name] for one in after.parties], ensure_ascii=False),
     }  # fmt: skip
@@ -85,7 +86,15 @@ def _call(row: Any, legs: Sequence[Leg]) -> Call:
         rev=row.rev,
         parties=tuple(Party(*party) for party in json.loads(row.parties)),
         legs=tuple(legs),
+        recall=_recall(row.recall),
     )
+
+
+def _recall(said: str) -> Recall | None:
+    if not said:
+        return None
+    leg, id, ring = said.split()
+    return Recall(leg, id, int(ring))
 
 
 def _leg(row: Any) -> Leg:

@@ -73,8 +73,10 @@ class Ringing:
     async def _ring(self, call: Call, leg: Leg, news: dict[str, Any]) -> None:
         caller = await self._who(call.created_by)
         auto = caller is not None and not leg.waiting and self._terminals.auto(leg.terminal, caller)
-        by = news["created_by"]
-        instruction = Instruction(leg.id, "ring", call.id, room=call.id, by=by, auto=auto, data={"call": news, "leg": leg.id})
+        by, why = news["created_by"], "recall" if call.recalls(leg) else ""
+        instruction = Instruction(
+            leg.id, "ring", call.id, room=call.id, by=by, auto=auto, reason=why, data={"call": news, "leg": leg.id}
+        )
         outcome = await self._terminals.instruct(leg.terminal, instruction)
         await self._rung(call.id, leg, outcome)
 

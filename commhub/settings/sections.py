@@ -237,6 +237,13 @@ class RoomsSettings(Section):
     remote_unmute: bool = False
 
 
+class CallsSettings(Section):
+    """Calls between people."""
+
+    ring_seconds: Annotated[float, Field(ge=5, le=600)] = 45
+    recall_seconds: Annotated[float, Field(ge=0, le=600)] = 30
+
+
 class GroupsSettings(Section):
     """Push to talk: what groups have that do not say theirs (seconds; 0 is without end), and what holds for all."""
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from commhub.settings.sections import (
     AuditSettings,
     BridgesSettings,
+    CallsSettings,
     CitySettings,
     DatabaseSettings,
     DownloadsSettings,
@@ -56,6 +57,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     audit: AuditSettings = AuditSettings()
     rooms: RoomsSettings = RoomsSettings()
+    calls: CallsSettings = CallsSettings()
     groups: GroupsSettings = GroupsSettings()
     recorder: RecorderSettings = RecorderSettings()
     log: LogSettings = LogSettings()

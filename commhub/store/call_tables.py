@@ -22,6 +22,7 @@ calls = Table(
     to("org_id", "organisations"),
     Column("before", String(26), nullable=False),
     Column("end", String(20), nullable=False),
+    Column("recall", String(80), nullable=False, server_default=""),
     Column("parties", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("answered_at", BigInteger, nullable=False),

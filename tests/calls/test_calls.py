@@ -158,6 +158,33 @@ async def test_a_blind_transfer(hub: Hub) -> None:
         await hub.parts.calls.join(call, caller.actor, caller.id, "ws://hub")
 
 
+async def test_a_transfer_in_vain_rings_at_who_transferred(hub: Hub) -> None:
+    caller, _called, call = await pair(hub)
+    third, fourth = await telephone(hub, "water"), await telephone(hub, "admin")
+    await hub.parts.calls.transfer(call, caller.actor, caller.id, Asked("person", hub.ids["li-sihan"]))
+    other = await caller.call("wu-chengze")  # meanwhile he talks to somebody else
+    await caller.enter(other.id)
+    await fourth.answer(other.id)
+    await third.rings(call)
+    calls = await again(hub)  # what is to be done in vain outlives a hub
+    try:
+        await calls.act("decline", call, third.actor, third.id)
+        await until(lambda: [one["reason"] for one in caller.heard if one["verb"] == "ring"] == ["recall"])
+        view = await calls.find(call, caller.actor)
+        assert [(leg.end, leg.waiting) for leg in view.legs if leg.person.id == caller.actor.id] == [
+            ("transferred", False),
+            (None, True),
+        ]
+        await calls.act("answer", call, caller.actor, caller.id)
+        assert (await calls.find(other.id, caller.actor)).legs[0].state == "held"
+        assert len(calls.live[call].active) == 2
+        async with hub.parts.store.reading() as reading:
+            rows = await reading.all(sa.select(tables.audit.c.action).where(tables.audit.c.subject == call))
+        assert "call.recall" in {row.action for row in rows}
+    finally:
+        await calls.close()
+
+
 async def test_an_attended_transfer(hub: Hub) -> None:
     caller, called, call = await pair(hub)
     third = await telephone(hub, "water")

@@ -8,7 +8,7 @@ import pytest
 
 from commhub.calls import machine
 from commhub.calls.effects import Close, Effect, Enter, Gates, Go, Hush, Ring, effects, kind_of
-from commhub.calls.machine import TABLE, Call, End, Leg, NotAllowed, Party, State
+from commhub.calls.machine import TABLE, Call, End, Leg, NotAllowed, Party, Recall, State
 
 NOW = 1_000
 
@@ -99,6 +99,32 @@ def test_a_blind_transfer() -> None:
     assert ends(through) == {"caller": "transferred", "b1": "hangup", "c1": "hangup"}
     in_vain = machine.tick(machine.came(call, "b1"), NOW + 99)
     assert ends(in_vain) == {"caller": "transferred", "b1": "no_answer", "c1": "no_answer"}
+
+
+def test_a_blind_transfer_that_nobody_answers_rings_where_it_came_from() -> None:
+    to, legs = [Party("person", "c")], [Leg("c1", 0, "c", "c:1", deadline=NOW + 99)]
+    call = machine.transfer(talking(), "caller", to, legs, NOW + 5, Recall("caller", "again", 30))
+    call = machine.came(call, "b1")
+    assert not call.recalls(call.leg("c1"))
+    back = machine.decline(call, "c1", NOW + 50)
+    assert (back.live, ends(back)) == (True, {"caller": "transferred", "b1": None, "c1": "declined", "again": None})
+    leg = back.leg("again")
+    assert (leg.terminal, leg.party, leg.deadline, back.recalls(leg), back.recall) == ("a:1", 0, NOW + 80, True, None)
+    assert [type(one).__name__ for one in effects(call, back)] == ["Hush", "Ring"]
+    assert kind_of(call, back) == "call.recalled"
+    again = machine.answer(back, "again", NOW + 60, NOW + 75)
+    assert [one.id for one in again.active] == ["b1", "again"]
+    in_vain = machine.tick(back, NOW + 80)  # once
+    assert ends(in_vain) == {"caller": "transferred", "b1": "no_answer", "c1": "declined", "again": "no_answer"}
+    assert machine.hang_up(back, "b1", NOW + 60).end is End.CANCELLED
+
+
+def test_a_blind_transfer_that_is_answered_recalls_nobody() -> None:
+    to, legs = [Party("person", "c")], [Leg("c1", 0, "c", "c:1", deadline=NOW + 99)]
+    call = machine.transfer(talking(), "caller", to, legs, NOW + 5, Recall("caller", "again", 30))
+    through = machine.answer(call, "c1", NOW + 6, 0)
+    assert through.recall is None
+    assert machine.hang_up(through, "c1", NOW + 7).state == "ended"
 
 
 def test_who_is_added_makes_it_a_conference() -> None:
