@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recorder import fmp4, webm
-from recorder.container import Container, Seal
+from recorder.container import Container, Index, Seal
 from recorder.depacketise import Format
 
 
@@ -15,17 +15,24 @@ def container(form: Format) -> Container:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The playable part of a file: its length in bytes and ms, and what seals it."""
+    """The playable part of a file: its length in bytes and ms, what seals it, and its pieces: offset, size, the time behind
+    it (ms)."""
 
     end: int
     duration_ms: int
     seal: Seal
+    pieces: list[tuple[int, int, int]]
 
 
 def recover(extension: str, data: bytes | memoryview) -> Found:
     """``data`` is the whole file (mapped). Torn when nothing of it can be played."""
     if extension == "mp4":
         index, seal, rate = fmp4.recover(data)
-        return Found(index.end, index.until * 1000 // rate, seal)
+        return Found(index.end, index.until * 1000 // rate, seal, _pieces(index, rate))
     index, seal = webm.recover(data)
-    return Found(index.end, index.until, seal)
+    return Found(index.end, index.until, seal, _pieces(index, 1000))
+
+
+def _pieces(index: Index, rate: int) -> list[tuple[int, int, int]]:
+    ends = [*(time for time, *_ in index.pieces[1:]), index.until]
+    return [(piece[1], piece[2], end * 1000 // rate) for piece, end in zip(index.pieces, ends, strict=True)]

@@ -15,11 +15,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from commhub import log as logs
+from recorder import seals
 from recorder.container import Seal, Torn
 from recorder.containers import Found, recover
 
@@ -31,9 +32,10 @@ _KEPT = 256 << 10  # bytes of refused records that wait for a second try
 
 
 class Disk:
-    """Belongs to one event loop. Work of each thread keeps its order."""
+    """Belongs to one event loop. Work of each thread keeps its order. ``digest``: what pieces of media are noted with."""
 
-    def __init__(self, *, sync_seconds: float = 2.0, backlog: int = 64 << 20) -> None:
+    def __init__(self, *, sync_seconds: float = 2.0, backlog: int = 64 << 20, digest: str = "sha256") -> None:
+        self.digest = digest
         self._loop = asyncio.get_running_loop()
         self._pause = sync_seconds / 2  # the pass itself takes time too
         self._backlog = backlog
@@ -79,12 +81,12 @@ class Disk:
         where.put(lambda: self._answer(future, work))
         return future
 
-    def append(self, file: File, data: bytes) -> None:
+    def append(self, file: File, data: bytes, until: int | None = None) -> None:
         self._queued += len(data)
-        self._writes.put(lambda: self._append(file, data))
+        self._writes.put(lambda: self._append(file, data, until))
 
-    def _append(self, file: File, data: bytes) -> None:
-        if file.write(data):
+    def _append(self, file: File, data: bytes, until: int | None) -> None:
+        if file.write(data, until):
             with self._lock:
                 self._dirty.add(file)
         self._written += len(data)
@@ -143,6 +145,16 @@ class Disk:
             await self._loop.run_in_executor(None, thread.join)
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A piece of media as it was written: where, ``until`` which time of its file (ms), its digest."""
+
+    offset: int
+    size: int
+    until: int
+    digest: bytes
+
+
 class File:
     """One growing file. ``failed`` is called in the event loop, once, when a write is refused.
 
@@ -159,18 +171,26 @@ class File:
         self._created = False  # its name is not durable yet
         self._error: OSError | None = None
         self._refused: list[bytes] = []
+        self._notes: list[Note] = []
+        self._head = 0  # bytes before the first piece
         self._lock = threading.Lock()
 
     @property
     def path(self) -> Path:
         return self._path
 
-    def append(self, data: bytes) -> None:
-        self._disk.append(self, data)
+    def append(self, data: bytes, until: int | None = None) -> None:
+        """``until`` (ms) makes it a piece of media, which is noted."""
+        self._disk.append(self, data, until)
 
     # ------------------------------------------------------------------------------------- in the threads of the disk
 
-    def write(self, data: bytes) -> bool:
+    def take_notes(self) -> list[Note]:
+        """Of the pieces that were written since the last call."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def write(self, data: bytes, until: int | None = None) -> bool:
         """False when it was refused, now or before."""
         if self._error is None:
             try:
@@ -178,6 +198,9 @@ class File:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(self._fd, view) :]
+                if until is not None:
+                    self._head = self._head or self._good
+                    self._notes.append(Note(self._good, len(data), until, seals.digest(self._disk.digest, data)))
                 self._good += len(data)
                 return True
             except OSError as error:
@@ -255,23 +278,63 @@ class File:
                 try:
                     size = _seal(self._path, self._good, seal)
                     self._close()
-                    return Finished(size)
+                    return Finished(size, proof=self._prove(), notes=self.take_notes())
                 except OSError as failure:
                     error = failure
             self._close()
             found = salvage(self._path)
-            return Finished(found.end if found else 0, found.duration_ms if found else 0, error)
+            if found is None:
+                return Finished(0, error=error)
+            notes = [note for note in self.take_notes() if note.offset + note.size <= found.end]
+            return Finished(found.end, found.duration_ms, error, self._prove(), notes)
 
         return self._disk.settle(work)
+
+    def _prove(self) -> dict[str, object]:
+        return prove(final_name(self._path), self._disk.digest, self._head)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """With ``error`` the file was salvaged: ``size`` bytes of it, 0 when nothing can be played, last ``duration_ms``."""
+    """With ``error`` the file was salvaged: ``size`` bytes of it, 0 when nothing can be played, last ``duration_ms``. ``notes``
+    are those that nobody took."""
 
     size: int
     duration_ms: int = 0
     error: OSError | None = None
+    proof: dict[str, object] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+
+def final_name(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(PART))
+
+
+def prove(path: Path, algorithm: str, head: int) -> dict[str, object]:
+    """What the journal says of a file that is whole: its size, and the digests of all its bytes and of its first ``head`` ones.
+    Nothing when it cannot be read."""
+    whole, size = seals.begin(algorithm), 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            begins = seals.digest(algorithm, file.read(head)).hex()
+            file.seek(0)
+            while block := file.read(1 << 20):
+                whole.update(block)
+                size += len(block)
+    except OSError as error:
+        log.error("recording not proved", error=error.strerror)
+        return {}
+    return {"algorithm": algorithm, "digest": whole.digest().hex(), "head": begins, "size": size}
+
+
+def noted(path: Path, algorithm: str, pieces: list[tuple[int, int, int]]) -> list[Note]:
+    """``pieces`` of a file: offset, size, the time behind it (ms). OSError."""
+    with path.open("rb") as file:
+        out = []
+        for offset, size, until in pieces:
+            file.seek(offset)
+            out.append(Note(offset, size, until, seals.digest(algorithm, file.read(size))))
+        return out
 
 
 def _seal(path: Path, end: int, seal: Seal) -> int:
@@ -291,8 +354,7 @@ def _seal(path: Path, end: int, seal: Seal) -> int:
         raise
     finally:
         os.close(plain)
-    final = path.with_name(path.name.removesuffix(PART))
-    os.rename(path, final)
+    os.rename(path, final_name(path))
     sync_folder(path.parent)
     return end + len(seal.tail)
 
@@ -315,7 +377,7 @@ def salvage(path: Path) -> Found | None:
     except OSError as error:
         log.warning("recording left unsealed", error=error.strerror)
         with contextlib.suppress(OSError):
-            os.rename(path, path.with_name(path.name.removesuffix(PART)))
+            os.rename(path, final_name(path))
     return found
 
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib
 import re
+from collections import deque
 from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from commhub.errors import Conflict
 from commhub.media import messages
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
-from commhub.media.messages import Done, Message, RecordSnapshot, SessionState
+from commhub.media.messages import Checkpoint, Done, Message, RecordSnapshot, SessionState
 from commhub.tasks import Tasks
 from recorder import repair
 from recorder.files import Disk, free_bytes
+from recorder.keys import Keys
+from recorder.notary import Evidence
 from recorder.session import RESERVED, Session
 from recorder.track import Limits
 from recorder.worker import Worker
@@ -32,6 +35,7 @@ _TICK = 0.1  # s
 _SPACE = 5.0  # s between two looks at the free space
 _PATIENCE = 5.0  # s a new hub waits for repairs; what takes longer is told when it is done
 _SNAPSHOT = 4000  # recordings
+_UNTOLD = 20_000  # checkpoints
 _SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 FULL = (
@@ -50,10 +54,16 @@ async def run(
     segment_minutes: float = 5.0,
     minimum_free_bytes: int = 1 << 30,
     layers: str = "best",
+    digest: str = "sha256",
+    signature: str = "ed25519",
+    checkpoint_seconds: float = 10.0,
+    keys: Path | None = None,
 ) -> None:
-    """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly."""
+    """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
+    ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
-    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, layers)
+    evidence = Evidence(Keys(keys or folder.parent / "evidence", signature), digest, checkpoint_seconds)
+    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers)
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -70,11 +80,14 @@ class Recorder:
         limits: Limits,
         sync_seconds: float,
         minimum_free_bytes: int,
+        evidence: Evidence,
         layers: str = "best",
     ) -> None:
         self._run_dir, self._name, self._folder = run_dir, name, folder
         self._limits, self._minimum, self._layers = limits, minimum_free_bytes, layers
-        self._disk = Disk(sync_seconds=sync_seconds)
+        self._disk = Disk(sync_seconds=sync_seconds, digest=evidence.digest)
+        self._evidence = evidence
+        self._untold: deque[Checkpoint] = deque(maxlen=_UNTOLD)  # while no hub is there
         self._tasks = Tasks(name)
         self._listener: Listener | None = None
         self._hubs: dict[Link, int] = {}
@@ -117,7 +130,7 @@ class Recorder:
     async def _repair(self, folder: Path, turn: asyncio.Lock) -> None:
         async with turn:
             try:
-                manifest = await asyncio.to_thread(repair.repair, folder)
+                manifest = await asyncio.to_thread(repair.repair, folder, self._evidence)
             except OSError as error:
                 log.error("recording not repaired", session=folder.name, error=error.strerror)
                 manifest = None
@@ -153,15 +166,23 @@ class Recorder:
             await asyncio.wait(list(self._repairs.values()), timeout=_PATIENCE)
         self._hubs[link] = hello.epoch
         link.on_close.append(self._hub_gone)
+        while self._untold:
+            link.tell(self._untold.popleft())
         states = sorted(self._known.values(), key=lambda state: state.started_at)[-_SNAPSHOT:]
         return RecordSnapshot(sessions=[*states, *(session.state() for session in self._running.values())])
 
     def _hub_gone(self, link: Link) -> None:
         self._hubs.pop(link, None)
 
-    def _tell(self, state: SessionState) -> None:
+    def _tell(self, message: SessionState | Checkpoint) -> None:
         for link in list(self._hubs):
-            link.tell(state)
+            link.tell(message)
+
+    def _witness(self, checkpoint: Checkpoint) -> None:
+        if self._hubs:
+            self._tell(checkpoint)
+        else:
+            self._untold.append(checkpoint)
 
     def _changed(self, session: Session) -> None:
         state = session.state()
@@ -210,11 +231,14 @@ class Recorder:
                 return None
             folder = self._folder / order.session
             loaded = await asyncio.to_thread(repair.load, folder) if known is not None else None
+            chain = await asyncio.to_thread(repair.chained, folder, self._evidence.digest) if loaded is not None else None
         except OSError as error:
             log.error("recording not started", session=order.session, error=error.strerror)
             self._refuse(order, "disk_error", "The folder of recordings cannot be used.", "录制目录不可用。")
             return None
-        session = Session(folder, self._disk, self._limits, self._changed, loaded[0] if loaded else None)
+        manifest = loaded[0] if loaded else None
+        session = Session(folder, self._disk, self._limits, self._changed, manifest, self._evidence, chain)
+        session.witness = self._witness
         self._known.pop(order.session, None)
         self._running[order.session] = session
         session.only = order.only

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recorder import manifest as manifests
-from recorder.files import PART, Disk, File, Finished
+from recorder.files import PART, Disk, File, Finished, Note
 from recorder.track import Anchor, Begin, End, Gap, Moved, Out, Piece, WantKey
 
 
 class Reel:
     """``write(type, **fields)`` journals a fact, ``failed`` hears that the disk refused something;
-    ``again``: the folder may hold files."""
+    ``again``: the folder may hold files; ``noted`` gets
+    what a closed segment's last pieces digest to."""
 
     def __init__(
         self,
@@ -23,13 +24,20 @@ class Reel:
         write: Callable[..., None],
         failed: Callable[[OSError], None],
         again: bool = False,
+        noted: Callable[[str, int, list[Note]], None] | None = None,
     ) -> None:
         self.track = track
         self._folder, self._disk, self._write, self._failed = folder, disk, write, failed
+        self._noted = noted
         self._sequence = last_number(folder) if again else 0
         self._file: File | None = None
         self._segment: manifests.Segment | None = None
         self.finishing: set[asyncio.Future[Finished]] = set()
+
+    @property
+    def open(self) -> tuple[str, int, File] | None:
+        """The segment that is being written: track, number, file."""
+        return (self.track.id, self._sequence, self._file) if self._file is not None else None
 
     def take(self, outs: list[Out]) -> bool:
         """True: a key frame would help."""
@@ -37,7 +45,7 @@ class Reel:
         for out in outs:
             if isinstance(out, Piece):
                 if self._file is not None and self._segment is not None:
-                    self._file.append(out.data)
+                    self._file.append(out.data, out.duration_ms)
                     self._segment.bytes += len(out.data)
                     self._segment.duration_ms = out.duration_ms
             elif isinstance(out, WantKey):
@@ -82,12 +90,15 @@ class Reel:
             if done.cancelled():
                 return
             result = done.result()
+            if self._noted is not None:
+                self._noted(self.track.id, sequence, result.notes)
             if result.size == 0:
                 self._write("segment_lost", track=self.track.id, sequence=sequence)
             else:
                 self._write(
                     "segment_end", track=self.track.id, sequence=sequence, bytes=result.size,
                     duration_ms=result.duration_ms if result.error else out.duration_ms, file=file.path.name.removesuffix(PART),
+                    **result.proof,
                 )  # fmt: skip
             if result.error is not None:
                 self._failed(result.error)

@@ -7,7 +7,9 @@ Blocking: for a thread.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ import msgspec
 
 from commhub import log as logs
 from commhub.media.messages import SessionState
+from commhub.model import utc_ns
 from commhub.wire import journal
-from recorder import files
+from recorder import files, seals
 from recorder import manifest as manifests
+from recorder.chain import Chain
 from recorder.files import PART
 from recorder.manifest import Manifest, Segment, Track
+from recorder.notary import Evidence, pieces
 from recorder.session import JOURNAL, MANIFEST, RESERVE, TRACKS
 
 log = logs.get(__name__)
@@ -73,8 +78,17 @@ def load(folder: Path) -> tuple[Manifest, journal.Scan] | None:
     return (manifest, scan) if manifest.session == folder.name else None
 
 
-def repair(folder: Path) -> Manifest | None:
-    """None when there is nothing to save. OSError when the disk does not let itself be written."""
+def chained(folder: Path, algorithm: str) -> Chain:
+    """The chain of a journal that goes on. OSError."""
+    chain = Chain(folder.name, algorithm)
+    with (folder / JOURNAL).open("rb") as file:
+        chain.resume(file.read(_JOURNAL_LIMIT))
+    return chain
+
+
+def repair(folder: Path, evidence: Evidence | None = None) -> Manifest | None:
+    """None when there is nothing to save. OSError when the disk does not let itself be written. With ``evidence`` what was found
+    is signed."""
     loaded = load(folder)
     if loaded is None:
         log.error("recording without a journal", session=folder.name)
@@ -85,13 +99,19 @@ def repair(folder: Path) -> Manifest | None:
     torn = (folder / JOURNAL).stat().st_size - scan.end
     if torn:
         os.truncate(folder / JOURNAL, scan.end)
+    records: list[manifests.Record] = []
     if manifest.state == "recording":
-        records = _mend(folder, manifest, torn, scan.damaged, last_seen)
+        records = _mend(folder, manifest, Found(torn, scan.damaged, last_seen, proved(scan.records)), evidence)
+    document = manifests.encode(manifest.document(manifest.ended_at))
+    lines = [journal.encode(record) for record in records]
+    if evidence is not None:
+        lines += _signed(folder, lines, document, evidence, manifest.ended_at)
+    if lines:
         with (folder / JOURNAL).open("ab") as file:
-            file.write(b"".join(map(journal.encode, records)))
+            file.write(b"".join(lines))
             file.flush()
             os.fdatasync(file.fileno())
-    files.replace(folder / MANIFEST, manifests.encode(manifest.document(manifest.ended_at)), durable=True)
+    files.replace(folder / MANIFEST, document, durable=True)
     log.warning("recording repaired", session=manifest.session, tracks=len(manifest.tracks), torn_bytes=torn)
     return manifest
 
@@ -102,7 +122,48 @@ def _last_touched(folder: Path) -> int:
     return max(path.stat().st_mtime_ns for path in paths if path.exists())
 
 
-def _mend(folder: Path, manifest: Manifest, torn: int, damaged: int, last_seen: int) -> list[manifests.Record]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found: torn and damaged bytes of the journal, until when the recorder lived (UTC ns), and up to which byte
+    the journal proves each segment, by track and number."""
+
+    torn: int
+    damaged: int
+    last_seen: int
+    proved: dict[tuple[str, int], int]
+
+
+def proved(records: list[manifests.Record]) -> dict[tuple[str, int], int]:
+    out: dict[tuple[str, int], int] = {}
+    for record in records:
+        if record.get("type") == "pieces":
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                key = str(record["track"]), int(record["sequence"])
+                out[key] = max(out.get(key, 0), int(record["offset"]) + sum(record["sizes"]))
+    return out
+
+
+def _signed(folder: Path, lines: list[bytes], document: bytes, evidence: Evidence, at: int) -> list[bytes]:
+    """The lines that prove a journal with ``lines`` behind it; none when its last checkpoint proves it already."""
+    algorithm = evidence.digest
+    chain = chained(folder, algorithm)
+    manifest = seals.digest(algorithm, document).hex()
+    if not lines and chain.pending == 1 and chain.last.manifest == manifest:
+        return []
+    try:
+        key = evidence.keys.current()
+    except (OSError, ValueError) as error:
+        log.error("repair not signed", session=folder.name, reason=str(error))
+        return []
+    history = [entry.document() for entry in evidence.keys.history]
+    fact = journal.encode({"type": "key", "at": at, "key": key.public.id, "history": history})
+    for line in (*lines, fact):
+        chain.feed(line)
+    return [fact, journal.encode(chain.checkpoint(utc_ns(), key, manifest))]
+
+
+def _mend(folder: Path, manifest: Manifest, found: Found, evidence: Evidence | None) -> list[manifests.Record]:
+    algorithm = evidence.digest if evidence is not None else ""
     records: list[manifests.Record] = []
 
     def write(kind: str, at: int, **fields: object) -> None:
@@ -111,37 +172,46 @@ def _mend(folder: Path, manifest: Manifest, torn: int, damaged: int, last_seen: 
         manifest.apply(record)
 
     lost: list[dict[str, object]] = []
-    ended = max(manifest.last_at, last_seen)
+    ended = max(manifest.last_at, found.last_seen)
     for track in manifest.tracks.values():
         for segment in [segment for segment in track.segments if segment.open]:
-            size, duration = _save(folder, track, segment)
-            if not size:
+            saved = _save(folder, track, segment, algorithm, found.proved.get((track.id, segment.sequence), 0))
+            if saved is None:
                 write("segment_lost", ended, track=track.id, sequence=segment.sequence)
                 lost.append({"track": track.id, "from_ms": manifest.ms(segment.start)})
                 continue
+            if saved.notes:
+                write("pieces", ended, **pieces(track.id, segment.sequence, algorithm, saved.notes))
             write(
-                "segment_end", ended, track=track.id, sequence=segment.sequence, start=segment.start, bytes=size,
-                duration_ms=duration, file=segment.file.removesuffix(PART),
+                "segment_end", ended, track=track.id, sequence=segment.sequence, start=segment.start, bytes=saved.size,
+                duration_ms=saved.duration_ms, file=segment.file.removesuffix(PART), repaired=True, **saved.proof,
             )  # fmt: skip
-            end = segment.start + duration * 1_000_000
+            end = segment.start + saved.duration_ms * 1_000_000
             ended = max(ended, end)
             lost.append({"track": track.id, "from_ms": manifest.ms(end)})
             if segment is track.segments[-1] and not track.muted:
                 write("gap", ended, track=track.id, start=end, reason="recorder")
     orphans = [path.name for path in sorted((folder / TRACKS).glob(f"*/*{PART}")) if files.salvage(path)]
-    write("recovered", ended, data={"lost": lost, "until_ms": manifest.ms(ended), "torn_bytes": torn, "damaged_bytes": damaged,
+    write("recovered", ended, data={"lost": lost, "until_ms": manifest.ms(ended), "torn_bytes": found.torn,
+                                    "damaged_bytes": found.damaged,
                                     "orphans": orphans})  # fmt: skip
     write("closed", ended, state="repaired", code="", reason="recovered", ended=ended)
     return records
 
 
-def _save(folder: Path, track: Track, segment: Segment) -> tuple[int, int]:
-    """Bytes and ms of what can be played of a segment; (0, 0) when nothing can."""
+def _save(folder: Path, track: Track, segment: Segment, algorithm: str, proved: int) -> files.Finished | None:
+    """What can be played of a segment, proved with ``algorithm`` from the byte ``proved`` on; None when nothing can."""
     path = folder / TRACKS / track.id / segment.file
-    final = path.with_name(path.name.removesuffix(PART))
+    final = files.final_name(path)
     if not path.exists():
         path = final  # the journal was not told any more
     if not path.is_file() or path.is_symlink():
-        return 0, 0
+        return None
     found = files.salvage(path)
-    return (final.stat().st_size, found.duration_ms) if found else (0, 0)
+    if found is None:
+        return None
+    size, proof, notes = final.stat().st_size, {}, []
+    if algorithm:
+        proof = files.prove(final, algorithm, found.pieces[0][0])
+        notes = files.noted(final, algorithm, [piece for piece in found.pieces if piece[0] >= proved])
+    return files.Finished(size, found.duration_ms, proof=proof, notes=notes)

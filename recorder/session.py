@@ -16,8 +16,10 @@ from commhub.model import utc_ns
 from commhub.wire import journal
 from recorder import files
 from recorder import manifest as manifests
+from recorder.chain import Chain
 from recorder.files import Disk, File
 from recorder.manifest import Manifest
+from recorder.notary import Evidence, Notary, Open
 from recorder.reel import Reel, last_number
 from recorder.timeline import SenderClock
 from recorder.track import Feed, Limits
@@ -68,8 +70,9 @@ class Session:
     all_gaps = 0  # of this process
 
     def __init__(
-        self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None
-    ) -> None:
+        self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None,
+        evidence: Evidence | None = None, chain: Chain | None = None,
+    ) -> None:  # fmt: skip
         self.manifest = manifest or Manifest()
         self.folder = folder
         self.worker = ""
@@ -92,6 +95,9 @@ class Session:
         self._slow = False
         self._ending: asyncio.Task[None] | None = None
         self._again = manifest is not None  # there may be files already
+        self._evidence, self._chain = evidence, chain
+        self._notary: Notary | None = None
+        self.witness: Callable[[messages.Checkpoint], None] = lambda checkpoint: None
         self._last_track = last_number(folder / TRACKS) if self._again else 0
 
     # ---------------------------------------------------------------------------------------------------------- life
@@ -108,6 +114,10 @@ class Session:
         """A new recording, or one that goes on after it was interrupted."""
         self._journal = File(self._disk, self.folder / JOURNAL, self._refused, existing=True, keep=True)
         self._ending = None
+        if self._evidence is not None:
+            chain = self._chain or Chain(order.session, self._evidence.digest)
+            self._notary = Notary(self._evidence, chain, self._disk, self._write, self._flush, self._journal, self._open_files)
+            self._notary.told = self.witness
         if self._again:
             self._unconfirmed = {identity for identity, person in self.manifest.people.items() if person.present}
             self._write("continued", reason=self.manifest.state)
@@ -157,12 +167,15 @@ class Session:
         while finishing := [future for reel in self._reels.values() for future in reel.finishing]:
             await asyncio.wait(finishing)
             await asyncio.sleep(0)  # their callbacks journal
+        if self._notary is not None:
+            await self._notary.close()
         text, text_zh = _TEXTS.get(code, ("", ""))
         self._write("closed", state=state, code=code, reason=reason, ended=ended, text=text, text_zh=text_zh)
+        document = manifests.encode(self.manifest.document(ended))
+        signed = await self._notary.last(document) if self._notary is not None else None
         self._flush()
         assert self._journal is not None
         ending, self._journal = self._journal, None
-        document = manifests.encode(self.manifest.document(ended))
 
         def last() -> None:
             (self.folder / RESERVE).unlink(missing_ok=True)
@@ -172,6 +185,8 @@ class Session:
         await _quiet(ending.revive())
         await _quiet(ending.close())
         await _quiet(self._disk.settle(last))
+        if signed is not None:
+            self.witness(signed)
         log.info("recording ended", session=self.id, state=state, reason=reason, tracks=len(self.manifest.tracks))
         self._changed(self)
 
@@ -186,15 +201,25 @@ class Session:
 
     # ------------------------------------------------------------------------------------------------------- journal
 
+    def _open_files(self) -> list[Open]:
+        return [found for reel in self._reels.values() if (found := reel.open) is not None]
+
+    def _noted(self, track: str, sequence: int, notes: list[files.Note]) -> None:
+        if self._notary is not None:
+            self._notary.noted(track, sequence, notes)
+
     def _write(self, kind: str, /, at: int = 0, **fields: Any) -> None:
         record: dict[str, Any] = {"type": kind, "at": at or utc_ns(), **fields}
         self.manifest.apply(record)
         Session.all_gaps += kind == "gap"
         try:
-            self._unwritten.append(journal.encode(record))
+            line = journal.encode(record)
         except ValueError as error:
             log.warning("fact not journalled", session=self.id, type=kind, reason=str(error))
             return
+        self._unwritten.append(line)
+        if self._notary is not None:
+            self._notary.line(line)
         if not self._flushing:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -324,7 +349,7 @@ class Session:
         reel = self._reels.get(chosen.id)
         if reel is None:
             folder = self.folder / TRACKS / chosen.id
-            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again)
+            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again, self._noted)
         return reel
 
     def _close(self, sid: str, now: float, reason: str, at: int = 0) -> None:
@@ -397,6 +422,8 @@ class Session:
             self._leave(sorted(self._unconfirmed), "lost")
         if now - self._refreshed >= self._pause:
             self._refresh(now)
+        if self._notary is not None:
+            self._notary.tick(now)
 
     def _hold_off(self, now: float) -> None:
         """The disk does not keep up (or does again): leave media out rather than run out of memory."""

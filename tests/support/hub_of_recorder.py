@@ -11,7 +11,7 @@ from typing import Any
 
 from commhub.media import messages
 from commhub.media.link import Link, dial
-from commhub.media.messages import Message, RecordSnapshot, SessionState
+from commhub.media.messages import Checkpoint, Message, RecordSnapshot, SessionState
 from recorder.recorder import run
 from tests.support import until
 
@@ -21,6 +21,7 @@ class Hub:
         self.run_dir, self.folder = run_dir, folder
         self.states: dict[str, SessionState] = {}
         self.said: list[SessionState] = []
+        self.checkpoints: list[Checkpoint] = []
         self.link: Link | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -28,6 +29,8 @@ class Hub:
         if isinstance(message, SessionState):
             self.states[message.session] = message
             self.said.append(message)
+        elif isinstance(message, Checkpoint):
+            self.checkpoints.append(message)
 
     async def dial(self, epoch: int = 1, within: float = 60.0) -> RecordSnapshot:
         async with asyncio.timeout(within):

@@ -104,6 +104,7 @@ from commhub.media.messages.measures import AskStats, Counters, DownStats, PeerS
 from commhub.media.messages.peers import MovePeer, Relay, Replied
 from commhub.media.messages.pictures import PicturesBrought
 from commhub.media.messages.recording import (
+    Checkpoint,
     Mark,
     Record,
     RecordSnapshot,
@@ -144,7 +145,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
     Download, StopDownload, DownloadState, PicturesBrought,
-    Record, StopRecord, Mark, SessionState, RecordSnapshot,
+    Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint,
     Load, Draining,
     Counters, AskStats, RoomStats,
     MovePeer, Relay, Replied,
@@ -165,6 +166,7 @@ __all__ = [
     "CataloguePart",
     "Channel",
     "ChannelsChanged",
+    "Checkpoint",
     "ClientAnswer",
     "CloseRoom",
     "CloseSink",

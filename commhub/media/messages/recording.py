@@ -9,7 +9,8 @@ from commhub.media.messages.common import BaseMessage, Pick
 
 class Record(BaseMessage, frozen=True):
     """Record this room (or ``only`` parts of it) into this session from this worker. Idempotent; a new ``worker`` moves a
-    running session. ``layers`` as in :class:`OpenSink`, '' as the recorder is set."""
+    running session. ``layers`` as in :class:`OpenSink`, '' as the recorder is set. ``paused``: off the record, no media and no
+    words are kept until it is told otherwise."""
 
     session: str
     room: str
@@ -18,6 +19,7 @@ class Record(BaseMessage, frozen=True):
     about: dict[str, str] = {}
     only: list[Pick] = []
     layers: str = ""
+    paused: bool = False
 
 
 class StopRecord(BaseMessage, frozen=True):
@@ -52,6 +54,19 @@ class SessionState(BaseMessage, frozen=True):
     bytes: int = 0
     people: list[str] = []
     about: dict[str, str] = {}
+
+
+class Checkpoint(BaseMessage, frozen=True):
+    """A signed checkpoint of the session's journal that is on the recorder's disk; ``until`` is the journal's length that it
+    covers (bytes), ``head``, ``key`` (its id) and ``signature`` are hexadecimal digits."""
+
+    session: str
+    number: int
+    at: int
+    until: int
+    head: str
+    key: str
+    signature: str
 
 
 class RecordSnapshot(BaseMessage, frozen=True):
