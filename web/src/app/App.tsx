@@ -2,8 +2,8 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
 import { Calls } from '../calls/Calls'
 import { AlarmCards } from '../cameras/AlarmCards'
-import { Consultations } from '../consultations/Consultations'
 import { RingCards } from '../consultations/RingCards'
+import { GroupBar, Groups } from '../groups/Groups'
 import { HubError } from '../hub/http'
 import { useT } from '../i18n'
 import { SignIn } from '../signin/SignIn'
@@ -13,13 +13,10 @@ import { hub, useHub } from './hub'
 import { KeyHelpHost } from './keyhelp'
 import { navigate, usePath } from './router'
 import { Shell } from './Shell'
+import { sectionAt } from './sections'
 
-// The room and the cameras bring the media library with them, review its player: none of them is needed to sign in.
+// The room brings the media library with it, which is not needed to sign in.
 const Room = lazy(() => import('../room/Room'))
-const RecordingList = lazy(() => import('../review/RecordingList'))
-const Cameras = lazy(() => import('../cameras/Cameras'))
-const Devices = lazy(() => import('../devices/Devices'))
-const Review = lazy(() => import('../review/Review'))
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -49,11 +46,15 @@ export function App() {
   }, [session])
   return (
     <QueryClientProvider client={queries}>
-      <div className="app-page">
-        <Suspense fallback={null}>
-          {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
-        </Suspense>
+      <div className="app-body">
+        <div className="app-page">
+          <Suspense fallback={null}>
+            {session === undefined ? unreachable && <Unreachable /> : <Page path={path} />}
+          </Suspense>
+        </div>
+        {session && <Groups />}
       </div>
+      {session && <GroupBar />}
       {session && <Calls />}
       {session && <RingCards />}
       {session && <AlarmCards />}
@@ -66,34 +67,19 @@ export function App() {
 function Page({ path }: { path: string }): ReactNode {
   const signedIn = useHub(state => Boolean(state.session))
   if (!signedIn) return <SignIn />
-  const [, section, id] = path.split('/')
-  if (section === 'room' && id) return <Room key={id} id={id} />
-  if (section === 'review')
-    return <Shell>{id ? <Review key={id} id={decodeURIComponent(id)} /> : <RecordingList />}</Shell>
-  if (section === 'cameras')
-    return (
-      <Shell>
-        <Cameras />
-      </Shell>
-    )
-  if (section === 'admin' && id === 'devices')
-    return (
-      <Shell>
-        <Devices />
-      </Shell>
-    )
-  if (section === 'consultations') return <Shell>{<Consultations />}</Shell>
-  return path === '/' || path === '/signin' ? null : (
-    <Shell>
-      <NotFound />
-    </Shell>
-  )
+  const [, first, id] = path.split('/')
+  if (first === 'room' && id) return <Room key={id} id={id} />
+  if (path === '/' || path === '/signin') return null
+  const section = sectionAt(path)
+  const rest = section ? decodeURIComponent(path.slice(section.path.length + 1)) : ''
+  return <Shell>{section ? <section.page id={rest} /> : <NotFound />}</Shell>
 }
 
 /** Where somebody wanted to go before he had to sign in; never another site. */
 function nextPath(): string {
   const wanted = new URLSearchParams(location.search).get('next') ?? ''
-  return /^\/(room|review|consultations|cameras|admin)(\/|$)/.test(wanted) ? wanted : '/consultations'
+  const here = wanted.split(/[?#]/)[0] ?? ''
+  return here.startsWith('/room/') || sectionAt(here) ? wanted : '/consultations'
 }
 
 /** Asks who we are until there is an answer. True while there is none. */

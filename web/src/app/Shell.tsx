@@ -1,14 +1,16 @@
 import { BellOff, ChevronDown, Keyboard, Languages, LogOut, Moon, PhoneIncoming, Sun } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { CallButton } from '../calls/Calls'
+import { GroupButton } from '../groups/GroupButton'
 import { language, setLanguage, useT } from '../i18n'
 import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, duration } from '../ui/time.model'
 import { useCommand, useTick } from './command'
-import { hub, setTerminalWishes, terminalWishes, useCan, useHub, type Wishes } from './hub'
+import { hub, setTerminalWishes, terminalWishes, useHub, type Wishes } from './hub'
 import { openKeyHelp } from './keyhelp'
 import { Link, usePath } from './router'
+import { sectionAt, sections } from './sections'
 import { setTheme, useTheme } from './theme'
 
 export function Brand() {
@@ -31,14 +33,9 @@ export function Mark() {
 export function Shell({ children }: { children: ReactNode }) {
   const t = useT()
   const path = usePath()
-  const mayReview = useCan('recording.list')
-  const mayAdmit = useCan('device.admit')
-  const maySee = useCan('camera.open')
-  const tab = (href: string, label: string) => (
-    <Link href={href} aria-current={path.startsWith(href) ? 'page' : undefined}>
-      {label}
-    </Link>
-  )
+  const may = useHub(state => state.session?.permissions)
+  const here = sectionAt(path)
+  const shown = sections.filter(({ permission }) => permission === undefined || may?.includes(permission))
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -47,12 +44,14 @@ export function Shell({ children }: { children: ReactNode }) {
       <header className="topbar">
         <Brand />
         <nav aria-label={t('app.nav')}>
-          {tab('/consultations', t('app.consultations'))}
-          {maySee && tab('/cameras', t('app.cameras'))}
-          {mayReview && tab('/review', t('app.review'))}
-          {mayAdmit && tab('/admin/devices', t('hardware.nav'))}
+          {shown.map(section => (
+            <Link key={section.path} href={section.path} aria-current={section === here ? 'page' : undefined}>
+              {t(section.label)}
+            </Link>
+          ))}
         </nav>
         <span className="grow" />
+        <GroupButton />
         <CallButton />
         <LinkState />
         <Clock />

@@ -21,6 +21,7 @@ import type { Line } from './line'
 
 export interface Target {
   person?: string
+  seat?: string
   org?: string
 }
 
@@ -75,8 +76,8 @@ class CallDesk {
 
   // ---- what people do
 
-  async call(to: Target[]): Promise<void> {
-    const body = { to, terminal: terminalId(), kind: to.length > 1 ? 'conference' : 'point', video: false }
+  async call(to: readonly Target[], video = false): Promise<void> {
+    const body = { to, terminal: terminalId(), kind: to.length > 1 ? 'conference' : 'point', video }
     const made = await hub.http.request<Call>('POST', '/calls', { body, once: true })
     if (made.state === 'ended') {
       say(t(`call.end.${made.end ?? 'failed'}` as 'call.end.busy'), true)

@@ -5,6 +5,7 @@ interface Props<Row extends { key: string }> {
   id: string
   className: string
   label: string
+  role?: 'tree' | 'listbox'
   rows: readonly Row[]
   /** px, of every row */
   rowHeight: number
@@ -17,7 +18,7 @@ interface Props<Row extends { key: string }> {
 
 /** A list of any length of which only the rows in sight are in the page. */
 export function VirtualRows<Row extends { key: string }>(props: Props<Row>) {
-  const { id, className, label, rows, rowHeight, at, render, onEdge } = props
+  const { id, className, label, role = 'tree', rows, rowHeight, at, render, onEdge } = props
   const box = useRef<HTMLDivElement>(null)
   const [place, setPlace] = useState({ top: 0, height: 600 })
   useLayoutEffect(() => {
@@ -46,7 +47,7 @@ export function VirtualRows<Row extends { key: string }>(props: Props<Row>) {
     for (const row of drawn) onEdge(row)
   })
   return (
-    <div ref={box} id={id} className={className} role="tree" aria-label={label} tabIndex={0}>
+    <div ref={box} id={id} className={className} role={role} aria-label={label} tabIndex={0}>
       <div style={{ height: rows.length * rowHeight, position: 'relative' }}>
         {drawn.map((row, i) => (
           <div

@@ -8,15 +8,28 @@ export class HubError extends Error {
     readonly status: number,
     readonly code: string,
     message: string,
+    /** What is wrong with what: fields of a form, rows of an import. */
+    readonly errors: readonly Mistake[] = [],
   ) {
     super(message)
     this.name = 'HubError'
   }
 }
 
+/** `text_zh` where the hub says it in both languages. */
+export interface Mistake {
+  where: string
+  text: string
+  text_zh?: string
+  line?: number
+  field?: string
+}
+
 export interface RequestOptions {
   query?: Record<string, string | undefined>
   body?: unknown
+  /** A body that is no JSON, as it is. */
+  file?: { type: string; data: ArrayBuffer }
   ifMatch?: number
   /** A POST that makes something carries a key, so that a repeated one makes it once. */
   once?: boolean
@@ -38,9 +51,11 @@ export class Http {
     const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': this.platform.language() }
     if (method !== 'GET') headers['X-CSRF-Token'] = this.csrf
     if (options.body !== undefined) headers['Content-Type'] = 'application/json'
+    if (options.file) headers['Content-Type'] = options.file.type
     if (options.ifMatch !== undefined) headers['If-Match'] = `"${options.ifMatch}"`
     if (options.once) headers['Idempotency-Key'] = ulid(this.platform.now(), this.platform.randomBytes(10))
-    const request = { method, headers, ...(options.body !== undefined && { body: JSON.stringify(options.body) }) }
+    const body = options.file?.data ?? (options.body === undefined ? undefined : JSON.stringify(options.body))
+    const request = { method, headers, ...(body !== undefined && { body }) }
     let response: HttpResponse
     try {
       response = await this.platform.fetch(prefix + path + queryString(options.query), request)
@@ -52,7 +67,8 @@ export class Http {
     if (response.status >= 200 && response.status < 300) return (text ? parse(text) : undefined) as T
     if (response.status === 401 && path !== '/session') this.onSignedOut?.()
     const problem = parse(text) as Partial<Problem> | undefined
-    throw new HubError(response.status, problem?.code ?? `http_${response.status}`, problem?.detail ?? '')
+    const errors = Array.isArray(problem?.errors) ? (problem.errors as Mistake[]) : []
+    throw new HubError(response.status, problem?.code ?? `http_${response.status}`, problem?.detail ?? '', errors)
   }
 
   private readClock(date: string | null): void {

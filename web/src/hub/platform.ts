@@ -3,7 +3,7 @@
 export interface HttpRequest {
   method: string
   headers: Record<string, string>
-  body?: string
+  body?: string | ArrayBuffer
 }
 
 export interface HttpResponse {

@@ -3,7 +3,9 @@ import { calls } from './en/calls'
 import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
 import { deviceAdmin } from './en/devices'
+import { directory } from './en/directory'
 import { dispatch } from './en/dispatch'
+import { groups } from './en/groups'
 import { keys } from './en/keys'
 import { review } from './en/review'
 import { room } from './en/room'
@@ -18,5 +20,7 @@ export const en: Words = {
   ...cameras,
   ...deviceAdmin,
   ...dispatch,
+  ...directory,
+  ...groups,
   ...keys,
 }

@@ -3,7 +3,9 @@ import { calls } from './zh/calls'
 import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
 import { deviceAdmin } from './zh/devices'
+import { directory } from './zh/directory'
 import { dispatch } from './zh/dispatch'
+import { groups } from './zh/groups'
 import { keys } from './zh/keys'
 import { review } from './zh/review'
 import { room } from './zh/room'
@@ -18,6 +20,8 @@ export const zh = {
   ...cameras,
   ...deviceAdmin,
   ...dispatch,
+  ...directory,
+  ...groups,
   ...keys,
 }
 

@@ -1,6 +1,18 @@
 /** The one registry of keys: from it come the handlers, the hints on buttons and the table of help. */
 
-export type Scope = 'everywhere' | 'consultations' | 'ring' | 'call' | 'dispatch' | 'room' | 'player' | 'cameras'
+export type Scope =
+  | 'everywhere'
+  | 'consultations'
+  | 'ring'
+  | 'call'
+  | 'dispatch'
+  | 'groups'
+  | 'floor'
+  | 'directory'
+  | 'room'
+  | 'roll'
+  | 'player'
+  | 'cameras'
 
 export interface Binding {
   action: string
@@ -29,6 +41,15 @@ export const bindings = [
   { ...bind('call', 'callTransfer', 'F3'), always: true },
   { ...bind('call', 'callHangUp', 'F4'), always: true },
   hold('dispatch', 'whisper', 'KeyW'),
+  bind('groups', 'groupPanel', 'Alt+KeyG'),
+  hold('groups', 'groupTalkAny', 'Backquote'),
+  { ...hold('groups', 'groupEmergency', 'F9'), always: true },
+  hold('floor', 'groupTalk', 'Space'),
+  ...digits.map(n => bind('floor', `group${n}`, `Digit${n}`)),
+  bind('directory', 'bookSearch', 'Slash'),
+  bind('directory', 'bookCall', 'KeyC'),
+  bind('directory', 'bookVideo', 'KeyV'),
+  bind('directory', 'bookChoose', 'KeyX'),
   bind('consultations', 'search', 'Slash'),
   bind('room', 'mic', 'KeyM'),
   bind('room', 'camera', 'KeyV'),
@@ -44,6 +65,12 @@ export const bindings = [
   bind('room', 'tileUp', 'Alt+ArrowUp'),
   bind('room', 'tileDown', 'Alt+ArrowDown'),
   { ...bind('room', 'leave', 'F4'), always: true },
+  bind('roll', 'rollNext', 'KeyN'),
+  bind('roll', 'rollSkip', 'KeyK'),
+  bind('roll', 'rollRepeat', 'KeyR'),
+  bind('roll', 'rollBack', 'KeyB'),
+  bind('roll', 'rollEnd', 'KeyE'),
+  bind('roll', 'rollAnswer', 'KeyY'),
   bind('cameras', 'cameraSearch', 'Slash'),
   bind('cameras', 'wallLeft', 'Alt+ArrowLeft'),
   bind('cameras', 'wallRight', 'Alt+ArrowRight'),
@@ -107,7 +134,7 @@ export function findBinding(
   focus: Focus,
   single = true,
 ): Binding | undefined {
-  const bare = /^(Key|Digit|Space|Slash|Comma|Period|Bracket|Equal|Minus)/.test(stroke)
+  const bare = /^(Key|Digit|Space|Slash|Backquote|Comma|Period|Bracket|Equal|Minus)/.test(stroke)
   const all: readonly Binding[] = bindings
   for (const scope of scopes.toReversed()) {
     const found = all.find(binding => binding.scope === scope && binding.strokes.includes(stroke))
@@ -132,6 +159,7 @@ const names: Record<string, string> = {
   ArrowUp: '↑',
   ArrowDown: '↓',
   Space: 'Space',
+  Backquote: '`',
   Equal: '+',
   Minus: '−',
   'Shift+Slash': '?',

@@ -121,6 +121,7 @@ function rowsOf(scope: Scope): { key: Key; caps: string[] }[] {
     if (grouped.has(binding.action) || /\d$/.test(binding.action)) return []
     return [{ key: `keys.${binding.action}` as Key, caps: binding.strokes.map(keyCap) }]
   })
+  if (scope === 'floor') made.push({ key: 'keys.groupDigits', caps: ['1–9'] })
   if (scope === 'room') made.push({ key: 'keys.tileMain', caps: ['Enter'] }, { key: 'keys.esc', caps: ['Esc'] })
   if (scope === 'cameras') made.push({ key: 'keys.presets', caps: ['Alt 1–9'] })
   if (scope === 'player') made.push({ key: 'keys.solo', caps: ['1–9'] }, { key: 'keys.muteTrack', caps: ['Shift 1–9'] })
@@ -130,11 +131,16 @@ function rowsOf(scope: Scope): { key: Key; caps: string[] }[] {
 export function KeyHelp({ onClose }: { onClose(): void }) {
   const t = useT()
   const [single, setSingle] = useState(singleKeys)
-  const [scopes] = useState(() => [...new Set(open.map(o => o.scope))])
+  const [here] = useState(() => new Set(open.map(o => o.scope)))
+  const elsewhere = [...new Set((bindings as readonly Binding[]).map(b => b.scope))].filter(scope => !here.has(scope))
   return (
     <Dialog title={t('keys.title')} onClose={onClose} className="wide">
       <div className="key-table">
-        {scopes.map(scope => (
+        {[...here].map(scope => (
+          <KeyGroup key={scope} scope={scope} />
+        ))}
+        {elsewhere.length > 0 && <h2>{t('keys.elsewhere')}</h2>}
+        {elsewhere.map(scope => (
           <KeyGroup key={scope} scope={scope} />
         ))}
       </div>

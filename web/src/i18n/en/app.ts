@@ -7,6 +7,7 @@ export const app: typeof words = {
     skip: 'Skip to main content',
     nav: 'Main navigation',
     consultations: 'Consultations',
+    directory: 'Address book',
     cameras: 'Cameras',
     review: 'Review',
     signOut: 'Sign out',

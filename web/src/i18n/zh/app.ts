@@ -6,6 +6,7 @@ export const app = {
     skip: '跳到主要内容',
     nav: '主导航',
     consultations: '会商',
+    directory: '通讯录',
     cameras: '摄像机',
     review: '回看',
     signOut: '退出登录',
