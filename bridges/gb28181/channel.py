@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from bridges.backup import needed
 from bridges.gb28181.ladder import State
 from bridges.gb28181.play import Play
 from bridges.gb28181.replay import Replayer
@@ -135,6 +136,11 @@ class Channel:
         for layer in set(self._plays) - wanted:
             if layer not in self._lingering:
                 self._lingering[layer] = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._drop, layer)
+        self._want_backups()
+
+    def _want_backups(self) -> None:
+        for layer, play in self._plays.items():
+            play.picture.want_backup(needed(layer, self._pull.layers))
 
     def _play(self, layer: str) -> Play:
         def changed() -> None:
@@ -154,6 +160,7 @@ class Channel:
             self._replayer = Replayer(play, *play.recording, self._calls.tasks)
             if self._pull.at:
                 self._replayer.rebase(self._pull.at)
+            self._replayer.held = self._pull.paused
             self._look()
         return play
 
@@ -181,6 +188,7 @@ class Channel:
             self._drop(layer)
         self._plays = {"": keep}
         keep.layer = keep.picture.layer = ""
+        self._want_backups()
 
     # ---- from plays
 
@@ -188,6 +196,8 @@ class Channel:
         self._shown = True
         self._live()
         self._report(play)
+        if self._replayer is not None:
+            self._replayer.shown()
 
     def failed(self, play: Play, verdict: Verdict, *, live: bool) -> None:
         others = [one for one in self.plays if one is not play and one.state is State.LIVE]
@@ -242,11 +252,12 @@ class Channel:
             elif picture.sound is not None:
                 picture.mute()
                 picture.sound = None
-        streams = [play.picture.stream() for play in live]
+        streams = [stream for play in live for stream in play.picture.streams()]
         if self._sound.running:
             streams.append(opus(self._sound.handle))
         self.source.announce(streams)
-        self.source.turn("live", Verdict("b_frames") if any(play.picture.shows_b_frames for play in live) else None)
+        faults = [fault for play in live if (fault := play.picture.fault)]
+        self.source.turn("live", Verdict(faults[0]) if faults else None)
 
     def _report(self, play: Play) -> None:
         self._calls.tell(report(play.story))
@@ -255,8 +266,10 @@ class Channel:
 
     def _key_frame_wanted(self, number: int) -> None:
         for play in self.plays:
-            if play.picture.handle == number and play.picture.want_key_frame():
+            if play.picture.handle == number:
                 self._ask_key_frame()
+            elif play.picture.backup.handle == number:
+                play.picture.backup.want_key_frame()
 
     def _ask_key_frame(self) -> None:
         """IFrameCmd is of the channel; recordings have none."""
@@ -286,7 +299,7 @@ class Channel:
         if (replayer := self._replayer) is not None:
             now = time.time_ns()
             standing = self._teller.look(
-                replayer.position, replayer.speed, replayer.playing, now, slack=replayer.slack, sure=sure
+                replayer.position, replayer.speed, replayer.playing, now, paused=replayer.held, slack=replayer.slack, sure=sure
             )
             if standing is not None:
                 self.source.stand(standing)

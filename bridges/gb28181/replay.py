@@ -17,6 +17,7 @@ from commhub.tasks import Tasks
 log = logs.get(__name__)
 
 SPEEDS = (0.25, 8.0)
+GLIMPSE_SECONDS = 0.5  # that a paused recording plays when it is opened anew, for viewers to have a picture of it
 STEP_SECONDS = 2.0  # between the seeks that stand for speed where a device has none
 RATE = 90_000
 _STATUS = re.compile(r"RTSP/1\.\d\s+(\d{3})", re.IGNORECASE)
@@ -33,6 +34,7 @@ class Replayer:
     def __init__(self, play: Play, begin: int, end: int, tasks: Tasks) -> None:
         self.begin, self.end = begin, end
         self.speed = 1.0
+        self.held = False  # somebody has paused it, and so it stays, whatever becomes of the call
         self.play = play
         self._base = 0.0  # seconds from the beginning at which the newest session, or seek, began
         self._tasks = tasks
@@ -46,7 +48,7 @@ class Replayer:
     @property
     def playing(self) -> bool:
         """It moves on, in pictures that are shown."""
-        return self.play.state is State.LIVE and not self.play.paused and self.play.picture.running
+        return self.play.state is State.LIVE and not (self.held or self.play.paused) and self.play.picture.running
 
     @property
     def slack(self) -> float:
@@ -74,6 +76,7 @@ class Replayer:
 
     def again(self, seconds: float) -> None:
         """From there with a new call; also where the last one is over."""
+        self.held = False
         self.play.leave()
         self.rebase(seconds)
         self.play.want()
@@ -87,17 +90,33 @@ class Replayer:
         self.play.picture.speed, self.play.picture.position = 1.0, None
         self.play.recording = (self.begin + int(seconds), self.end)
 
+    def shown(self) -> None:
+        """A call shows its first picture. One that replaces a paused one goes on until viewers have it, and no further."""
+        if self.held and not self.play.paused:
+            self._tasks.spawn(self._hold_again(), "pause again")
+
+    async def _hold_again(self) -> None:
+        await asyncio.sleep(GLIMPSE_SECONDS)
+        if self.held and self.play.state is State.LIVE:
+            await self._hold()
+
     # ---- acts
 
     async def _pause(self, value: float) -> None:
         self._running()
         self.close()
-        self.play.paused = True
-        if not await self._sent(message("PAUSE", "PauseTime: now")):
-            self.play.paused = False
+        if not await self._hold():
             raise _refused("pause", "暂停")
 
+    async def _hold(self) -> bool:
+        self.held = self.play.paused = True
+        if await self._sent(message("PAUSE", "PauseTime: now")):
+            return True
+        self.held = self.play.paused = False
+        return False
+
     async def _resume(self, value: float) -> None:
+        self.held = False
         if self.play.state is not State.LIVE:
             if self.play.state is State.IDLE:
                 self.again(0.0 if self.nearly_over else self.position)
@@ -118,7 +137,7 @@ class Replayer:
 
     def _moved(self, value: float) -> None:
         self._base = value
-        self.play.paused = False
+        self.held = self.play.paused = False
         self.play.picture.seek()
 
     async def _speed(self, value: float) -> None:
@@ -132,7 +151,7 @@ class Replayer:
             return
         if await self._sent(message("PLAY", f"Scale: {value}")):
             self.speed = value
-            self.play.paused = False
+            self.held = self.play.paused = False
             self.play.picture.accelerate(value)
         elif value > 1.0:
             self.speed = value

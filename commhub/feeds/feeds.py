@@ -47,6 +47,7 @@ class _Feed:
     standing: Standing | None = None  # of a playback
     at: float = 0.0  # where a playback begins, for a bridge that has not opened it yet
 
+    paused: bool = False  # whether it stands still there
     @property
     def source(self) -> str:
         return self.shown or self.camera.id
@@ -180,9 +181,7 @@ class Feeds:
         for feed in self._feeds.values():
             if self._bridge(feed) is bridge:
                 feed.told = None
-                if feed.standing is not None:
-                    feed.standing = stopped(feed.standing, utc_ns())
-                    feed.at = feed.standing.at
+                _interrupt(feed)
                 if feed.rooms and feed.condition.state != "idle":
                     self._turn(feed, BRIDGE_GONE)
 
@@ -229,9 +228,12 @@ class Feeds:
         for source, feed in list(self._feeds.items()):
             pull, bridge = self._wanted(feed, now), self._bridge(feed)
             if bridge.up and pull != feed.told:
-                if pull.workers or (feed.told is not None and feed.told.workers):
+                pulled = feed.told is not None and feed.told.workers
+                if pull.workers or pulled:
                     bridge.tell(pull)
                 feed.told = pull
+                if pulled and not pull.workers:
+                    _interrupt(feed)
             if not feed.rooms and feed.condition.state == "idle" and not pull.workers:
                 del self._feeds[source]
             elif not pull.workers and bridge.up and feed.condition.state != "idle" and not feed.rooms:
@@ -256,6 +258,7 @@ class Feeds:
             layers=self._layers(feed, takes),
             at=feed.at,
         )
+            paused=feed.paused,
 
     def _layers(self, feed: _Feed, takes: dict[str, set[str]]) -> tuple[str, ...]:
         """One that has a single stream is never asked for another."""
@@ -328,7 +331,14 @@ def _told(news: _News) -> dict[str, object]:
 def stopped(standing: Standing, now: int) -> Standing:
     """Where it was when nothing came any more."""
     passed = (now - standing.as_of) / 1e9 * standing.speed if standing.playing else 0.0
-    return Standing(at=standing.at + max(0.0, passed), as_of=now)
+def _interrupt(feed: _Feed) -> None:
+    """Of a playback that is no longer pulled: where it goes on when it is again."""
+    if feed.standing is not None:
+        feed.standing = stopped(feed.standing, utc_ns())
+        feed.at, feed.paused = feed.standing.at, feed.standing.paused
+
+
+    return Standing(at=standing.at + max(0.0, passed), as_of=now, paused=standing.paused)
 
 
 def position(standing: Standing | None) -> dict[str, object] | None:

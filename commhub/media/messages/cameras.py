@@ -26,16 +26,19 @@ class Pull(BaseMessage, frozen=True):
     layers: tuple[str, ...] = ("main",)
     at: float = 0.0
 
+    paused: bool = False
 
 class Standing(Struct, frozen=True, omit_defaults=True):
     """Where a playback is: at ``as_of`` (UTC ns) it shows what lies ``at`` seconds after the beginning of what was asked for, and
-    goes on at ``speed`` if it is ``playing``. Told again as soon as whoever counts on from it would be wrong."""
+    goes on at ``speed`` if it is ``playing``. ``paused``: somebody wants it to stand still. Told again as soon as whoever counts on
+    from it would be wrong."""
 
     at: float
     as_of: int
     speed: float = 1.0
     playing: bool = False
 
+    paused: bool = False
 
 class SourceState(BaseMessage, frozen=True):
     """``state``: idle, connecting, live, failed (retrying). ``code`` is stable; ``text``/``text_zh`` are sentences for people.

@@ -10,11 +10,11 @@ import pytest
 from bridges.gb28181.replay import message
 from bridges.timeline import signed32, unwrap
 from commhub.errors import HubError
-from commhub.media.messages import Standing, Terms
+from commhub.media.messages import Pull, SourceState, Standing, Terms
 from commhub.media.messages.devices import Replay
 from tests.support import until
 from tests.support.bridge import continuous, marked
-from tests.support.gb_device import CHANNEL, Device, Platform, Script, both
+from tests.support.gb_device import CHANNEL, DEVICE, Device, Platform, Script, both
 from tests.support.media_worker import MediaWorker
 
 BEGIN, END = 1_700_000_000, 1_700_000_600
@@ -104,6 +104,51 @@ async def test_pause_play_seek_and_speed_are_told_to_the_device(tmp_path: Path) 
         await until(lambda: marked(worker.of("cam")) > count + 20)
         assert continuous(worker.of("cam"))
         assert platform.state().state == "live"
+
+
+async def test_what_is_paused_stays_so_when_its_call_is_replaced(tmp_path: Path) -> None:
+    """The device is gone and comes back: it is called again, and paused again at its first picture."""
+    async with playing(tmp_path) as (platform, device, worker):
+        await act(platform, "seek", 300)
+        await until(lambda: (now := platform.state().standing) is not None and now.at > 301)
+        await act(platform, "pause")
+        paused = platform.state().standing
+        assert paused is not None
+        assert (paused.playing, paused.paused) == (False, True)
+        platform.loses()
+        await platform.turns("connecting", "not_registered")
+        platform.knows(device)
+        await until(lambda: [text.split(" ")[0] for text in device.controls] == ["PLAY", "PAUSE", "PAUSE"])
+        assert f"t={BEGIN + int(paused.at)} {END}".encode() in device.invites[1].body
+        told = [one.standing for one in platform.told if isinstance(one, SourceState) and one.standing is not None]
+        assert not any(one.playing for one in told[told.index(paused) :])
+        count = marked(worker.of("cam"))
+        await act(platform, "play")
+        await until(lambda: marked(worker.of("cam")) > count + 5)
+        now = platform.state().standing
+        assert now is not None
+        assert (now.playing, now.paused) == (True, False)
+
+
+async def test_one_that_was_paused_in_an_earlier_process_is_so_in_this_one(tmp_path: Path) -> None:
+    async with MediaWorker(tmp_path) as worker, both(tmp_path) as (platform, device):
+        url = f"gb28181://{DEVICE}/{CHANNEL}?from={BEGIN}&to={END}"
+        platform.calls.pull(Pull(source="cam", url=url, workers=["media-0"], at=61.7, paused=True))
+        await until(lambda: [text.split("\r\n")[0] for text in device.controls] == ["PAUSE RTSP/1.0"])
+        assert f"t={BEGIN + 61} {END}".encode() in device.invites[0].body
+        await until(lambda: marked(worker.of("cam")) > 0)  # it can be seen where it stands
+        await until(lambda: (now := platform.state().standing) is not None and now.paused and now.at > 60)
+
+
+async def test_a_device_that_does_not_pause_again_plays_on(tmp_path: Path) -> None:
+    async with playing(tmp_path) as (platform, device, _):
+        await act(platform, "pause")
+        device.script.info = 400
+        platform.loses()
+        await platform.turns("connecting", "not_registered")
+        platform.knows(device)
+        await until(lambda: len(device.controls) == 2)
+        await until(lambda: (now := platform.state().standing) is not None and now.playing and not now.paused)
 
 
 async def test_times_of_a_faster_recording_pass_as_they_do_here(tmp_path: Path) -> None:
