@@ -46,8 +46,8 @@ class _Feed:
     told: Pull | None = None
     standing: Standing | None = None  # of a playback
     at: float = 0.0  # where a playback begins, for a bridge that has not opened it yet
-
     paused: bool = False  # whether it stands still there
+
     @property
     def source(self) -> str:
         return self.shown or self.camera.id
@@ -231,9 +231,9 @@ class Feeds:
                 pulled = feed.told is not None and feed.told.workers
                 if pull.workers or pulled:
                     bridge.tell(pull)
-                feed.told = pull
                 if pulled and not pull.workers:
                     _interrupt(feed)
+                feed.told = pull
             if not feed.rooms and feed.condition.state == "idle" and not pull.workers:
                 del self._feeds[source]
             elif not pull.workers and bridge.up and feed.condition.state != "idle" and not feed.rooms:
@@ -257,8 +257,8 @@ class Feeds:
             workers=workers,
             layers=self._layers(feed, takes),
             at=feed.at,
-        )
             paused=feed.paused,
+        )
 
     def _layers(self, feed: _Feed, takes: dict[str, set[str]]) -> tuple[str, ...]:
         """One that has a single stream is never asked for another."""
@@ -328,9 +328,6 @@ def _told(news: _News) -> dict[str, object]:
     return {**about, "camera_id": news.camera.id, "position": position(news.standing)}
 
 
-def stopped(standing: Standing, now: int) -> Standing:
-    """Where it was when nothing came any more."""
-    passed = (now - standing.as_of) / 1e9 * standing.speed if standing.playing else 0.0
 def _interrupt(feed: _Feed) -> None:
     """Of a playback that is no longer pulled: where it goes on when it is again."""
     if feed.standing is not None:
@@ -338,6 +335,9 @@ def _interrupt(feed: _Feed) -> None:
         feed.at, feed.paused = feed.standing.at, feed.standing.paused
 
 
+def stopped(standing: Standing, now: int) -> Standing:
+    """Where it was when nothing came any more."""
+    passed = (now - standing.as_of) / 1e9 * standing.speed if standing.playing else 0.0
     return Standing(at=standing.at + max(0.0, passed), as_of=now, paused=standing.paused)
 
 

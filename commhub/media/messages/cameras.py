@@ -13,7 +13,8 @@ class Pull(BaseMessage, frozen=True):
 
     ``url`` has no credentials in it. ``rtsp://…``: the bridge checks it against ``bridges.allow``, resolves its name once and
     connects to that address; ``sub_url`` is the camera's smaller stream. ``gb28181://<device>/<channel>`` is live,
-    ``?from=&to=`` (Unix seconds) a recording on the device, which begins ``at`` seconds later where it was not open yet.
+    ``?from=&to=`` (Unix seconds) a recording on the device, which where it was not open yet begins ``at`` seconds later, and stands
+    still there if it was ``paused``.
     ``layers`` are the streams that somebody takes: main, sub."""
 
     source: str
@@ -25,8 +26,8 @@ class Pull(BaseMessage, frozen=True):
     sub_url: str = ""
     layers: tuple[str, ...] = ("main",)
     at: float = 0.0
-
     paused: bool = False
+
 
 class Standing(Struct, frozen=True, omit_defaults=True):
     """Where a playback is: at ``as_of`` (UTC ns) it shows what lies ``at`` seconds after the beginning of what was asked for, and
@@ -37,8 +38,8 @@ class Standing(Struct, frozen=True, omit_defaults=True):
     as_of: int
     speed: float = 1.0
     playing: bool = False
-
     paused: bool = False
+
 
 class SourceState(BaseMessage, frozen=True):
     """``state``: idle, connecting, live, failed (retrying). ``code`` is stable; ``text``/``text_zh`` are sentences for people.
