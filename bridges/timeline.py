@@ -132,6 +132,10 @@ class Sequence:
         """The number that is expected; -1: any."""
         return self._next
 
+    def skip(self, packets: int) -> None:
+        """So many have come, as they should."""
+        self._next = (self._next + packets) & 0xFFFF
+
     def follow(self, number: int) -> int | None:
         """Packets missing before this one; None for one that came before (late or twice)."""
         missing = (number - self._next) & 0xFFFF if self._next >= 0 else 0

@@ -46,6 +46,12 @@ class Splitter:
         if self.framing == "raw":
             return [data] if data else []
         buffer = self._buffer
+        out: list[bytes] = []
+        if self._ssrc and self.framing != "bare":
+            if buffer:
+                data = bytes(buffer) + data
+                buffer.clear()
+            data = data[self._follow(data, out) :]
         buffer += data
         if self.framing is None and not self._detect():
             return []
@@ -53,7 +59,7 @@ class Splitter:
             out = [bytes(buffer)]
             buffer.clear()
             return out
-        out = self._bare() if self.framing == "bare" else self._framed()
+        out += self._bare() if self.framing == "bare" else self._framed()
         if len(buffer) > _BUFFER_LIMIT:
             self._drop(len(buffer) - 64)
         return out
@@ -98,6 +104,26 @@ class Splitter:
         self.framing, self._head = framing, head
 
     # ---- with lengths
+
+    def _follow(self, data: bytes, out: list[bytes]) -> int:
+        """Takes packets as long as each is what nearly all are: whole, of our sender, and behind it the next one or nothing.
+        Returns where one stands that has to be looked at more closely."""
+        head, ssrc, size = self._head, self._ssrc, len(data)
+        at, ours = 0, data[head + 8 : head + 12] == ssrc
+        while ours:
+            begin = at + head
+            kind = data[begin + 1]
+            end = begin + (data[begin - 2] << 8 | data[begin - 1])
+            ours = data[end + head + 8 : end + head + 12] == ssrc
+            if not ours and end != size:
+                break
+            if end - begin < 12 or data[begin] >> 6 != 2 or 192 <= kind <= 223 or (head == 4 and data[at] != 0x24):
+                break
+            if not plausible(data, begin):
+                break
+            out.append(data[begin:end])
+            at = end
+        return at
 
     def _framed(self) -> list[bytes]:
         buffer, head = self._buffer, self._head

@@ -24,7 +24,8 @@ from bridges.timeline import Reorder
 from commhub.addresses import plain
 from commhub.tasks import Tasks
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
+SHALLOW_POLL_SECONDS = 0.01  # where the system gives sockets less than a burst needs
 RECEIVE_BUFFER = 4 << 20  # octets: a key frame of 2K is a burst of hundreds of kilobytes
 _FORCED = 33  # SO_RCVBUFFORCE
 _WAIT = 100_000_000  # ns for a packet that is missing
@@ -49,6 +50,16 @@ class Poll:
         self._waiting: dict[int, Callable[[], None]] = {}  # those in whose buffers something waits for its turn
         self._timer: asyncio.TimerHandle | None = None
         self._epoll: select.epoll | None = None
+        self._period = POLL_SECONDS
+        self._octets = memoryview(bytearray(_CHUNK))
+
+    def receive(self, sock: socket.socket) -> bytes:
+        """What waits in a connection, up to a bound. BlockingIOError where nothing does; OSError; empty at its end."""
+        return bytes(self._octets[: sock.recv_into(self._octets)])
+
+    def shallow(self) -> None:
+        """A socket could not get the buffer it should have: all are looked after more often."""
+        self._period = SHALLOW_POLL_SECONDS
 
     def add(self, key: int, read: Callable[[], None]) -> None:
         """``key`` is the socket's number."""
@@ -57,7 +68,7 @@ class Poll:
             self._epoll = select.epoll()
         self._epoll.register(key, select.EPOLLIN)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(self._period, self._tick)
 
     def remove(self, key: int) -> None:
         if self._reads.pop(key, None) is None or self._epoll is None:
@@ -76,7 +87,7 @@ class Poll:
         self._waiting[key] = act
 
     def _tick(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(POLL_SECONDS, self._tick)
+        self._timer = asyncio.get_running_loop().call_later(self._period, self._tick)
         if self._epoll is None:
             return
         ready = self._epoll.poll(0)
@@ -158,6 +169,8 @@ class Receiver:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         with contextlib.suppress(OSError):  # beyond the system's limit only with CAP_NET_ADMIN
             made.setsockopt(socket.SOL_SOCKET, _FORCED, RECEIVE_BUFFER)
+        if made.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < RECEIVE_BUFFER:  # it tells twice what was asked for
+            self._poll.shallow()
         made.bind((host, port))
         self.port = made.getsockname()[1]
 
@@ -355,7 +368,7 @@ class _Connection:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(_CHUNK)
+            data = self._poll.receive(self._socket)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

@@ -141,6 +141,10 @@ class Picture:
     def packets(self, packets: list[bytes], now: int) -> None:
         """The same of many. What has one time is put together before it is looked at, where borders of packets mean nothing."""
         joins = self.demuxer.container == "ps"
+        if joins and self._whole(packets):
+            time, ends = int.from_bytes(packets[0][4:8], "big"), packets[-1][1] >= 0x80
+            self._units(self.demuxer.push(b"".join([packet[12:] for packet in packets]), time, ends), now)
+            return
         pieces: list[bytes] = []
         time = 0
         for packet in packets:
@@ -163,6 +167,22 @@ class Picture:
                 self._join(pieces, time, True, now)
                 joins = self.demuxer.container == "ps"
         self._join(pieces, time, False, now)
+
+    def _whole(self, packets: list[bytes]) -> bool:
+        """Whether they are what nearly all are: without a gap, of one time, with plain heads and the marker only at the end. Those
+        are then counted."""
+        first, last = packets[0], packets[-1]
+        number, time, kind = self._sequence.next, first[4:8], first[1] & 0x7F
+        if last[1] & 0x7F != kind or len(last) <= 12:
+            return False
+        for packet in packets:
+            if packet[2] << 8 | packet[3] != number or packet[0] != 0x80 or packet[4:8] != time:
+                return False
+            if packet[1] != kind and packet is not last:
+                return False
+            number = (number + 1) & 0xFFFF
+        self._sequence.skip(len(packets))
+        return True
 
     def _join(self, pieces: list[bytes], time: int, marker: bool, now: int) -> None:
         if pieces:

@@ -235,8 +235,15 @@ class Batch:
 
     def add_all(self, handle: int, packets: list[bytes], at: int) -> None:
         """A picture's packets."""
+        size = RECORD.size * len(packets) + sum(map(len, packets))
+        if self._size + size > BATCH_LIMIT:
+            for packet in packets:
+                self.add(handle, packet, at)
+            return
+        self._size += size
+        parts, pack = self._parts, RECORD.pack
         for packet in packets:
-            self.add(handle, packet, at)
+            parts += pack(handle, at, len(packet)), packet
 
     def flush(self) -> None:
         if self._parts:
