@@ -169,8 +169,8 @@ class Picture:
         self._join(pieces, time, False, now)
 
     def _whole(self, packets: list[bytes]) -> bool:
-        """Whether they are what nearly all are: without a gap, of one time, with plain heads and the marker only at the end. Those
-        are then counted."""
+        """Whether they are what nearly all are: without a gap, of one time, with plain heads and the marker only at the end. They
+        are counted then."""
         first, last = packets[0], packets[-1]
         number, time, kind = self._sequence.next, first[4:8], first[1] & 0x7F
         if last[1] & 0x7F != kind or len(last) <= 12:
