@@ -113,9 +113,11 @@ async def test_a_track_and_a_participant_are_recorded_over_a_killed_hub(hub: Ins
             one = (await listed())[whole.egress_id]
             return one if one.status == Status.EGRESS_COMPLETE else None
 
-        codecs = {played(recordings / one.filename) for one in (await comes(both)).file_results}
-        assert {codec for codec, _ in codecs} == {"opus", "vp8"}
-        assert min(seconds for _, seconds in codecs) > 3
+        lengths = [played(recordings / one.filename) for one in (await comes(both)).file_results]
+        # His SDK may have begun anew when the hub came back late: then there are more files than tracks.
+        longest = {codec: max(seconds for one, seconds in lengths if one == codec) for codec, _ in lengths}
+        assert set(longest) == {"opus", "vp8"}
+        assert min(longest.values()) > 3
         await comes(lambda: _true(not alice.room.is_recording))
 
 
