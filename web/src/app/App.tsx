@@ -6,6 +6,7 @@ import { RingCards } from '../consultations/RingCards'
 import { GroupBar, Groups } from '../groups/Groups'
 import { HubError } from '../hub/http'
 import { useT } from '../i18n'
+import { RollQuestions } from '../rollcalls/RollQuestions'
 import { SignIn } from '../signin/SignIn'
 import { Button } from '../ui/controls'
 import { Toasts } from '../ui/overlay'
@@ -58,6 +59,7 @@ export function App() {
       {session && <Calls />}
       {session && <RingCards />}
       {session && <AlarmCards />}
+      {session && <RollQuestions />}
       <KeyHelpHost />
       <Toasts />
     </QueryClientProvider>

@@ -8,6 +8,7 @@ import { dispatch } from './en/dispatch'
 import { groups } from './en/groups'
 import { keys } from './en/keys'
 import { review } from './en/review'
+import { rollcalls } from './en/rollcalls'
 import { room } from './en/room'
 import type { Words } from './zh'
 
@@ -15,6 +16,7 @@ export const en: Words = {
   ...app,
   ...consultations,
   ...room,
+  ...rollcalls,
   ...review,
   ...calls,
   ...cameras,

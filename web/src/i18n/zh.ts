@@ -8,6 +8,7 @@ import { dispatch } from './zh/dispatch'
 import { groups } from './zh/groups'
 import { keys } from './zh/keys'
 import { review } from './zh/review'
+import { rollcalls } from './zh/rollcalls'
 import { room } from './zh/room'
 
 /** The words of the pages, a file for each screen. Plain Chinese, verb first on buttons; `en.ts` has the same keys. */
@@ -15,6 +16,7 @@ export const zh = {
   ...app,
   ...consultations,
   ...room,
+  ...rollcalls,
   ...review,
   ...calls,
   ...cameras,

@@ -24,6 +24,7 @@ import { openKeyHelp } from '../app/keyhelp'
 import { may } from '../consultations/may.model'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
+import { openRollStart, RollIcon } from '../rollcalls/RollSheet'
 import { Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { Confirm, MenuButton, type MenuItem, say } from '../ui/overlay'
@@ -251,6 +252,14 @@ function More({ consultation, parties, onInvite, onDiagnose }: MoreProps) {
   const items: (MenuItem | 'line')[] = []
   if (may(consultation, 'invite'))
     items.push({ key: 'invite', label: t('members.invite'), icon: <UserPlus size={16} />, onPick: onInvite })
+  if (may(consultation, 'lead'))
+    items.push({
+      key: 'roll',
+      label: t('roll.open'),
+      icon: <RollIcon size={16} />,
+      onPick: openRollStart,
+      testid: 'roll-open',
+    })
   if (may(consultation, 'diagnose'))
     items.push({
       key: 'diagnosis',

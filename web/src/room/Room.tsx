@@ -7,6 +7,7 @@ import { Clock, Mark } from '../app/Shell'
 import { may } from '../consultations/may.model'
 import type { Consultation } from '../hub/types'
 import { type Key, useT } from '../i18n'
+import { RollSheet } from '../rollcalls/RollSheet'
 import { Button } from '../ui/controls'
 import { say } from '../ui/overlay'
 import { clockTime } from '../ui/time.model'
@@ -295,6 +296,11 @@ function InRoom({
           </aside>
         )}
       </div>
+      <RollSheet
+        consultation={consultation}
+        microphone={connection}
+        people={view.members.filter(member => member.kind === 'person')}
+      />
       <BottomBar
         consultation={consultation}
         connection={connection}

@@ -1,0 +1,72 @@
+"""The roll is called in a room, by mouse and by keys; and a post answers by one press."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.product.test_first_consultation import sign_in
+from tests.support.browser import chromium, screenshot, visitor
+from tests.support.installation import Installation
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
+
+
+async def test_the_roll_is_called(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub, chromium() as browser:
+        dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
+        _, first = await visitor(browser, hub.base)
+        _, second = await visitor(browser, hub.base)
+        await sign_in(first, dispatcher)
+        await sign_in(second, participant)
+
+        # Are posts manned?
+        await first.goto("/posts")
+        await first.get_by_test_id("posts-ask").click()
+        await first.get_by_test_id("invitee-search").fill(participant.name)
+        await first.get_by_test_id("invitee-person").filter(has_text=participant.name).click()
+        await first.get_by_test_id("posts-submit").click()
+        await expect(second.get_by_test_id("roll-question")).to_contain_text(dispatcher.name, timeout=10_000)
+        await screenshot(second, "roll-question")
+        await second.keyboard.press("F1")
+        await expect(second.get_by_test_id("roll-question")).to_have_count(0)
+        await expect(first.get_by_test_id("posts-entry")).to_have_attribute("data-state", "present", timeout=10_000)
+        await screenshot(first, "posts")
+
+        await first.goto("/consultations")
+        await first.get_by_test_id("consultation-create").click()
+        await first.get_by_test_id("create-title").fill("防汛点名")
+        await first.get_by_test_id("invitee-search").fill(participant.name)
+        await first.get_by_test_id("invitee-person").filter(has_text=participant.name).click()
+        await first.get_by_test_id("create-record").uncheck()
+        await first.get_by_test_id("create-submit").click()
+        await expect(first.get_by_test_id("room")).to_be_visible(timeout=15_000)
+        await second.get_by_test_id("ring-accept").click(timeout=10_000)
+        await expect(second.get_by_test_id("room")).to_be_visible(timeout=15_000)
+        for page in (first, second):
+            await expect(page.locator('[data-testid="tile"][data-kind="person"]')).to_have_count(2, timeout=20_000)
+
+        await first.get_by_test_id("more").click()
+        await first.get_by_test_id("roll-open").click()
+        await screenshot(first, "roll-start")
+        await first.get_by_test_id("roll-begin").click()
+        await expect(first.get_by_test_id("roll-sheet")).to_be_visible()
+        await expect(second.get_by_test_id("roll-sheet")).to_be_visible()
+        await expect(second.get_by_test_id("roll-go")).to_have_count(0)  # only who leads has the buttons
+        await expect(first.get_by_test_id("roll-next")).to_contain_text(participant.name)
+        await first.keyboard.press("n")
+        for page in (first, second):
+            await expect(page.get_by_test_id("roll-current")).to_contain_text(participant.name)
+        # Chromium's invented microphone beeps once a second: whether they answer by a press or by being heard, both count.
+        await second.keyboard.press("y")
+        await expect(second.get_by_test_id("roll-sheet")).to_have_attribute("data-phase", "speaks")
+        await screenshot(first, "roll-sheet")
+        await screenshot(second, "roll-mine")
+        await first.keyboard.press("n")
+        await expect(second.get_by_test_id("roll-entry")).to_have_attribute("data-state", "done")
+        await first.get_by_test_id("roll-end").click()
+        for page in (first, second):
+            await expect(page.get_by_test_id("roll-sheet")).to_have_count(0)
+        assert first.complaints == second.complaints == []  # type: ignore[attr-defined]
