@@ -41,12 +41,12 @@ from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
 from commhub.ingress import RoomIngress
-from commhub.links import ChildLink, Users
+from commhub.links import ChildLink, Shard, Users
 from commhub.log import Secret
 from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
-from commhub.recordings import Recordings, Review, RoomEgress, Vacancy
+from commhub.recordings import Recordings, Review, RoomEgress, Vacancy, Witness
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Hearing, InternalKey, Rooms
 from commhub.settings import Settings
@@ -264,9 +264,12 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups.calling.preempt = by_ending_calls(calls)
         door.houses += [calls.lodging, groups]
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
-        recordings = Recordings(base.store, events, rooms, feeds, conference, workers)
+        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=settings.recorder.shards)
+        witness = Witness(base.store)
+        witness.start()
+        stack.push_async_callback(witness.close)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
-        ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir)
+        ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir, shards=settings.recorder.shards)
         egress = Egress(conference, ordered, webhooks.emit)
         entrances = RoomIngress(base.store, base.vault, conference, workers)
         ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
@@ -285,7 +288,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
-            "record-0": Users(recordings, ordered),
+            **{f"record-{n}": Users(Shard(recordings, n), Shard(ordered, n), witness) for n in range(settings.recorder.shards)},
             "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
         })  # fmt: skip
         for link in links:

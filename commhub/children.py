@@ -60,9 +60,12 @@ def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
     return process.run(settings.run_dir, options, place)
 
 
-def record(settings: Settings) -> Coroutine[Any, Any, None]:
-    """``commhub record``: disk."""
-    from recorder import recorder
+def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
+    """``commhub record --index n``: disk."""
+    from recorder import recorder, warm
 
-    machine.wait_turn(settings.run_dir / "record-0.turn")
-    return recorder.run(settings.run_dir, "record-0", settings.recordings_dir, **settings.recorder.model_dump())
+    warm.load()
+    name = f"record-{index}"
+    machine.wait_turn(settings.run_dir / f"{name}.turn")
+    said = settings.recorder.model_dump()
+    return recorder.run(settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir)

@@ -48,6 +48,8 @@ config = App(name="config", help="配置 / settings.")
 app.command(config)
 trail = App(name="audit", help="审计 / who did what.")
 app.command(trail)
+signing = App(name="evidence", help="录制签名密钥 / the keys that sign recordings.")
+app.command(signing)
 app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / devices that are not there.")
 
 # The kinds of bridges there are; each is a process of its own.
@@ -176,12 +178,12 @@ def bridge(*, kind: str, options: Options = PLAIN) -> None:
 
 
 @app.command(show=False)
-def record(*, options: Options = PLAIN) -> None:
+def record(*, index: int = 0, options: Options = PLAIN) -> None:
     """Disk (a child of `serve`)."""
-    settings = _begin(options, "record-0")
+    settings = _begin(options, f"record-{index}")
     from commhub import children as parts
 
-    _run(lambda: parts.record(settings))
+    _run(lambda: parts.record(settings, index))
 
 
 def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> list[Child]:
@@ -195,7 +197,11 @@ def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> li
         Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
         # Devices that call in are not to wait for a process to load.
         *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE, spare=kind != "rtsp") for kind in bridges),
-        Child("record-0", (*program, "record"), NICE),
+        # The spare is at work at once: a session goes on in a new file within a second.
+        *(
+            Child(f"record-{n}", (*program, "record", "--index", str(n)), NICE, spare=True)
+            for n in range(settings.recorder.shards)
+        ),
     ]
 
 
@@ -426,6 +432,39 @@ def verify(*, options: Options = PLAIN) -> None:
     if faults:
         _fail(1, f"审计链已被改动 / the audit has been changed: {len(faults)}")
     print(f"审计完整，{rows} 条 / the audit is whole: {rows} rows")
+
+
+@app.command(name="verify")
+def verify_recording(
+    target: str,
+    *,
+    keys: Annotated[Path | None, Parameter(help="公钥历史 / history of public keys (evidence/history.json)")] = None,
+    key: Annotated[tuple[str, ...], Parameter(help="受信任的公钥编号 / only these keys are trusted", negative=())] = (),
+    options: Options = PLAIN,
+) -> None:
+    """核验录制：编号、文件夹或证据包 / is a recording (id, folder or bundle) what was recorded? Offline; exit 1 if not."""
+    from commhub import evidence
+
+    with suppress(BrokenPipeError):
+        raise SystemExit(evidence.verify(target, lambda: _load(options).settings, keys, key))
+
+
+@signing.command
+def rotate(*, options: Options = PLAIN) -> None:
+    """换新签名密钥，旧公钥保留 / a new key signs recordings from now on; the old ones still prove theirs."""
+    settings = _begin(options, "evidence")
+    from commhub import evidence
+
+    raise SystemExit(evidence.rotate(settings))
+
+
+@signing.command
+def history(*, options: Options = PLAIN) -> None:
+    """打印公钥历史，可交给任何人 / print the history of public keys, which may be given to anybody."""
+    settings = _begin(options, "evidence")
+    from commhub import evidence
+
+    raise SystemExit(evidence.history(settings))
 
 
 # ---- settings

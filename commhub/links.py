@@ -47,6 +47,30 @@ class Users:
             user.receive(message)
 
 
+class Sharded(Protocol):
+    """A user of several links of one kind, which are told apart by their numbers."""
+
+    def linked(self, snapshot: Message, tell: Tell, shard: int, /) -> None: ...
+    def unlinked(self, shard: int, /) -> None: ...
+    def receive(self, message: Message) -> None: ...
+
+
+class Shard:
+    """One of the links of such a user."""
+
+    def __init__(self, user: Sharded, shard: int) -> None:
+        self._user, self._shard = user, shard
+
+    def linked(self, snapshot: Message, tell: Tell) -> None:
+        self._user.linked(snapshot, tell, self._shard)
+
+    def unlinked(self) -> None:
+        self._user.unlinked(self._shard)
+
+    def receive(self, message: Message) -> None:
+        self._user.receive(message)
+
+
 class ChildLink:
     """``linked(snapshot, tell)`` is called first after every (re)connection, ``receive(message)`` for what follows, and
     ``unlinked()`` when it is gone. None of them may wait."""

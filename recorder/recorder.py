@@ -21,6 +21,7 @@ from commhub.media import messages
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
 from commhub.media.messages import Checkpoint, Done, Message, RecordSnapshot, SessionState
+from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
 from recorder import repair
 from recorder.files import Disk, free_bytes
@@ -58,12 +59,15 @@ async def run(
     signature: str = "ed25519",
     checkpoint_seconds: float = 10.0,
     keys: Path | None = None,
+    index: int = 0,
+    shards: int = 1,
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
-    ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``."""
+    ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``. Of ``shards`` recorders this is the
+    number ``index``."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
     evidence = Evidence(Keys(keys or folder.parent / "evidence", signature), digest, checkpoint_seconds)
-    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers)
+    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers, (index, shards))
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -82,7 +86,9 @@ class Recorder:
         minimum_free_bytes: int,
         evidence: Evidence,
         layers: str = "best",
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
+        self._index, self._shards = shard
         self._run_dir, self._name, self._folder = run_dir, name, folder
         self._limits, self._minimum, self._layers = limits, minimum_free_bytes, layers
         self._disk = Disk(sync_seconds=sync_seconds, digest=evidence.digest)
@@ -103,7 +109,7 @@ class Recorder:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:  # orders are answered all the same: with what is wrong
             log.error("folder of recordings not usable", error=error.strerror)
-        closed, broken = await asyncio.to_thread(repair.survey, self._folder)
+        closed, broken = await asyncio.to_thread(repair.survey, self._folder, self._mine)
         self._known = {state.session: state for state in closed}
         turn = asyncio.Lock()
         for folder in reversed(broken):  # the newest first
@@ -114,6 +120,9 @@ class Recorder:
         self._tasks.spawn(tell_counters(self._name, self._counters, lambda: self._hubs), "counters")
         self._tasks.spawn(asyncio.to_thread(importlib.import_module, "recorder.chat"), "load")  # before somebody writes
         log.info("recorder started", closed=len(closed), broken=len(broken))
+
+    def _mine(self, session: str) -> bool:
+        return shard_of(session, self._shards) == self._index
 
     async def close(self) -> None:
         """Close every recording; one that is ordered again later goes on."""

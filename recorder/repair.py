@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,14 @@ log = logs.get(__name__)
 _JOURNAL_LIMIT = 1 << 30
 
 
-def survey(folder: Path) -> tuple[list[SessionState], list[Path]]:
-    """Recordings that are closed, and folders of those that are not."""
+def survey(folder: Path, mine: Callable[[str], bool] = lambda session: True) -> tuple[list[SessionState], list[Path]]:
+    """Recordings that are closed, and folders of those that are not; only of sessions that are ``mine``."""
     closed: list[SessionState] = []
     broken: list[Path] = []
     if not folder.is_dir():
         return closed, broken
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.is_symlink() or not (path / JOURNAL).is_file():
+        if not mine(path.name) or not path.is_dir() or path.is_symlink() or not (path / JOURNAL).is_file():
             continue
         state = None if (path / RESERVE).exists() else _closed(path)
         if state is None:

@@ -4,5 +4,6 @@ from commhub.recordings.egress import RoomEgress
 from commhub.recordings.review import Review
 from commhub.recordings.sessions import Recordings
 from commhub.recordings.vacancy import Vacancy
+from commhub.recordings.witness import Witness
 
-__all__ = ["Recordings", "Review", "RoomEgress", "Vacancy"]
+__all__ = ["Recordings", "Review", "RoomEgress", "Vacancy", "Witness"]

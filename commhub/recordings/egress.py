@@ -100,11 +100,12 @@ class RoomEgress:
         folder: Path,
         *,
         clock: Callable[[], float] = time.monotonic,
+        shards: int = 1,
     ) -> None:
         self._store, self._events, self._conference, self._engine = store, events, conference, engine
         self._folder, self._clock = folder, clock
         self._running: dict[str, _Running] = {}
-        self._following = Following(engine, self._running)
+        self._following = Following(engine, self._running, shards)
         self._said: asyncio.Queue[SessionState] = asyncio.Queue()
         self._tasks = Tasks("egress")
         self.changed: Callable[[EgressOrder], None] = _ignore
@@ -193,10 +194,10 @@ class RoomEgress:
 
     # ---- the recorder
 
-    def linked(self, snapshot: Message, tell: Callable[[Message], None]) -> None:
-        self._following.linked(tell)
+    def linked(self, snapshot: Message, tell: Callable[[Message], None], shard: int = 0) -> None:
+        self._following.linked(tell, shard)
         known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
-        for running in self._running.values():
+        for running in [one for one in self._running.values() if self._following.mine(one.order.id, shard)]:
             if (state := known.get(running.order.id)) is not None:
                 self._said.put_nowait(state)
             elif running.order.state == "ending":
@@ -206,8 +207,8 @@ class RoomEgress:
                 tell(StopRecord(session=state.session, reason="not_wanted"))
         self._following.reconcile()
 
-    def unlinked(self) -> None:
-        self._following.unlinked()
+    def unlinked(self, shard: int = 0) -> None:
+        self._following.unlinked(shard)
 
     def receive(self, message: Message) -> None:
         if isinstance(message, SessionState) and message.session in self._running:

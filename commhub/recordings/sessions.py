@@ -75,12 +75,13 @@ class Recordings:
         engine: Engine,
         *,
         clock: Callable[[], float] = time.monotonic,
+        shards: int = 1,
     ) -> None:
         self._store, self._events, self._rooms, self._feeds = store, events, rooms, feeds
         self._conference, self._clock = conference, clock
         self._sessions: dict[str, _Session] = {}
-        self._following = Following(engine, self._sessions)
-        self._said: asyncio.Queue[SessionState | dict[str, SessionState]] = asyncio.Queue()
+        self._following = Following(engine, self._sessions, shards)
+        self._said: asyncio.Queue[SessionState | tuple[int, dict[str, SessionState]]] = asyncio.Queue()
         self._tasks = Tasks("recordings")
         self._beginning: set[str] = set()  # rooms whose first session is being begun
         events.listen(self._happened)
@@ -179,19 +180,22 @@ class Recordings:
 
     # ---- the recorder
 
-    def linked(self, snapshot: Message, tell: Callable[[Message], None]) -> None:
-        self._following.linked(tell)
+    def linked(self, snapshot: Message, tell: Callable[[Message], None], shard: int = 0) -> None:
+        self._following.linked(tell, shard)
         known = {state.session: state for state in snapshot.sessions} if isinstance(snapshot, RecordSnapshot) else {}
-        for session in self._sessions.values():
+        for session in self._of(shard):
             state = known.get(session.id)
             session.confirmed = state is not None and state.state == "recording"
             session.over = state is not None and _over(state)
-        self._said.put_nowait(known)
+        self._said.put_nowait((shard, known))
         self._following.reconcile()
 
-    def unlinked(self) -> None:
-        self._following.unlinked()
-        for session in self._sessions.values():
+    def _of(self, shard: int) -> list[_Session]:
+        return [one for one in self._sessions.values() if self._following.mine(one.id, shard)]
+
+    def unlinked(self, shard: int = 0) -> None:
+        self._following.unlinked(shard)
+        for session in self._of(shard):
             session.confirmed, session.since = False, self._clock()
 
     def receive(self, message: Message) -> None:
@@ -203,7 +207,7 @@ class Recordings:
             said = await self._said.get()
             while True:
                 try:
-                    await (self._take(said) if isinstance(said, SessionState) else self._take_all(said))
+                    await (self._take(said) if isinstance(said, SessionState) else self._take_all(*said))
                     break
                 except SQLAlchemyError:
                     # A disk that is full now may not be later; the order of what was said is kept.
@@ -211,7 +215,7 @@ class Recordings:
                     await asyncio.sleep(2)
             self._said.task_done()
 
-    async def _take_all(self, known: dict[str, SessionState]) -> None:
+    async def _take_all(self, shard: int, known: dict[str, SessionState]) -> None:
         """All the recorder has, on a new link: what the index does not know yet, and what it calls running and is not there."""
         async with self._store.reading() as reading:
             rows = await reading.all(sa.select(_r.id, _r.state, _r.duration_ms).where(_r.id.in_(known)))
@@ -221,7 +225,7 @@ class Recordings:
             if state.session not in settled or state.session in self._sessions:
                 await self._take(state)
         for row in lost:
-            if row.id in self._sessions:
+            if row.id in self._sessions or not self._following.mine(row.id, shard):
                 continue
             async with self._store.transaction() as transaction:
                 reasons = {"reason": "Nothing was recorded.", "reason_zh": "没有录到内容。"}

@@ -263,6 +263,10 @@ class RecorderSettings(Section):
     segment_minutes: Annotated[float, Field(gt=0, le=60)] = 5.0
     minimum_free_bytes: Annotated[int, Field(ge=0)] = 1 << 30
     layers: Literal["best", "watched"] = "best"
+    digest: Literal["sha256", "sm3"] = "sha256"
+    signature: Literal["ed25519", "sm2"] = "ed25519"
+    checkpoint_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
+    shards: Annotated[int, Field(ge=1, le=8)] = 1
 
 
 class LogSettings(Section):

@@ -117,6 +117,11 @@ class Settings(Section):
         return self.data_dir / "run"
 
     @property
+    def evidence_dir(self) -> Path:
+        """The keys that sign recordings."""
+        return self.data_dir / "evidence"
+
+    @property
     def recordings_dir(self) -> Path:
         """One folder per recording."""
         return self.data_dir / "recordings"

@@ -24,7 +24,7 @@ from commhub.store import tables
 log = logs.get(__name__)
 
 
-HEAD = "0016"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
+HEAD = "0017"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
 
 
 class Reading:

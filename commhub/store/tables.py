@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book, call_tables, download_tables, group_tables, roll_tables
+from commhub.store import address_book, call_tables, checkpoint_tables, download_tables, group_tables, roll_tables
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -32,6 +32,8 @@ group_emergencies = group_tables.group_emergencies
 
 roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
+
+recording_checkpoints = checkpoint_tables.recording_checkpoints
 
 #: Numbers that only grow. Their row is locked by whoever takes one, so that order of numbers is order of commits.
 counters = Table(
