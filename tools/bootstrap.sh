@@ -93,6 +93,8 @@ test)
         # A crate is a peer of the tests; Debian 12's own cargo is too old for it.
         case $(cat /etc/debian_version 2>/dev/null) in 12*) TEST+=(cargo-web) ;; *) TEST+=(cargo) ;; esac
     fi
+    # Any version will do; tests start servers of their own, without the one that Debian may set up.
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || TEST+=(postgresql)
     need "${TEST[@]}"
     ;;
 *)

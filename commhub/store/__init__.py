@@ -24,7 +24,14 @@ from commhub.store import tables
 log = logs.get(__name__)
 
 
-HEAD = "0017"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
+HEAD = "0018"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
+
+
+# One statement, so that two processes cannot both be the first; it holds the row until the end of the transaction.
+_NEXT = sa.text(
+    "INSERT INTO counters (name, value) VALUES (:name, 1)"
+    " ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value"
+)
 
 
 class Reading:
@@ -62,17 +69,7 @@ class Transaction(Reading):
 
     async def next(self, counter: str) -> int:
         """1, 2, 3 … per name."""
-        update = (
-            sa.update(tables.counters)
-            .where(tables.counters.c.name == counter)
-            .values(value=tables.counters.c.value + 1)
-            .returning(tables.counters.c.value)
-        )
-        value = (await self.connection.execute(update)).scalar()
-        if value is None:
-            await self.insert(tables.counters, {"name": counter, "value": 1})
-            return 1
-        return int(value)
+        return int((await self.connection.execute(_NEXT, {"name": counter})).scalar_one())
 
     def after(self, act: Callable[[], None]) -> None:
         """Call this once the commit is done. It must not fail or wait."""
@@ -84,7 +81,7 @@ class Transaction(Reading):
 
 
 class Store:
-    """``url`` is SQLAlchemy's (``sqlite+aiosqlite:///…``, ``postgresql+asyncpg://…``)."""
+    """``url`` is SQLAlchemy's (``sqlite+aiosqlite:///…``, ``postgresql://…``)."""
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
@@ -137,7 +134,11 @@ class Store:
 def _engine(url: str) -> AsyncEngine:
     target = sa.make_url(url)
     if target.get_backend_name() != "sqlite":
-        return create_async_engine(target, pool_pre_ping=True)
+        if target.drivername == "postgresql":
+            target = target.set(drivername="postgresql+asyncpg")
+        engine = create_async_engine(target, pool_pre_ping=True)
+        event.listen(engine.sync_engine, "before_cursor_execute", _without_nul, retval=True)
+        return engine
     if target.database:
         Path(target.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_async_engine(target, connect_args={"timeout": 30})
@@ -158,6 +159,19 @@ def _engine(url: str) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _without_nul(
+    connection: sa.Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> tuple[str, Any]:
+    """PostgreSQL's text has no NUL; SQLite's has, and what people, devices and keys say may have one anywhere."""
+
+    def without(row: Any) -> Any:
+        if not any(isinstance(value, str) and "\0" in value for value in row):
+            return row
+        return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)
+
+    return statement, [without(row) for row in parameters] if many else without(parameters)
 
 
 def _revision(connection: sa.Connection) -> str | None:
