@@ -48,7 +48,7 @@ from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy, Witness
 from commhub.rollcalls import RollCalls
-from commhub.rooms import Door, Hearing, InternalKey, Rooms
+from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms, Watch
 from commhub.settings import Settings
 from commhub.store import Store, tables
 from commhub.tasks import Lag, Tasks
@@ -249,6 +249,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         gates = Hearing(conference)
         rooms = Rooms(base.store, events, conference, gates, feeds, internal)
         door = Door(base.store, base.auth, rooms)
+        leading = Leading(base.store, base.auth, rooms, conference, gates)
+        entering = Entering(leading, rooms)
+        watch = Watch(leading, entering)
+        door.changed, door.knocked = leading.gate, entering.knocked
         conference.host = door
         devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
         shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
@@ -262,8 +266,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         calls = Calls(base.store, base.auth, events, conference, gates, terminals, internal, **ringing)
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
-        door.houses += [calls.lodging, groups]
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
+        door.houses += [calls.lodging, groups]
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=settings.recorder.shards)
         witness = Witness(base.store)
         witness.start()
@@ -277,13 +281,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         review = Review(base.store, settings.recordings_dir)
 
         await _begin(
-            recordings.open, ordered.open, entrances.open, rooms.start, calls.start, groups.start, rollcalls.start, feeds.start,
-            recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start, door.start, desk.start,
-            devices.open, devices.start,
+            recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
+            feeds.start, recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start,
+            door.start, desk.start, devices.open, devices.start, watch.start,
         )  # fmt: skip
         for end in (
-            conference.close_all, door.close, calls.close, rollcalls.close, groups.close, desk.close, devices.close,
-            recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
+            conference.close_all, watch.close, door.close, calls.close, rollcalls.close, groups.close, desk.close,
+            devices.close, recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
@@ -301,8 +305,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals,
-            calls, groups, rollcalls,
+            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk,
+            devices, terminals, calls, groups, rollcalls,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

@@ -37,6 +37,13 @@ TYPES: dict[str, str] = {
     "consultation.recording_started": "consultation.oversee",
     "consultation.recording_stopped": "consultation.oversee",
     "consultation.recording_failed": "consultation.oversee",
+    **{
+        f"consultation.{step}": "consultation.oversee"
+        for step in (
+            "chair", "muted", "speaker", "hand", "lobby", "waiting", "admitted", "refused", "returned", "stage", "broadcast",
+            "side", "planned_end", "ending",
+        )
+    },
     "camera.state": "camera.list",
     "camera.fault": "camera.list",
     "alarm.raised": "alarm.list",
@@ -71,12 +78,12 @@ TYPES: dict[str, str] = {
             *("added", "left", "changed", "ended"),
         )
     },
-    "directory.changed": "directory.view",
-    "seat.state": "directory.view",
-}
     "rollcall.started": "roll.post",
     "rollcall.changed": "roll.post",
     "rollcall.ended": "roll.post",
+    "directory.changed": "directory.view",
+    "seat.state": "directory.view",
+}
 VERSION = 1
 KEPT = 100_000  # events in the history; older ones are answered by a resync
 RECENT = 2_000  # of them in memory: everybody comes back at once when the hub has started again
@@ -85,10 +92,14 @@ _BATCH = 1_000
 
 
 class Audience(Struct, frozen=True):
-    """Concerned by name: person ids, and organisation ids whose own people are."""
+    """Concerned by name: person ids, and organisation ids whose own people are; none of those in ``but``."""
 
     people: list[str] = field(default_factory=list)
     orgs: list[str] = field(default_factory=list)
+    but: list[str] = field(default_factory=list)
+
+    def names(self, person: Actor) -> bool:
+        return (person.id in self.people or person.org in self.orgs) and person.id not in self.but
 
 
 class Event(Struct, frozen=True):
@@ -114,11 +125,7 @@ class Published(Struct, frozen=True):
     wire: str = ""
 
     def concerns(self, person: Actor) -> bool:
-        return (
-            person.id in self.audience.people
-            or person.org in self.audience.orgs
-            or person.may(TYPES[self.event.type], org=self.event.org, label=self.event.label)
-        )
+        return self.audience.names(person) or person.may(TYPES[self.event.type], org=self.event.org, label=self.event.label)
 
 
 class _Body(Struct, frozen=True):

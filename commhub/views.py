@@ -166,6 +166,63 @@ class ConsultationCamera(View):
     identity: str
 
 
+class HandView(View):
+    """``level`` 1 is the highest rank."""
+
+    person: str
+    name: str
+    org_name: str
+    level: int
+    at: Time
+
+
+class SideView(View):
+    id: str
+    title: str
+    people: list[str]
+    listen: bool
+
+
+class WaitingView(View):
+    """Somebody at the door, as who chairs sees them. ``returned``: was in, and was sent back."""
+
+    person: str
+    name: str
+    post: str
+    org_name: str
+    level: int
+    since: Time
+    returned: bool
+
+
+class WaitingList(View):
+    items: list[WaitingView]
+
+
+class Control(View):
+    """How a consultation is led; people by their ids. ``chair`` chairs, ``acting`` is the co-chair who does while he is not there
+    ("": nobody has to). ``muted`` without ``unmute``: only chairs and ``speakers`` are heard. ``hands`` stand in ``order``.
+    ``layout`` and ``spotlight`` (an identity) are for every page, "" as everybody likes it. Of ``broadcast`` alone something is
+    heard. ``rev`` goes into If-Match; ``allowed`` are the steps that are possible."""
+
+    rev: int = 0
+    chair: str = ""
+    acting: str = ""
+    co_chairs: list[str] = []
+    muted: bool = False
+    unmute: bool = True
+    speakers: list[str] = []
+    order: Literal["rank", "time"] = "rank"
+    hands: list[HandView] = []
+    lobby: Literal["off", "outside", "everybody"] = "off"
+    layout: Literal["", "grid", "speaker"] = ""
+    spotlight: str = ""
+    broadcast: str = ""
+    ends_at: Time | None = None
+    sides: list[SideView] = []
+    allowed: list[str] = []
+
+
 class ConsultationNews(View):
     """A consultation as everybody in it sees it."""
 
@@ -176,6 +233,7 @@ class ConsultationNews(View):
     label: Label
     host: Member
     locked: bool
+    control: Control
     recording: RecordingLight
     created_at: Time
     ended_at: Time | None
@@ -267,6 +325,9 @@ class ConsultationStats(View):
 
 
 class Joining(View):
+    """``waiting``: in the lobby; there is no token until the chair lets him in. Asking again every 20 s keeps the place."""
+
+    state: Literal["in", "waiting"] = "in"
     url: str
     token: str
     room: str

@@ -15,6 +15,7 @@ from commhub.api import (
     calls,
     cameras,
     cards,
+    conference,
     consultations,
     control,
     devices,
@@ -50,7 +51,7 @@ from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.recordings import Recordings, Review
 from commhub.rollcalls import RollCalls
-from commhub.rooms import Rooms
+from commhub.rooms import Entering, Leading, Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
 
@@ -68,6 +69,8 @@ class Parts:
     directory: Directory
     feeds: Feeds
     rooms: Rooms
+    leading: Leading
+    entering: Entering
     recordings: Recordings
     review: Review
     diagnosis: Diagnosis
@@ -110,7 +113,8 @@ class Api:
             *cameras.routes(parts.devices, parts.feeds, parts.desk).all,
             *devices.routes(parts.store, parts.devices).all,
             *alarms.routes(parts.devices).all,
-            *consultations.routes(self.gate, parts.rooms, parts.recordings, parts.diagnosis).all,
+            *consultations.routes(self.gate, parts.rooms, parts.entering, parts.recordings, parts.diagnosis).all,
+            *conference.routes(parts.leading, parts.entering).all,
             *calls.routes(self.gate, parts.calls).all,
             *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
             *rollcalls.routes(parts.rollcalls).all,

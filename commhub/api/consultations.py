@@ -13,7 +13,7 @@ from commhub.diagnosis import Diagnosis
 from commhub.errors import Conflict, Invalid
 from commhub.model import ULID_PATTERN, Label
 from commhub.recordings import Recordings
-from commhub.rooms import Once, Rooms
+from commhub.rooms import Entering, Once, Rooms
 from commhub.views import Consultation, ConsultationStats, Joining, Page
 
 
@@ -99,7 +99,7 @@ def revision(call: Call) -> int:
     return int(said)
 
 
-def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosis) -> Routes:
+def routes(gate: Gate, rooms: Rooms, entering: Entering, recordings: Recordings, diagnosis: Diagnosis) -> Routes:
     r = Routes()
 
     @r.get("/consultations", "consultation.list", "Consultations the reader may see, newest first.")
@@ -135,10 +135,10 @@ def routes(gate: Gate, rooms: Rooms, recordings: Recordings, diagnosis: Diagnosi
     async def invite(call: Call, body: Invitation) -> Consultation:
         return await rooms.invite(call.path("id"), call.actor, body.organisations, body.people, once(call, body))
 
-    @r.post("/consultations/{id}/join", "consultation.join", "A ticket into the room, for ten minutes.")
+    @r.post("/consultations/{id}/join", "consultation.join", "A ticket into the room, for ten minutes; or a place in the lobby.")
     async def join(call: Call, body: Join) -> Joining:
         scheme = "wss" if gate.scheme(call.request) == "https" else "ws"
-        return await rooms.join(call.path("id"), call.actor, body.terminal, f"{scheme}://{call.request.host}")
+        return await entering.join(call.path("id"), call.actor, body.terminal, f"{scheme}://{call.request.host}")
 
     @r.post("/consultations/{id}/end", "consultation.lead", "End it for everybody.")
     async def end(call: Call) -> Consultation:

@@ -21,6 +21,7 @@ from commhub.rooms import rules
 from commhub.rooms.picture import member_of
 from commhub.rooms.rooms import Rooms, was_present
 from commhub.store import Reading, Store, consultations, tables
+from commhub.store.consultations import Consultation
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -43,6 +44,16 @@ class House(Protocol):
     async def left(self, room: str, presence: Presence, reason: str) -> None: ...
 
 
+class Visitors(Protocol):
+    """Those who are in rooms without belonging there, whoever's the rooms are: they are on nobody's list and in no attendance. As
+    :class:`House`."""
+
+    def knows(self, room: str, identity: str) -> bool: ...
+    async def admit(self, ticket: Ticket) -> None: ...
+    async def joined(self, room: str, presence: Presence) -> None: ...
+    async def left(self, room: str, presence: Presence, reason: str) -> None: ...
+
+
 class Door:
     """Implements ``Host``. Rooms that are neither a consultation nor of one of the ``houses`` are the signalling's own matter and
     pass."""
@@ -53,8 +64,15 @@ class Door:
         #: Who may enter rooms whose names begin so; asked before anything else that is in a ticket.
         self.others: dict[str, Callable[[Ticket], Awaitable[None]]] = {}
         self.houses: list[House] = []
+        self.visitors: list[Visitors] = []
+        #: Hears of a room in which somebody has come or gone, before that is written; must not wait.
+        self.changed: Callable[[str], None] = lambda room: None
+        #: Hears of somebody with an API key's token who has to wait.
+        self.knocked: Callable[[Consultation, Ticket], Awaitable[None]] = _nothing
 
-    def _house(self, room: str) -> House | None:
+    def _house(self, room: str, identity: str) -> House | Visitors | None:
+        if (host := next((one for one in self.visitors if one.knows(room, identity)), None)) is not None:
+            return host
         return next((house for house in self.houses if house.owns(room)), None)
 
     def start(self) -> None:
@@ -71,7 +89,7 @@ class Door:
     async def admit(self, ticket: Ticket, *, resuming: bool = False) -> None:
         async with self._store.reading() as reading:
             await self._check_revoked(reading, ticket)
-            house = self._house(ticket.room)
+            house = self._house(ticket.room, ticket.identity)
             record = await consultations.one(reading, ticket.room) if house is None else None
         if house is not None:
             await house.admit(ticket)
@@ -87,6 +105,7 @@ class Door:
             person = member_of(ticket.identity)
             # Whoever says that he resumes must be in: it opens no locked door.
             before = resuming and any(one.identity == ticket.identity for one in self._rooms.present(record))
+            before = before or self._rooms.forced(record.id, person)
             if ticket.key == self._rooms.key.name:
                 before = before or await was_present(reading, record.id, person)
             else:
@@ -96,11 +115,16 @@ class Door:
             if actor is None:
                 raise Forbidden("This person may no longer sign in.", "该人员已停用。")
             rules.check_entry(record, actor, before)
+            if not self._rooms.forced(record.id, person):
+                rules.check_lobby(record, actor)
             self._check_terminals(record.id, ticket.identity)
         elif ticket.identity in record.excluded:
             raise Forbidden("This identity was removed from the consultation.", "该身份已被移出会商。", code="removed")
         elif record.locked and not before:
-            raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
+            raise Conflict("The consultation is locked.", "会商已锁定，请联系主持人。", code="locked")
+        elif rules.stranger_waits(record, ticket.identity):
+            await self.knocked(record, ticket)
+            rules.turned_away(record, ticket.identity)
 
     def _check_terminals(self, consultation: str, identity: str) -> None:
         """Busy: each terminal is a participant whom everybody's client and the media worker carry."""
@@ -145,9 +169,10 @@ class Door:
                 await transaction.insert(tables.removals, row)
 
     async def joined(self, room: str, presence: Presence) -> None:
-        if (house := self._house(room)) is not None:
+        if (house := self._house(room, presence.identity)) is not None:
             await house.joined(room, presence)
             return
+        self.changed(room)
         if presence.kind == "camera":  # told by consultation.camera_added
             return
         try:
@@ -180,9 +205,10 @@ class Door:
             log.exception("join not written", room=room)
 
     async def left(self, room: str, presence: Presence, reason: str) -> None:
-        if (house := self._house(room)) is not None:
+        if (house := self._house(room, presence.identity)) is not None:
             await house.left(room, presence, reason)
             return
+        self.changed(room)
         if presence.kind == "camera":
             return
         try:
@@ -216,6 +242,10 @@ class Door:
                 await transaction.run(sa.update(tables.attendance).where(_a.id.in_(gone)).values(values))
                 if gone and record is not None and record.live:
                     await self._rooms.announce(transaction, "consultation.changed", room, None)
+
+
+async def _nothing(record: Consultation, ticket: Ticket) -> None:
+    return None
 
 
 def _person(presence: Presence) -> str | None:

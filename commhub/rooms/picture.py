@@ -8,10 +8,23 @@ from typing import Any
 from commhub.conference import Presence
 from commhub.feeds import Feeds, seat_of
 from commhub.model import Actor, iso
-from commhub.rooms.rules import may
+from commhub.rooms.raised import ordered
+from commhub.rooms.rules import may, must_wait
+from commhub.rooms.steps import allowed
 from commhub.store.consultations import Consultation
 from commhub.views import Consultation as ConsultationView
-from commhub.views import ConsultationCamera, ConsultationNews, Member, Org, Present, RecordingLight
+from commhub.views import (
+    ConsultationCamera,
+    ConsultationNews,
+    Control,
+    HandView,
+    Member,
+    Org,
+    Present,
+    RecordingLight,
+    SideView,
+    WaitingView,
+)
 
 
 def member_of(identity: str) -> str:
@@ -31,8 +44,54 @@ def news(record: Consultation, present: Sequence[Presence], feeds: Feeds) -> Con
 
 
 def view(record: Consultation, present: Sequence[Presence], feeds: Feeds, reader: Actor) -> ConsultationView:
-    """And what the reader may do."""
-    return ConsultationView.model_validate({**_fields(record, present, feeds), "may": may(record, reader)})
+    """And what the reader may do; who has to wait in the lobby sees nobody."""
+    there = news(record, present, feeds).model_dump(mode="json") if not must_wait(record, reader) else None
+    shown = there if there is not None else thin(news(record, (), feeds))
+    return ConsultationView.model_validate({**shown, "may": may(record, reader)})
+
+
+def thin(there: ConsultationNews) -> dict[str, Any]:
+    """As those know it who would have to wait: that there is one, which, and whose. No names, nobody who is there, no cameras."""
+    host = Member(id="", name="", org_name=there.host.org_name)
+    control = Control(lobby=there.control.lobby, allowed=[])
+    hidden = {"host": host, "control": control, "people": [], "organisations": [], "present": [], "cameras": [], "recordings": []}
+    return there.model_copy(update=hidden).model_dump(mode="json")
+
+
+def control(record: Consultation) -> Control:
+    """How it is led."""
+    now = record.control
+    return Control(
+        rev=now.rev,
+        chair=record.chair,
+        acting=now.acting,
+        co_chairs=list(now.co_chairs),
+        muted=now.muted,
+        unmute=now.unmute,
+        speakers=list(now.speakers),
+        order=now.order,
+        hands=[
+            HandView(person=one.person, name=one.name, org_name=one.org, level=one.level, at=iso(one.at)) for one in ordered(now)
+        ],
+        lobby=now.lobby,
+        layout=now.layout,
+        spotlight=now.spotlight,
+        broadcast=now.broadcast,
+        ends_at=iso(now.ends_at) if now.ends_at else None,
+        sides=[SideView(id=one.id, title=one.title, people=list(one.people), listen=one.listen) for one in now.sides],
+        allowed=allowed(now) if record.live else [],
+    )
+
+
+def waiting(record: Consultation) -> list[WaitingView]:
+    """For who chairs."""
+    return [
+        WaitingView(
+            person=one.person, name=one.name, post=one.post, org_name=one.org_name, level=one.level, since=iso(one.since),
+            returned=one.returned,
+        )
+        for one in record.control.waiting
+    ]  # fmt: skip
 
 
 def _fields(record: Consultation, present: Sequence[Presence], feeds: Feeds) -> dict[str, Any]:
@@ -44,6 +103,7 @@ def _fields(record: Consultation, present: Sequence[Presence], feeds: Feeds) -> 
         "label": record.label,
         "host": Member(id=record.host.id, name=record.host.name, org_name=record.host.org_name),
         "locked": record.locked,
+        "control": control(record),
         "recording": light(record),
         "created_at": iso(record.created_at),
         "ended_at": iso(record.ended_at) if record.ended_at else None,

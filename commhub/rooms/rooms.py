@@ -21,10 +21,10 @@ from commhub.errors import Conflict, Forbidden, HubError, Invalid, NotFound
 from commhub.events import Audience, Events
 from commhub.feeds import Feeds, Seats, seat_of
 from commhub.model import HUB, Actor, By, Label, new_id, utc_ns
-from commhub.rooms import picture, rules
+from commhub.rooms import lobby, picture, rules
 from commhub.rooms.hearing import Hearing
 from commhub.rooms.tickets import InternalKey
-from commhub.store import Reading, Store, Transaction, consultations, tables
+from commhub.store import Reading, Store, Transaction, consultations, controls, tables
 from commhub.store.consultations import Consultation
 from commhub.store.repeats import Once, remember, repeated
 from commhub.views import Consultation as ConsultationView
@@ -34,6 +34,9 @@ log = logs.get(__name__)
 
 CAMERAS_LIMIT = 64  # in one consultation
 _c = tables.consultations.c
+#: What those are told who would have to wait in the lobby, and the parts of it that name nobody.
+_OUTSIDE = {f"consultation.{what}" for what in ("invited", "changed", "locked", "lobby", "ended")}
+_KNOWN_OUTSIDE = {"people", "locked"}
 
 
 class Rooms:
@@ -43,6 +46,8 @@ class Rooms:
         self._store, self._events, self._conference, self._feeds, self._key = store, events, conference, feeds, key
         self.hearing = hearing
         self._seats = Seats(conference, feeds)
+        #: Has this person been forced into this consultation? Neither its lock nor its lobby holds them.
+        self.forced: Callable[[str, str], bool] = lambda consultation, person: False
         feeds.audience = self._audience_of
 
     @property
@@ -178,7 +183,8 @@ class Rooms:
                 return self.view(record, actor)
             await remember(transaction, actor.id, once, consultation)
             ringing = await self._invite(transaction, consultation, actor, organisations, people)
-            await self._bump(transaction, consultation)
+            again = lobby.forgive(record.control, [*people, *ringing])
+            await self.edit(transaction, consultation, control=controls.written(again))
             await audit.record(
                 transaction, actor, "consultation.invite", consultation, object=", ".join([*organisations, *people])
             )
@@ -237,7 +243,10 @@ class Rooms:
         """A ticket into the room; ``origin`` is the WebSocket origin the page reaches the hub by."""
         async with self._store.transaction() as transaction:
             record = rules.live(await self.visible(transaction, consultation, actor))
-            rules.check_entry(record, actor, await was_present(transaction, record.id, actor.id))
+            before = self.forced(record.id, actor.id) or await was_present(transaction, record.id, actor.id)
+            rules.check_entry(record, actor, before)
+            if not self.forced(record.id, actor.id):
+                rules.check_lobby(record, actor)
             await audit.record(transaction, actor, "consultation.join", consultation, object=record.title)
         await self._conference.open(consultation, key=self._key.name)
         identity = f"{actor.id}:{terminal}"
@@ -354,21 +363,29 @@ class Rooms:
         """The event of a change, with the consultation as it is now. Returns that."""
         record = await consultations.one(transaction, consultation)
         assert record is not None
-        await self._events.emit(
-            transaction,
-            type,
-            subject=record.id,
-            org=record.org_id,
-            label=record.label,
-            rev=record.rev,
-            by=by,
-            audience=rules.audience(record),
-            data={
-                "consultation": picture.news(record, self.present(record), self._feeds).model_dump(mode="json"),
-                **(data or {}),
-            },
-        )
+        there = picture.news(record, self.present(record), self._feeds)
+        outside = rules.outside(record)
+        if outside is not None and type in _OUTSIDE:  # first: who oversees it gets both, and keeps what came last
+            known = {key: value for key, value in (data or {}).items() if key in _KNOWN_OUTSIDE}
+            await self.tell(transaction, type, record, None, outside, {"consultation": picture.thin(there), **known})
+        shown = {"consultation": there.model_dump(mode="json"), **(data or {})}
+        await self.tell(transaction, type, record, by, rules.inside(record), shown)
         return record
+
+    async def tell(
+        self,
+        transaction: Transaction,
+        type: str,
+        record: Consultation,
+        by: Actor | By | None,
+        audience: Audience,
+        data: dict[str, Any],
+    ) -> None:
+        """An event about the consultation for those alone, besides who oversees it."""
+        await self._events.emit(
+            transaction, type, subject=record.id, org=record.org_id, label=record.label, rev=record.rev, by=by,
+            audience=audience, data=data,
+        )  # fmt: skip
 
     async def edit(self, transaction: Transaction, consultation: str, **values: Any) -> None:
         """Columns of the row; the revision goes on."""
@@ -422,7 +439,7 @@ class Rooms:
     async def _audience_of(self, rooms: set[str]) -> Audience:
         async with self._store.reading() as reading:
             found = await consultations.find(reading, _c.id.in_(sorted(rooms))) if rooms else []
-        audiences = [rules.audience(record) for record in found]
+        audiences = [rules.inside(record) for record in found]
         people = sorted({person for one in audiences for person in one.people})
         return Audience(people, sorted({org for one in audiences for org in one.orgs}))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 from commhub.errors import Conflict, Forbidden
 from commhub.events import Audience
 from commhub.model import Actor
+from commhub.rooms import lobby
 from commhub.store.consultations import Consultation
 from commhub.views import May
 
@@ -75,8 +76,49 @@ def may(record: Consultation, person: Actor) -> list[May]:
 
 
 def audience(record: Consultation) -> Audience:
+    """Who is concerned, whether they may come in or have to wait."""
     people = [record.host.id, *sorted(record.chairs), *(one.id for one in record.people)]
     return Audience(list(dict.fromkeys(people)), [one.id for one in record.organisations])
+
+
+def inside(record: Consultation) -> Audience:
+    """Of those concerned: who does not wait in the lobby, nor would have to."""
+    everybody, control = audience(record), record.control
+    if control.lobby == "off":
+        return everybody
+    people = [*sorted(record.chairs), *control.admitted]
+    orgs: list[str] = []
+    if control.lobby == "outside":
+        people += everybody.people
+        orgs = [org for org in everybody.orgs if org == record.org_id]
+    return Audience([one for one in dict.fromkeys(people) if one not in control.sent_back], orgs, list(control.sent_back))
+
+
+def outside(record: Consultation) -> Audience | None:
+    """The others, who are told no names; None when there is no lobby."""
+    if record.control.lobby == "off":
+        return None
+    everybody = audience(record)
+    people = dict.fromkeys((*everybody.people, *(one.person for one in record.control.waiting)))
+    within = set(inside(record).people)
+    return Audience([one for one in people if one not in within], everybody.orgs, sorted(within))
+
+
+def must_wait(record: Consultation, person: Actor) -> bool:
+    """Is the lobby between him and the room? Who chairs, and who oversees it, can never be locked out by it."""
+    control = record.control
+    if control.lobby == "off" or person.id in record.chairs or oversees(record, person, "consultation.join"):
+        return False
+    if person.id in control.sent_back:
+        return True
+    if person.id in control.admitted:
+        return False
+    return control.lobby == "everybody" or not (person.org == record.org_id or any(one.id == person.id for one in record.people))
+
+
+def stranger_waits(record: Consultation, identity: str) -> bool:
+    """The same for who comes with an API key's token."""
+    return record.control.lobby != "off" and identity not in record.control.admitted
 
 
 def live(record: Consultation) -> Consultation:
@@ -93,4 +135,20 @@ def check_entry(record: Consultation, person: Actor, was_present: bool) -> None:
     if not may_enter(record, person):
         raise Forbidden("You may not join this consultation.", "没有加入该会商的权限。")
     if record.locked and person.id not in record.chairs and not was_present:
-        raise Conflict("The consultation is locked.", "会商已锁定，请联系发起人。", code="locked")
+        raise Conflict("The consultation is locked.", "会商已锁定，请联系主持人。", code="locked")
+
+
+def check_lobby(record: Consultation, person: Actor) -> None:
+    """After :func:`check_entry`. Forbidden when the chair has refused him, Conflict ``waiting`` when he has to wait."""
+    if must_wait(record, person):
+        turned_away(record, person.id)
+
+
+def turned_away(record: Consultation, who: str) -> NoReturn:
+    reason = lobby.refusal(record.control, who)
+    if reason is not None:
+        said = f": {reason}" if reason else "."
+        raise Forbidden(
+            f"The chair did not let you in{said}", f"主持人未准许你入会{'：' + reason if reason else '。'}", code="refused"
+        )
+    raise Conflict("You wait in the lobby until the chair lets you in.", "请在等候室等待主持人准许入会。", code="waiting")

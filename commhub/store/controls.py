@@ -69,12 +69,13 @@ class Control(Struct, frozen=True, omit_defaults=True):
     lobby: LobbyMode = "off"
     waiting: tuple[Waiting, ...] = ()
     admitted: tuple[str, ...] = ()
+    sent_back: tuple[str, ...] = ()  # were in; wait whoever else may come in
     refused: tuple[Refusal, ...] = ()
     layout: Layout = ""  # "": as everybody likes it
     spotlight: str = ""  # the identity of a participant
     broadcast: str = ""  # the only one who is heard
     ends_at: int = 0  # 0: nobody has said
-    warned: int = 0  # minutes before the end of the last warning, 0: none yet
+    warned: int = 0  # minutes before the end of the last warning; -1: it has passed, 0: none yet
     sides: tuple[Side, ...] = ()
 
 

@@ -37,7 +37,7 @@ from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
 from commhub.rollcalls import RollCalls
-from commhub.rooms import Door, Hearing, InternalKey, Rooms
+from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
 from commhub.vault import Vault
@@ -375,6 +375,9 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     feeds = Feeds(store, events, directory, engine)
     rooms = Rooms(store, events, conference, hearing, feeds, KEY)
     conference.door = door = Door(store, auth, rooms)
+    leading = Leading(store, auth, rooms, conference, hearing)
+    entering = Entering(leading, rooms)
+    door.changed, door.knocked = leading.gate, entering.knocked
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, folder / "recordings")
     diagnosis = Diagnosis(rooms, feeds, engine)
@@ -389,14 +392,15 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
     rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
     door.houses.append(groups)
     parts = Parts(
-        store, auth, events, directory, feeds, rooms, recordings, review, diagnosis, desk, devices, terminals, calls, groups,
-        rollcalls,
+        store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk, devices, terminals,
+        calls, groups, rollcalls,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
     await recordings.open()
     await rooms.start()
+    await leading.start()
     await calls.start()
     await groups.start()
     await rollcalls.start()
