@@ -42,6 +42,7 @@ from commhub.store import Store
 from commhub.terminals import Terminals
 from commhub.vault import Vault
 
+from tests.support.postgres import Postgres
 SAMPLE = Path(__file__).parents[2] / "configs" / "sample-city"
 KEY = InternalKey("hub", Secret("k" * 48))
 #: As weak as argon2 goes: tests sign in hundreds of times.
@@ -336,16 +337,17 @@ class _Template:
     passwords: dict[str, str]
     ids: dict[str, str]
 
+    database: str = ""  # its name at the PostgreSQL of the tests
 
-_template: _Template | None = None
+_templates: dict[bool, _Template] = {}
 
 
-async def _sample_city() -> _Template:
-    global _template
-    if _template is None:
+async def _sample_city(server: Postgres | None) -> _Template:
+    if (server is not None) not in _templates:
         folder = Path(tempfile.mkdtemp(prefix="commhub-tests-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        store = Store(f"sqlite+aiosqlite:///{folder / 'hub.db'}")
+        name = await server.create() if server is not None else ""
+        store = Store(server.url(name) if server is not None else f"sqlite+aiosqlite:///{folder / 'hub.db'}")
         await store.open()
         auth = Auth(store, hasher=QUICK)
         directory = Directory(store, auth, Vault(folder / "secrets"))
@@ -355,17 +357,23 @@ async def _sample_city() -> _Template:
         ids = await directory.ids()
         auth.close()
         await store.close()  # and with it the write-ahead log
-        _template = _Template(folder, city, {one.account: one.password for one in made}, ids)
-    return _template
+        passwords = {one.account: one.password for one in made}
+        _templates[server is not None] = _Template(folder, city, passwords, ids, name)
+    return _templates[server is not None]
 
 
 @asynccontextmanager
-async def running(folder: Path, *, rules: Rules | None = None, sample: bool = True) -> AsyncIterator[Hub]:
-    """The records of a hub with the sample city, without HTTP."""
-    template = await _sample_city() if sample else None
+async def running(
+    folder: Path, *, rules: Rules | None = None, sample: bool = True, server: Postgres | None = None
+) -> AsyncIterator[Hub]:
+    """The records of a hub with the sample city, without HTTP; in a database of ``server``, or in a file."""
+    template = await _sample_city(server) if sample else None
     if template is not None:
         shutil.copytree(template.folder, folder, dirs_exist_ok=True)
-    store = Store(f"sqlite+aiosqlite:///{folder / 'hub.db'}")
+    url = f"sqlite+aiosqlite:///{folder / 'hub.db'}"
+    if server is not None:
+        url = server.url(await server.create(template.database if template is not None else "template0"))
+    store = Store(url)
     await store.open()
     auth = Auth(store, rules=rules, hasher=QUICK)
     events = Events(store)
@@ -422,9 +430,9 @@ async def running(folder: Path, *, rules: Rules | None = None, sample: bool = Tr
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, sample: bool = True, **more: Any) -> AsyncIterator[Hub]:
+async def serving(folder: Path, *, sample: bool = True, server: Postgres | None = None, **more: Any) -> AsyncIterator[Hub]:
     """And its interface on a port of loopback. ``more`` goes to :class:`Api`."""
-    async with running(folder, sample=sample) as hub:
+    async with running(folder, sample=sample, server=server) as hub:
         hub.api = Api(hub.parts, lambda: dict(hub.health), **more)
         app = web.Application()
         hub.api.install(app)
