@@ -1,23 +1,23 @@
 import { ChevronLeft, ChevronRight, Pause, Play, Radio, SkipBack } from 'lucide-react'
-import { type CSSProperties, type KeyboardEvent, type PointerEvent, useState } from 'react'
+import { useState } from 'react'
 import { reasonText, sentence, useTick } from '../app/command'
 import { hub } from '../app/hub'
 import type { CameraDetail } from '../hub/cameraTypes'
 import { t, useT } from '../i18n'
 import { Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
-import { clockTime, dayKey } from '../ui/time.model'
-import { useAlarmsOf } from './alarms'
+import { clockTime, dayKey, longDuration } from '../ui/time.model'
+import { DayTrack } from './DayTrack'
 import { DownloadButton } from './Downloads'
-import { type Day, dayOf, marks, momentAt, pieces, share, speeds } from './day.model'
+import { dayOf, speeds } from './day.model'
+import type { Span } from './files.model'
 import { type Player, type Replaying, useRecordings } from './playback'
-
-const hours = Array.from({ length: 13 }, (_, i) => i * 2)
 
 /** The day of the selected camera: what its device has recorded, alarms, and what is playing. */
 export function DayStrip({ camera, player }: { camera: CameraDetail | undefined; player: Player }) {
   const t = useT()
   const [by, setBy] = useState(0)
+  const [chosen, setChosen] = useState<Span>()
   const own = player.replaying?.camera === camera?.id ? player.replaying : undefined
   useTick(own ? 250 : 10_000)
   const now = hub.now()
@@ -25,6 +25,7 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   const recordings = useRecordings(camera, day)
   if (!camera) return <section className="day empty-day note">{t('day.choose')}</section>
   const may = camera.may.includes('playback')
+  const files = camera.protocol === 'gb28181' && camera.may.includes('download')
   const at = own ? player.position() : undefined
   const play = (from: number) => player.playFrom(camera, recordings.items, from, Math.min(day.end, now))
   const first = recordings.items[0]
@@ -51,7 +52,7 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           onClick={() => setBy(by + 1)}
         />
         <span className="note" role="status" data-testid="day-status">
-          {status(own, may, recordings)}
+          {status(own, may, recordings) || (chosen && chosenText(chosen))}
         </span>
         <span className="grow" />
         {at !== undefined && <time className="day-clock">{clockTime(at)}</time>}
@@ -61,15 +62,19 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           pending={player.pending}
           onStart={() => first && play(Date.parse(first.start))}
         />
-        {camera.protocol === 'gb28181' && <DownloadButton camera={camera} recordings={recordings.items} at={at} />}
+        {camera.protocol === 'gb28181' && (
+          <DownloadButton camera={camera} recordings={recordings.items} at={at} chosen={chosen} onChosen={setChosen} />
+        )}
       </header>
-      <Strip
+      <DayTrack
         day={day}
         camera={camera}
         recordings={recordings.items}
         at={at ?? (by === 0 ? now : undefined)}
         live={!own}
         onSeek={play}
+        span={chosen}
+        onSpan={files ? setChosen : undefined}
       />
     </section>
   )
@@ -83,6 +88,10 @@ function status(own: Replaying | undefined, may: boolean, recordings: ReturnType
   if (recordings.loading) return t('day.searching')
   if (!recordings.items.length) return t('day.none')
   return recordings.complete ? '' : t('day.part')
+}
+
+function chosenText({ from, to }: Span): string {
+  return t('day.chosen', { from: clockTime(from), to: clockTime(to), length: longDuration(to - from) })
 }
 
 interface ControlsProps {
@@ -137,76 +146,4 @@ function Controls({ player, own, pending, onStart }: ControlsProps) {
       </Button>
     </>
   )
-}
-
-interface StripProps {
-  day: Day
-  camera: CameraDetail
-  recordings: Parameters<typeof pieces>[1]
-  at: number | undefined
-  live: boolean
-  onSeek(moment: number): void
-}
-
-function Strip({ day, camera, recordings, at, live, onSeek }: StripProps) {
-  const t = useT()
-  const alarms = marks(day, useAlarmsOf(camera.id))
-  const moment = (event: PointerEvent<HTMLElement>) => {
-    const box = event.currentTarget.getBoundingClientRect()
-    return momentAt(day, (event.clientX - box.left) / box.width)
-  }
-  const keys = (event: KeyboardEvent) => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
-    if (!step || at === undefined || event.altKey) return
-    event.preventDefault()
-    onSeek(at + step * (event.shiftKey ? 600_000 : 60_000))
-  }
-  return (
-    <div className="day-strip">
-      <div className="day-hours" aria-hidden>
-        {hours.map(hour => (
-          <span key={hour} style={{ left: `${(hour / 24) * 100}%` }}>
-            {String(hour).padStart(2, '0')}
-          </span>
-        ))}
-      </div>
-      <div
-        className="day-track"
-        role="slider"
-        tabIndex={0}
-        aria-label={t('day.strip')}
-        aria-valuemin={0}
-        aria-valuemax={86400}
-        aria-valuenow={at === undefined ? 0 : Math.round((at - day.start) / 1000)}
-        aria-valuetext={at === undefined ? '' : clockTime(at)}
-        onPointerUp={event => onSeek(moment(event))}
-        onKeyDown={keys}
-        data-testid="day-strip"
-      >
-        {pieces(day, recordings).map(one => (
-          <i
-            key={one.from}
-            className={`day-piece ${one.kind}`}
-            style={span(one.from, one.to)}
-            data-testid="day-piece"
-          />
-        ))}
-        {alarms.map(({ alarm, at: place }) => (
-          <i
-            key={alarm.id}
-            className={`day-mark level-${alarm.level}`}
-            style={{ left: `${place * 100}%` }}
-            title={t('day.alarmAt', { time: clockTime(Date.parse(alarm.at)), text: alarm.text })}
-          />
-        ))}
-        {at !== undefined && (
-          <i className={`day-head${live ? ' live' : ''}`} style={{ left: `${share(day, at) * 100}%` }} />
-        )}
-      </div>
-    </div>
-  )
-}
-
-function span(from: number, to: number): CSSProperties {
-  return { left: `${from * 100}%`, width: `${(to - from) * 100}%` }
 }

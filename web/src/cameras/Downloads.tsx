@@ -8,7 +8,7 @@ import { Button } from '../ui/controls'
 import { ActDialog } from '../ui/overlay'
 import { dateTime, longDuration } from '../ui/time.model'
 import { files, useDownloads } from './files'
-import { type Download, fieldOf, firstSpan, isOpen, momentOf, problemOf, sizeText } from './files.model'
+import { type Download, fieldOf, firstSpan, isOpen, momentOf, problemOf, type Span, sizeText } from './files.model'
 import './files.css'
 
 interface Props {
@@ -16,6 +16,9 @@ interface Props {
   recordings: readonly DeviceRecording[]
   /** Where one looks, ms. */
   at: number | undefined
+  /** What is marked on the strip of the day. */
+  chosen: Span | undefined
+  onChosen(span: Span): void
 }
 
 /** Opens the dialog in which a span of a device's recordings is chosen, and which shows what has been fetched. */
@@ -31,19 +34,23 @@ export function DownloadButton(props: Props) {
         onClick={() => setOpen(true)}
         data-testid="downloads-open"
       >
-        {t('files.open')}
+        {t(props.chosen ? 'files.openChosen' : 'files.open')}
       </Button>
       {open && <DownloadDialog {...props} onClose={() => setOpen(false)} />}
     </>
   )
 }
 
-function DownloadDialog({ camera, recordings, at, onClose }: Props & { onClose(): void }) {
+function DownloadDialog({ camera, recordings, at, chosen, onChosen, onClose }: Props & { onClose(): void }) {
   const t = useT()
-  const [span, setSpan] = useState(() => firstSpan(recordings, at, hub.now()))
+  const [span, setSpan] = useState(() => chosen ?? firstSpan(recordings, at, hub.now()))
   const [run, pending] = useCommand()
   const listed = useDownloads()
   const problem = problemOf(span, hub.now())
+  const pick = (next: Span) => {
+    setSpan(next)
+    if (!problemOf(next, hub.now())) onChosen(next)
+  }
   const start = () =>
     void run(async () => {
       await files.download(camera.id, span)
@@ -62,8 +69,8 @@ function DownloadDialog({ camera, recordings, at, onClose }: Props & { onClose()
       data-testid="downloads"
     >
       <div className="download-span">
-        <TimeField label={t('files.from')} value={span.from} onPick={from => setSpan({ ...span, from })} focus />
-        <TimeField label={t('files.to')} value={span.to} onPick={to => setSpan({ ...span, to })} />
+        <TimeField label={t('files.from')} value={span.from} onPick={from => pick({ ...span, from })} focus />
+        <TimeField label={t('files.to')} value={span.to} onPick={to => pick({ ...span, to })} />
         <span className="note" role="status">
           {problem ? t(`files.problem.${problem}`) : longDuration(span.to - span.from)}
         </span>

@@ -44,6 +44,26 @@ export function firstSpan(recordings: readonly DeviceRecording[], at: number | u
   return whole({ from: Math.max(last?.from ?? 0, to - usual), to })
 }
 
+export type Edge = 'from' | 'to'
+
+/** From one moment to another, whichever is first, in whole seconds; nothing behind `until`. */
+export function spanned(one: number, other: number, until: number): Span {
+  const { from, to } = whole({ from: Math.min(one, other, until), to: Math.min(Math.max(one, other), until) })
+  return to > from ? { from, to } : { from: to - 1000, to }
+}
+
+/** An edge is put at a moment. Without another one on the right side of it the span has its usual length. */
+export function turnedTo(span: Span | undefined, edge: Edge, at: number, until: number): Span {
+  if (edge === 'from') return spanned(at, span && span.to > at ? span.to : at + usual, until)
+  return spanned(span && span.from < at ? span.from : at - usual, at, until)
+}
+
+/** An edge goes on by so many ms, never beyond the other one. */
+export function moved(span: Span, edge: Edge, by: number, until: number): Span {
+  if (edge === 'from') return spanned(Math.min(span.from + by, span.to - 1000), span.to, until)
+  return spanned(span.from, Math.max(span.to + by, span.from + 1000), until)
+}
+
 function whole({ from, to }: Span): Span {
   const second = (ms: number) => Math.floor(ms / 1000) * 1000
   return { from: second(from), to: second(to) }

@@ -1,8 +1,34 @@
 import { describe, expect, it } from 'vitest'
-import { fieldOf, firstSpan, longest, momentOf, problemOf, sizeText } from './files.model'
+import { fieldOf, firstSpan, longest, momentOf, moved, problemOf, sizeText, spanned, turnedTo } from './files.model'
 
 const at = (text: string) => new Date(text).getTime()
 const recording = (start: string, end: string) => ({ start, end, kind: 'time' as const, size: null })
+
+describe('a span on the strip', () => {
+  const span = { from: 600_000, to: 1_200_000 }
+  const until = 9_000_000
+
+  it('is drawn in either direction, in whole seconds, and never empty', () => {
+    expect(spanned(5500, 1700, until)).toEqual({ from: 1000, to: 5000 })
+    expect(spanned(5500, 5600, until)).toEqual({ from: 4000, to: 5000 })
+    expect(spanned(8_000_000, 10_000_000, until)).toEqual({ from: 8_000_000, to: until })
+    expect(spanned(9_500_000, 10_000_000, until)).toEqual({ from: until - 1000, to: until })
+  })
+
+  it('is marked at its ends, ten minutes long where the other end is not there', () => {
+    expect(turnedTo(undefined, 'from', 600_000, until)).toEqual(span)
+    expect(turnedTo(undefined, 'to', 1_200_000, until)).toEqual(span)
+    expect(turnedTo(span, 'to', 1_500_000, until)).toEqual({ from: 600_000, to: 1_500_000 })
+    expect(turnedTo(span, 'from', 2_000_000, until)).toEqual({ from: 2_000_000, to: 2_600_000 })
+  })
+
+  it('keeps its ends in order when one of them is moved', () => {
+    expect(moved(span, 'from', 10_000, until)).toEqual({ from: 610_000, to: 1_200_000 })
+    expect(moved(span, 'from', 999_000, until)).toEqual({ from: 1_199_000, to: 1_200_000 })
+    expect(moved(span, 'to', -999_000, until)).toEqual({ from: 600_000, to: 601_000 })
+    expect(moved({ from: 600_000, to: until }, 'to', 10_000, until).to).toBe(until)
+  })
+})
 
 describe('what is offered for download', () => {
   const recordings = [

@@ -3,6 +3,7 @@ import type { files as words } from '../zh/files'
 export const files: typeof words = {
   files: {
     open: 'Download',
+    openChosen: 'Download the span',
     title: 'Download recordings: {{name}}',
     noRight: 'You may not download recordings of this camera',
     from: 'From',

@@ -1,6 +1,7 @@
 export const files = {
   files: {
     open: '下载',
+    openChosen: '下载所选',
     title: '下载录像：{{name}}',
     noRight: '没有下载该摄像机录像的权限',
     from: '开始时间',
