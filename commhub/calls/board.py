@@ -40,25 +40,28 @@ def engaged(calls: Calls, terminal: str, besides: str = "") -> Iterator[tuple[Ca
 def start(calls: Calls, call: Call, caller: Leg, now: int) -> Changed:
     """The caller is in his new call, and what he was in before is held."""
     made = machine.create(call, caller, now)
-    return {**_hold_others(calls, call.id, caller, now), call.id: made}
+    return {**hold_others(calls, call.id, caller, now), call.id: made}
 
 
-def legs(calls: Calls, call: Call, candidates: Sequence[Candidate], ring_by: int, now: int) -> tuple[list[Leg], Changed]:
-    """A leg for each terminal: one that rings, waits, or is over at once; and the calls that an emergency ends."""
+def legs(
+    calls: Calls, call: Call, candidates: Sequence[Candidate], ring_by: int, now: int, *, forced: bool = False
+) -> tuple[list[Leg], Changed]:
+    """A leg for each terminal: one that rings, waits, or is over at once; and the calls that an emergency ends, ``forced`` (by
+    somebody who may, with a reason) also a call of higher priority."""
     made, changed = [], dict[str, Call]()
     there = {leg.person for leg in call.legs if leg.live}
     for one in candidates:
         if one.person in there:
             continue
         now_calls = {**calls, **changed}
-        end, waiting, ended = _meet(now_calls, call, one)
+        end, waiting, ended = _meet(now_calls, call, one, forced)
         for other, leg in ended:
             changed[other.id] = machine.end_leg(now_calls[other.id], leg.id, End.PREEMPTED, now, call.created_by)
         made.append(Leg(one.id, one.party, one.person, one.terminal, end=end, waiting=waiting, deadline=ring_by))
     return made, changed
 
 
-def _meet(calls: Calls, call: Call, one: Candidate) -> tuple[End | None, bool, list[tuple[Call, Leg]]]:
+def _meet(calls: Calls, call: Call, one: Candidate, forced: bool) -> tuple[End | None, bool, list[tuple[Call, Leg]]]:
     """How the call meets what the terminal does: over at once, waiting, and whom it ends there."""
     if not one.terminal or one.presence == "offline":
         return End.UNREACHABLE, False, []
@@ -68,7 +71,8 @@ def _meet(calls: Calls, call: Call, one: Candidate) -> tuple[End | None, bool, l
     if sum(leg.pending for _, leg in here) >= KNOCKING_LIMIT and not call.emergency:
         return End.BUSY, False, []
     talking = [(other, leg) for other, leg in here if leg.state is State.ANSWERED]
-    if talking and all(machine.preempts(call, other) for other, _ in talking):
+    ends = machine.outranks if forced else machine.preempts
+    if talking and all(ends(call, other) for other, _ in talking):
         return None, False, talking
     return None, bool(here) or one.presence == "busy", []
 
@@ -76,12 +80,12 @@ def _meet(calls: Calls, call: Call, one: Candidate) -> tuple[End | None, bool, l
 def answer(calls: Calls, call: str, leg: str, now: int, come_by: int) -> Changed:
     """And what was talked in at this terminal is held."""
     answered = machine.answer(calls[call], leg, now, come_by)
-    return {**_hold_others(calls, call, answered.leg(leg), now), call: answered}
+    return {**hold_others(calls, call, answered.leg(leg), now), call: answered}
 
 
 def resume(calls: Calls, call: str, leg: str, now: int) -> Changed:
     resumed = machine.resume(calls[call], leg)
-    return {**_hold_others(calls, call, resumed.leg(leg), now), call: resumed}
+    return {**hold_others(calls, call, resumed.leg(leg), now), call: resumed}
 
 
 def connect(calls: Calls, to: str, leg: str, consulted: str, now: int, come_by: int, new: str) -> Changed:
@@ -110,7 +114,8 @@ def recalling(calls: Calls, before: Call | None, after: Call) -> tuple[Call, boo
     return replace(after, legs=tuple(legs)), bool(new)
 
 
-def _hold_others(calls: Calls, call: str, leg: Leg, now: int) -> Changed:
+def hold_others(calls: Calls, call: str, leg: Leg, now: int) -> Changed:
+    """What else is talked in at this leg's terminal."""
     return {
         other.id: machine.hold(other, one.id, now)
         for other, one in engaged(calls, leg.terminal, call)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -41,6 +41,8 @@ from commhub.views import Page
 log = logs.get(__name__)
 
 SECOND = 1_000_000_000
+#: Written in the transaction of a change: the changed calls as they were (None: new) and are.
+Also = Callable[[Transaction, Mapping[str, Call | None], Mapping[str, Call]], Awaitable[None]]
 TICK = 0.2  # seconds
 COME_SECONDS = 15  # until who has answered must be in the room
 ORDINARY = 3  # the highest priority that needs no right of its own
@@ -90,6 +92,7 @@ class Calls:
         self._turn = asyncio.Lock()  # one change after another
         self._tasks = Tasks("calls")
         self._ringing = Ringing(conference, hearing, terminals, key, auth.actor, self._rung)
+        self.beside: Also = _nothing  # for changes that bring nothing of their own: who else records them
         self.lodging = Lodging(store, auth, conference, terminals, key, self._ringing, self)
 
     @property
@@ -98,6 +101,10 @@ class Calls:
 
     def now(self) -> int:
         return self._now()
+
+    @property
+    def ring_ns(self) -> int:
+        return self._ring_ns
 
     async def start(self) -> None:
         """Before the live side starts: calls of before go on."""
@@ -313,6 +320,25 @@ class Calls:
         await self._tell(before, after)
         return await self.view(after[call], actor)
 
+    async def force(
+        self,
+        actor: Actor,
+        action: str,
+        step: Callable[[Mapping[str, Call], int], tuple[str, dict[str, Call]]],
+        why: str,
+        also: Also,
+    ) -> Call:
+        """What somebody forces on calls, by a ``step`` of :mod:`commhub.calls.forced` that names the call it is about; who may is
+        asked elsewhere. ``also`` is written in the same transaction. The call as it is then. NotNow."""
+        async with self._turn:
+            try:
+                call, changed = step(self._calls, self._now())
+            except NotAllowed as refused:
+                raise _not_now(refused) from None
+            before, after = await self._commit(changed, actor, action, call, why, also=also)
+        await self._tell(before, after)
+        return after[call]
+
     async def change(self, call: str, step: Callable[[Call, int], Call], by: Actor | By = HUB, why: str = "") -> None:
         """What happens without anybody asking: nothing when it changes nothing, or the call is over."""
         async with self._turn:
@@ -335,6 +361,7 @@ class Calls:
         about: str = "",
         *,
         once: Once | None = None,
+        also: Also | None = None,
     ) -> tuple[dict[str, Call], dict[str, Call]]:
         """All of it in one transaction, then in memory: the calls as they were, and are. When it fails, nothing has happened."""
         before = {id: self._calls.get(id) for id in changed}
@@ -359,6 +386,7 @@ class Calls:
                 await audit.record(transaction, HUB, "call.recall", id)
             if once is not None and isinstance(by, Actor):
                 await remember(transaction, by.id, once, subject)
+            await (also or self.beside)(transaction, before, after)
         for id, call in after.items():
             self._calls[id] = call
             if not call.live:
@@ -428,6 +456,10 @@ class Calls:
                     await self.change(call.id, machine.tick)
             except (SQLAlchemyError, HubError):
                 log.exception("calls not seen to")
+
+
+async def _nothing(*_: object) -> None:
+    pass
 
 
 def _quiet(before: Call, after: Call) -> bool:

@@ -65,6 +65,8 @@ class Lodging:
         self._began = self._swept = 0
         self._told: int | None = None  # since when workers have told a restarted hub what they carry
         self._doubted: set[str] = set()  # calls of before in which somebody is waited for
+        #: Is somebody of this identity in the room of a call by a right of their own?
+        self.guests: Callable[[str, str], bool] = lambda call, identity: False
         terminals.listen(self._shown)
 
     # ---- the door
@@ -161,7 +163,8 @@ class Lodging:
         for call in list(self._calls.live.values()):
             for one in self._conference.present(call.id, unseen=True):
                 leg = call.at(one.identity)
-                if one.kind == "person" and (leg is None or not leg.active) and member_of(one.identity) != one.identity:
+                stray = (leg is None or not leg.active) and not self.guests(call.id, one.identity)
+                if one.kind == "person" and stray and member_of(one.identity) != one.identity:
                     await self._ringing.put_out(call.id, one.identity)
 
     async def _ring_again(self, call: Call, leg: Leg) -> None:
