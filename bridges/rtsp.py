@@ -19,6 +19,7 @@ from bridges.rtsp_choice import choose
 from bridges.rtsp_message import Packet, Parser, Reply, Request, build_reply, build_request
 from bridges.rtsp_udp import Pair
 from bridges.timeline import Reception, Reorder
+from bridges.turns import Turns
 from commhub.wire import rtcp
 
 CONNECT_TIMEOUT = 5.0
@@ -59,7 +60,7 @@ class Track:
         return self.media.kind
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.BufferedProtocol):
     """``open`` until it is clear what will come, ``play``, ``watch`` until it ends, ``close``. They raise :class:`Fault`.
 
     ``on_packet(track, packet, now)`` gets RTP in order, ``on_clock(track, rtp_time, ntp)`` sender reports, ``on_flush()`` comes
@@ -78,6 +79,7 @@ class Session(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = Parser()
         self._transport: asyncio.Transport | None = None
+        self._turns = Turns.here()
         self._waiting: tuple[int, asyncio.Future[Reply]] | None = None
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._fault: Fault | None = None
@@ -324,6 +326,12 @@ class Session(asyncio.Protocol):
         if not self._ended.done():
             self._ended.set_result(None)
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._turns.octets
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._turns.octets[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
         now = time.time_ns()
         try:
@@ -349,6 +357,8 @@ class Session(asyncio.Protocol):
                 self._asked(event)
         if media:
             self._on_flush()
+            if self._transport is not None:
+                self._turns.rest(self._transport)
 
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault

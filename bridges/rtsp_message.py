@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 HEADER_LIMIT = 16 << 10
 BODY_LIMIT = 256 << 10
@@ -47,8 +48,7 @@ class Request:
         return values[0] if values else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """Binary data of an interleaved channel: RTP or RTCP."""
 
     channel: int
@@ -101,12 +101,19 @@ class Parser:
 
     def receive(self, data: bytes) -> list[Event]:
         buffer = self._buffer
+        events: list[Event] = []
+        if self._begun and not self._lost:
+            if buffer:
+                data = bytes(buffer) + data
+                buffer.clear()
+            at = self._follow(data, events)
+            self._searched = max(0, self._searched - at)
+            data = data[at:]
         buffer += data
         if not self._begun and len(buffer) >= 5:
             self._begun = True
             if buffer.startswith(b"HTTP/"):
                 raise ValueError("The other side speaks HTTP, not RTSP.")
-        events: list[Event] = []
         at, end = 0, len(buffer)
         while at < end:
             first = buffer[at]
@@ -139,6 +146,22 @@ class Parser:
         del buffer[:at]
         self._searched = max(0, self._searched - at)
         return events
+
+    def _follow(self, data: bytes, events: list[Event]) -> int:
+        """Takes packets as long as each is what nearly all are: whole, of a channel in use. Returns where something else is."""
+        at, size, channels = 0, len(data), self.channels
+        while at + 4 < size:
+            channel = data[at + 1]
+            end = at + 4 + (data[at + 2] << 8 | data[at + 3])
+            if data[at] != 0x24 or channel not in channels or end > size or data[at + 4] >> 6 != 2 or end == at + 4:
+                break
+            events.append(Packet(channel, data[at + 4 : end]))
+            at = end
+        if events:
+            self._good += len(events)
+            if self._good >= _CALM:
+                self._budget = RESYNC_LIMIT
+        return at
 
     def _believable(self, at: int, end: int, size: int) -> bool:
         buffer = self._buffer
