@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import av
 import pytest
 from playwright.async_api import Page, expect
 
@@ -131,6 +132,8 @@ async def is_narrow(page: Page) -> None:
     await page.get_by_test_id("side-switch").click()
     await expect(page.get_by_test_id("ptz")).to_be_visible()
     await screenshot(page, "cameras-1366-controls")
+    for name in ("bring", "shoot-all", "side-switch", "downloads-open", "day-live", "day-strip"):
+        await page.get_by_test_id(name).click(trial=True)  # the controls do not lie over it
     await page.get_by_test_id("side-hide").click()
     await expect(page.get_by_test_id("ptz")).to_be_hidden()
     await page.set_viewport_size({"width": 1920, "height": 1080})
@@ -230,6 +233,84 @@ async def ends(page: Page, playing: Playing) -> None:
     await expect(page.locator(".spot-badge.inverse")).to_be_hidden()
 
 
+async def chosen(page: Page) -> tuple[int, int]:
+    """The span on the strip, seconds of the day."""
+    edges = [page.get_by_test_id(f"day-edge-{name}") for name in ("from", "to")]
+    first, second = [int(await one.get_attribute("aria-valuenow") or -1) for one in edges]
+    return first, second
+
+
+async def is_chosen(page: Page) -> None:
+    """A span of yesterday: drawn with the pointer, its edges moved by keys, marked with letters, let go with Escape."""
+    await page.get_by_role("button", name="前一天").click()
+    piece = page.get_by_test_id("day-piece").first
+    await expect(piece).to_be_visible(timeout=15_000)
+    box, strip = await piece.bounding_box(), await page.get_by_test_id("day-strip").bounding_box()
+    assert box is not None
+    assert strip is not None
+    begin, middle = box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2
+    await page.mouse.move(begin, middle)
+    await page.mouse.down()
+    await page.mouse.move(begin + 40, middle, steps=4)
+    await page.mouse.up()
+    await expect(page.get_by_test_id("day-span")).to_be_visible()
+    await expect(page.get_by_test_id("day-status")).to_contain_text("已选")
+    first, second = await chosen(page)
+    assert abs(first - (begin - strip["x"]) / strip["width"] * 86_400) <= 2
+    assert abs(second - first - 40 / strip["width"] * 86_400) <= 2
+    assert not await page.locator(".spot-badge.inverse").is_visible()  # nothing plays: it was no click
+
+    await page.get_by_test_id("day-edge-to").focus()
+    await page.keyboard.press("ArrowLeft")
+    assert await chosen(page) == (first, second - 10)
+    edge = await page.get_by_test_id("day-edge-from").bounding_box()
+    assert edge is not None
+    await page.mouse.move(edge["x"] + edge["width"] / 2, middle)
+    await page.mouse.down()
+    await page.mouse.move(edge["x"] + edge["width"] / 2 + 10, middle, steps=2)
+    await page.mouse.up()
+    drawn, end = await chosen(page)
+    assert (drawn > first, end) == (True, second - 10)
+    await page.get_by_test_id("day-strip").focus()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("day-span")).to_be_hidden()
+    await page.keyboard.press("i")
+    first, second = await chosen(page)
+    assert second - first == 600
+
+
+async def downloads(page: Page, made: Device, folder: Path) -> None:
+    """The span that was chosen stands in the dialog's fields; fifteen seconds of it become a file."""
+    await is_chosen(page)
+    await page.get_by_test_id("downloads-open").click()
+    fields = page.get_by_test_id("downloads").locator("input[type=datetime-local]")
+    begin = datetime.fromisoformat(await fields.first.input_value())
+    assert datetime.fromisoformat(await fields.last.input_value()) - begin == timedelta(minutes=10)
+    begin += timedelta(minutes=1)
+    await fields.first.fill(begin.isoformat())
+    await fields.last.fill((begin + timedelta(seconds=15)).isoformat())
+    first, second = await chosen(page)
+    assert second - first == 15
+    await page.get_by_test_id("download-start").click()
+    row = page.get_by_test_id("download")
+    await expect(row).to_have_count(1, timeout=10_000)
+    await screenshot(page, "camera-download")
+    await expect(row).to_have_attribute("data-state", "done", timeout=60_000)
+    assert any(session == "download" for session, _ in made.calls.sent)
+    await screenshot(page, "camera-download-done")
+    async with page.expect_download() as coming:
+        await row.get_by_role("link").click()
+    await (await coming.value).save_as(folder / "film.mp4")
+    with av.open(str(folder / "film.mp4")) as film:
+        assert film.duration is not None
+        assert film.duration / 1e6 == pytest.approx(15, abs=0.5)
+    await row.get_by_test_id("download-remove").click()
+    await expect(row).to_have_count(0, timeout=10_000)
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("downloads")).to_be_hidden()
+    await page.get_by_role("button", name="后一天").click()
+
+
 def webhooks(receiver: WebhookHost) -> dict[str, str]:
     """Of a key that sees every room."""
     return {
@@ -266,6 +347,7 @@ async def test_a_camera_is_talked_through_zoomed_taken_over_and_played_back(tmp_
         await keeps_presets(page, made)
         await is_taken_over(page, made, hub)
         await is_narrow(page)
+        await downloads(page, made, tmp_path)
         midnight = float(await page.evaluate(MIDNIGHT)) / 1000
         playing = Playing(page, made, await hub.sign_in(hub.who("dispatcher")), midnight)
         await plays(page, playing)
