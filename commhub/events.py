@@ -37,6 +37,8 @@ TYPES: dict[str, str] = {
     "consultation.recording_started": "consultation.oversee",
     "consultation.recording_stopped": "consultation.oversee",
     "consultation.recording_failed": "consultation.oversee",
+    "consultation.recording_paused": "consultation.oversee",
+    "consultation.recording_resumed": "consultation.oversee",
     **{
         f"consultation.{step}": "consultation.oversee"
         for step in (

@@ -144,7 +144,7 @@ class Member(View):
 class RecordingLight(View):
     """``reason`` is Chinese: an event is the same for everybody, so it says it in both languages."""
 
-    state: Literal["off", "recording", "failed"]
+    state: Literal["off", "recording", "paused", "failed"]
     since: Time | None
     reason: str | None
     reason_en: str | None

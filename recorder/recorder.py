@@ -229,6 +229,7 @@ class Recorder:
             session = await self._begin(order, known)
             if session is None:
                 return
+        session.hold(order.paused, asyncio.get_running_loop().time())
         self._place(session, order.worker)
         self._tell(session.state())
 

@@ -78,6 +78,7 @@ class Session:
         self.worker = ""
         self.only: list[messages.Pick] = []  # the parts of the room that are recorded; empty: all of it
         self.layers = "best"  # or "watched"
+        self.off = False  # off the record: no media, no words
         self._disk, self._limits, self._changed = disk, limits, changed
         self._journal: File | None = None
         self._unwritten: list[bytes] = []
@@ -263,9 +264,7 @@ class Session:
         for sid in list(self._lives):
             self._close(sid, now, reason)
         self._peers.clear()
-        for identity in [identity for identity, active in self._speaking.items() if active]:
-            self._write("speaking", identity=identity, active=False)
-        self._speaking.clear()
+        self._hush()
         if reason == "room":
             self._leave([identity for identity, person in self.manifest.people.items() if person.present], "room")
 
@@ -326,7 +325,7 @@ class Session:
             self._write("muted" if fact.muted else "unmuted", fact.at, identity=fact.identity, track=reel.track.id)
         live = Live(feed, reel, fact.identity, fact.peer, want_key, fact.muted)
         self._lives[fact.track] = live
-        if self._slow:
+        if self._slow or self.off:
             live.feed.pause(now)
         return live
 
@@ -364,8 +363,8 @@ class Session:
             self._write("unpublished", at, identity=live.identity, track=track.id, reason=reason)
 
     def packet(self, live: Live, data: memoryview | bytes, at: int, now: float) -> None:
-        if at < self.manifest.started_at or not self.running:
-            return  # from a cache, before the recording; or behind its end
+        if at < self.manifest.started_at or self.off or not self.running:
+            return  # from a cache, before the recording; behind its end; or off the record
         outs = live.feed.receive(data, at, now)
         if outs and live.reel.take(outs):
             live.want_key()
@@ -377,12 +376,34 @@ class Session:
         live.muted = fact.muted
         if fact.muted:
             live.reel.take(live.feed.pause(now))
-        elif not self._slow:
+        elif not (self._slow or self.off):
             live.feed.resume()
         self._write("muted" if fact.muted else "unmuted", fact.at, identity=live.identity, track=live.reel.track.id)
 
+    def hold(self, off: bool, now: float) -> None:
+        """Off the record, or on it again: files end, and nothing that is sent or said meanwhile is kept."""
+        if off == self.off or not self.running:
+            return
+        self.off = off
+        self._write("off_record" if off else "on_record")
+        for live in self._lives.values():
+            if off:
+                live.reel.take(live.feed.pause(now))
+            elif not (live.muted or self._slow):
+                live.feed.resume()
+            if off and not live.muted:
+                self._write("gap", track=live.reel.track.id, start=utc_ns(), reason="off_record")
+        if off:
+            self._hush()
+        log.info("recording paused" if off else "recording goes on", session=self.id)
+
+    def _hush(self) -> None:
+        for identity in [identity for identity, active in self._speaking.items() if active]:
+            self._write("speaking", identity=identity, active=False)
+        self._speaking.clear()
+
     def speakers(self, fact: messages.SinkSpeakers) -> None:
-        if not self.running:
+        if not self.running or self.off:
             return
         for speaker in fact.speakers:
             if self._speaking.get(speaker.identity, False) != speaker.active:
@@ -390,7 +411,7 @@ class Session:
                 self._write("speaking", fact.at, identity=speaker.identity, active=speaker.active)
 
     def data(self, fact: messages.SinkData, now: float) -> None:
-        if not self.running:
+        if not self.running or self.off:
             return
         if self._chats is None:
             # LiveKit's messages take long to load, and a recorder that was killed must be back soon.
@@ -430,7 +451,7 @@ class Session:
         self._slow = self._disk.slow
         log.warning("disk too slow" if self._slow else "disk keeps up again", session=self.id)
         for live in self._lives.values():
-            if live.muted:
+            if live.muted or self.off:
                 continue
             if self._slow:
                 live.reel.take(live.feed.pause(now))

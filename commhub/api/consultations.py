@@ -67,7 +67,7 @@ class CameraChoice(Body):
 
 
 class RecordingAction(Body):
-    action: Literal["start", "stop"]
+    action: Literal["start", "stop", "pause", "resume"]
 
 
 class Listing(Body):
@@ -164,8 +164,10 @@ def routes(gate: Gate, rooms: Rooms, entering: Entering, recordings: Recordings,
     async def stats(call: Call) -> ConsultationStats:
         return await diagnosis.look(call.path("id"), call.actor, english=call.english)
 
-    @r.post("/consultations/{id}/recording", "recording.control", "Start or stop recording.")
+    @r.post("/consultations/{id}/recording", "recording.control", "Start, pause, resume or stop recording.")
     async def record(call: Call, body: RecordingAction) -> Consultation:
+        if body.action in ("pause", "resume"):
+            return await recordings.pause(call.path("id"), call.actor, body.action == "pause")
         act = recordings.start if body.action == "start" else recordings.stop
         return await act(call.path("id"), call.actor)
 

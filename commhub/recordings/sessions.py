@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commhub import audit
 from commhub import log as logs
 from commhub.conference import Conference
+from commhub.errors import Conflict
 from commhub.events import Events, Published
 from commhub.feeds import Feeds
 from commhub.media import Engine
@@ -36,6 +37,7 @@ log = logs.get(__name__)
 
 TICK = 0.5  # seconds
 PATIENCE = 15.0  # seconds without the recorder's word after which people are told that nothing is recorded
+RUNNING: Final = ("recording", "paused")
 NO_REASON: Final = {"recording_reason": None, "recording_reason_en": None}
 LATE = ("录制进程未应答，恢复后将继续录制。", "The recorder does not answer; recording goes on once it is back.")
 _c, _r = tables.consultations.c, tables.recordings.c
@@ -91,7 +93,7 @@ class Recordings:
         async with self._store.reading() as reading:
             live = await consultations.find(reading, _c.state == "live", _c.recording_id.is_not(None), limit=10_000)
         for record in live:
-            if record.recording_state == "recording" and record.recording_id is not None:
+            if record.recording_state in RUNNING and record.recording_id is not None:
                 self._take_on(record, record.recording_id)
 
     def start_tasks(self) -> None:
@@ -107,11 +109,38 @@ class Recordings:
         """Unavailable while the recorder is not there."""
         async with self._store.transaction() as transaction:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
-            if record.recording_state == "recording":
+            if record.recording_state in RUNNING:
                 return self._rooms.view(record, actor)
             self._following.require()
             record = await self._begin(transaction, record, actor)
         return self._rooms.view(record, actor)
+
+    async def pause(self, consultation: str, actor: Actor, paused: bool) -> ConsultationView:
+        """Off the record, or on it again. Conflict when nothing is being recorded."""
+        async with self._store.transaction() as transaction:
+            record = await self._rooms.controllable(transaction, consultation, actor, "record")
+            session = record.recording_id
+            if record.recording_state not in RUNNING or session is None:
+                raise Conflict("Nothing is being recorded.", "当前没有录制。", code="not_recording")
+            if (record.recording_state == "paused") == paused:
+                return self._rooms.view(record, actor)
+            await self._rooms.edit(transaction, consultation, recording_state="paused" if paused else "recording")
+            await audit.record(
+                transaction, actor, f"recording.{'pause' if paused else 'resume'}", consultation, object=record.title
+            )
+            transaction.after(lambda: self._hold(session, paused))
+            event = f"consultation.recording_{'paused' if paused else 'resumed'}"
+            record = await self._rooms.announce(transaction, event, consultation, actor, {"recording_id": session})
+        self._light(record)
+        return self._rooms.view(record, actor)
+
+    def _hold(self, session: str, paused: bool) -> None:
+        """The recorder is told at once; as soon as it is back when it is away."""
+        found = self._sessions.get(session)
+        if found is not None:
+            found.record = msgspec.structs.replace(found.record, paused=paused)
+            found.worker = ""
+            self._following.reconcile()
 
     async def stop(self, consultation: str, actor: Actor) -> ConsultationView:
         async with self._store.transaction() as transaction:
@@ -130,7 +159,7 @@ class Recordings:
         """The hub itself stops recording an empty room; who comes next starts it again, for it is still wanted."""
         async with self._store.transaction() as transaction:
             record = await consultations.one(transaction, consultation)
-            if record is None or not record.live or record.recording_state != "recording" or not empty():
+            if record is None or not record.live or record.recording_state not in RUNNING or not empty():
                 return
             await self._rooms.edit(transaction, consultation, recording_state="off", recording_since=None)
             await audit.record(transaction, HUB, "recording.stop", consultation, object=record.title)
@@ -169,7 +198,8 @@ class Recordings:
             "org": record.org_id,
             "org_name": record.host.org_name,
         }
-        told = Record(session=session, room=record.id, worker="", title=record.title, about=about)
+        paused = record.recording_state == "paused"
+        told = Record(session=session, room=record.id, worker="", title=record.title, about=about, paused=paused)
         self._sessions[session] = _Session(session, record.id, told, self._clock())
         if new:  # the light first: nobody is recorded unawares
             self._conference.set_recording(record.id, True)

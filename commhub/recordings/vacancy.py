@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commhub import log as logs
 from commhub.conference import Conference
 from commhub.model import utc_ns
-from commhub.recordings.sessions import Recordings
+from commhub.recordings.sessions import RUNNING, Recordings
 from commhub.rooms import Rooms
 from commhub.store import Store, tables
 from commhub.tasks import Tasks
@@ -86,7 +86,7 @@ class Vacancy:
                 self._since[row.id] = since, _ = now, row.recording_id
             if now - since < self._patience:
                 continue
-            if row.recording_state == "recording":
+            if row.recording_state in RUNNING:
                 log.info("recording of an empty consultation stopped", room=row.id)
                 await self._recordings.stop_empty(row.id, partial(self._empty, row.id))
             old = self._wall() - row.created_at > self._age * _NS

@@ -46,6 +46,7 @@ function Facts({ consultation: c }: { consultation: Consultation }) {
   const recording = {
     off: c.state === 'ended' && c.recordings.length ? t('list.recordThere') : t('list.recordOff'),
     recording: t('list.recordOn'),
+    paused: t('list.recordPaused'),
     failed: t('list.recordFailed', { reason: reasonText(reason) ?? t('common.none') }),
   }
   const started =

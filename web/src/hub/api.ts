@@ -62,7 +62,7 @@ export function makeApi(http: Http) {
       http.request<Consultation>('POST', `${consultation(key)}/cameras`, { body: { camera_id: camera }, once: true }),
     removeCamera: (key: string, camera: string) =>
       http.request<void>('DELETE', `${consultation(key)}/cameras/${id(camera)}`),
-    record: (key: string, action: 'start' | 'stop') =>
+    record: (key: string, action: 'start' | 'stop' | 'pause' | 'resume') =>
       http.request<Consultation>('POST', `${consultation(key)}/recording`, { body: { action } }),
 
     stats: (key: string) => get<ConsultationStats>(`${consultation(key)}/stats`),

@@ -48,7 +48,18 @@ export interface Reason {
 
 export type Label = 'public' | 'internal' | 'sensitive'
 export type Kind = 'person' | 'camera'
-export type May = 'join' | 'lock' | 'remove' | 'mute' | 'record' | 'camera' | 'invite' | 'end' | 'diagnose'
+export type May =
+  | 'join'
+  | 'lead'
+  | 'chair'
+  | 'lock'
+  | 'remove'
+  | 'mute'
+  | 'record'
+  | 'camera'
+  | 'invite'
+  | 'end'
+  | 'diagnose'
 
 export interface Present {
   identity: string
@@ -56,6 +67,49 @@ export interface Present {
   org_name: string
   kind: Kind
   joined_at: Time
+}
+
+/** A raised hand; level 1 is the highest rank. */
+export interface Hand {
+  person: string
+  name: string
+  org_name: string
+  level: number
+  at: Time
+}
+
+/** How a consultation is led; people by their ids. */
+export interface Control {
+  rev: number
+  chair: string
+  /** The co-chair who leads while the chair is not there. */
+  acting: string
+  co_chairs: string[]
+  muted: boolean
+  /** Whoever is muted may unmute himself. */
+  unmute: boolean
+  speakers: string[]
+  order: 'rank' | 'time'
+  hands: Hand[]
+  lobby: 'off' | 'outside' | 'everybody'
+  layout: '' | 'grid' | 'speaker'
+  /** The identity of a participant. */
+  spotlight: string
+  broadcast: string
+  ends_at: Time | null
+  sides: { id: string; title: string; people: string[]; listen: boolean }[]
+  allowed: string[]
+}
+
+/** Somebody at the door, as who chairs sees them. */
+export interface Waiting {
+  person: string
+  name: string
+  post: string
+  org_name: string
+  level: number
+  since: Time
+  returned: boolean
 }
 
 export interface Consultation {
@@ -66,8 +120,9 @@ export interface Consultation {
   label: Label
   host: { id: string; name: string; org_name: string }
   locked: boolean
+  control: Control
   recording: {
-    state: 'off' | 'recording' | 'failed'
+    state: 'off' | 'recording' | 'paused' | 'failed'
     since: Time | null
     reason: string | null
     reason_en: string | null
@@ -135,6 +190,8 @@ export interface ConsultationStats {
 }
 
 export interface Joining {
+  /** `waiting`: in the lobby, without a token. */
+  state?: 'in' | 'waiting'
   url: string
   token: string
   room: string

@@ -2,6 +2,7 @@ import {
   Activity,
   Cctv,
   CircleDot,
+  CirclePause,
   DoorOpen,
   Keyboard,
   MessageSquare,
@@ -215,7 +216,7 @@ function ShareButton({ connection, view }: { connection: RoomConnection; view: R
 function RecordButton({ consultation }: { consultation: Consultation }) {
   const t = useT()
   const [run, pending] = useCommand()
-  const on = consultation.recording.state === 'recording'
+  const on = consultation.recording.state === 'recording' || consultation.recording.state === 'paused'
   const words = on
     ? t(pending ? 'room.recordStopPending' : 'room.recordStop')
     : t(pending ? 'room.recordPending' : 'room.record')
@@ -259,6 +260,15 @@ function More({ consultation, parties, onInvite, onDiagnose }: MoreProps) {
       icon: <RollIcon size={16} />,
       onPick: openRollStart,
       testid: 'roll-open',
+    })
+  const held = consultation.recording.state === 'paused'
+  if (may(consultation, 'record') && (held || consultation.recording.state === 'recording'))
+    items.push({
+      key: 'hold',
+      label: t(held ? 'room.recordResume' : 'room.recordPause'),
+      icon: held ? <CircleDot size={16} /> : <CirclePause size={16} />,
+      onPick: () => void run(async () => hub.learn(await hub.api.record(consultation.id, held ? 'resume' : 'pause'))),
+      testid: 'record-hold',
     })
   if (may(consultation, 'diagnose'))
     items.push({

@@ -36,6 +36,7 @@ export const consultations: typeof words = {
     endedAt: 'Ended',
     record: 'Recording',
     recordOn: 'On; everybody is told on joining',
+    recordPaused: 'Off the record: paused',
     recordOff: 'Off',
     recordThere: 'Recorded',
     recordFailed: 'Failed: {{reason}}',

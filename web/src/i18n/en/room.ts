@@ -61,6 +61,8 @@ export const room: typeof words = {
     record: 'Record',
     recordPending: 'Starting',
     recordStop: 'Stop recording',
+    recordPause: 'Pause recording (off the record)',
+    recordResume: 'Go on recording',
     recordStopPending: 'Stopping',
     recordStarted: 'Recording; everybody sees it',
     recordStopped: 'Recording stopped',

@@ -35,6 +35,7 @@ export const consultations = {
     endedAt: '结束',
     record: '录制',
     recordOn: '正在录制，入会即告知',
+    recordPaused: '录制已暂停，此间不留记录',
     recordOff: '未录制',
     recordThere: '有录制',
     recordFailed: '录制失败：{{reason}}',

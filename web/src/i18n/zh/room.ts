@@ -60,6 +60,8 @@ export const room = {
     record: '开始录制',
     recordPending: '启动中',
     recordStop: '停止录制',
+    recordPause: '暂停录制（不留记录）',
+    recordResume: '继续录制',
     recordStopPending: '停止中',
     recordStarted: '已开始录制，所有人都会看到',
     recordStopped: '已停止录制',
