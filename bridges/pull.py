@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from bridges import rtsp
+from bridges.backup import needed
 from bridges.rtsp_stream import Resolve, Stream, Target, resolve
 from bridges.source import Sound, Source, opus
 from bridges.timeline import Sequence, unwrap
@@ -47,8 +48,8 @@ class Puller:
         self._sound = Sound(self._source, transcoder)
         self._sound_order = Sequence()
         self._listening: Stream | None = None  # whose sound it is
-        #: By stream and kind: the device's UTC ns, and our RTP time then; of the sessions that are.
-        self._clocks: dict[tuple[str, str], tuple[int, int]] = {}
+        #: By stream and kind: handles and our RTP times, and the device's UTC ns then; of the sessions that are.
+        self._clocks: dict[tuple[str, str], tuple[list[tuple[int, int]], int]] = {}
 
     # ---------------------------------------------------------------- from the hub
 
@@ -131,9 +132,14 @@ class Puller:
         async with self._changing:
             wanted = self._wanted()
             self._run(wanted)
+            self._want_backups()
             if unwanted := self._unwanted(wanted):
                 await self._stop(unwanted)
                 self._tell()
+
+    def _want_backups(self) -> None:
+        for layer, stream in self._streams.items():
+            stream.pictures.want_backup(layer in self._running and needed(layer, self.pull.layers))
 
     def _unwanted(self, wanted: set[str]) -> set[str]:
         return self._running - wanted if any(self._streams[layer].state == "live" for layer in wanted) else set()
@@ -146,13 +152,15 @@ class Puller:
         if not self._ended:
             wanted = self._wanted()
             self._run(wanted)
+            self._want_backups()
             if self._unwanted(wanted) and self._fitting.done():
                 self._fitting = asyncio.ensure_future(self._fit())
         self._tell()
 
     def _tell(self) -> None:
         running = [stream for layer, stream in self._streams.items() if layer in self._running]  # main first
-        streams = [stream.pictures.stream() for stream in running if stream.layer in self._announced and stream.pictures.known]
+        known = [stream.pictures for stream in running if stream.layer in self._announced and stream.pictures.known]
+        streams = [one for pictures in known for one in pictures.streams()]
         if self._sound.running and streams:
             streams.append(opus(self._sound.handle))
         if streams:
@@ -205,10 +213,11 @@ class Puller:
     def clock(self, stream: Stream, kind: str, rtp_time: int, ntp: int) -> None:
         """A device's clock counts once it is known of all its streams: else they would be told different times."""
         if kind == "video":
-            ours = stream.pictures.timeline.translate(rtp_time)
+            ours = stream.pictures.translate(rtp_time)
         else:
-            ours = self._sound.translate(rtp_time) if stream is self._listening else None
-        if ours is None:
+            at = self._sound.translate(rtp_time) if stream is self._listening else None
+            ours = [(self._sound.handle, at)] if at is not None else []
+        if not ours:
             return
         self._clocks[stream.layer, kind] = (ours, ntp)
         expected = {(layer, "video") for layer in self._running if self._streams[layer].session is not None}
@@ -216,12 +225,14 @@ class Puller:
             expected.add((self._listening.layer, "audio"))
         if not expected <= set(self._clocks):
             return
-        for layer, each in expected:
-            number = self._streams[layer].pictures.handle if each == "video" else self._sound.handle
-            at, device = self._clocks[layer, each]
-            self._source.clock(SourceClock(handle=number, rtp_time=at, ntp=device))
+        for key in expected:
+            times, device = self._clocks[key]
+            for number, at in times:
+                self._source.clock(SourceClock(handle=number, rtp_time=at, ntp=device))
 
     def key_frame_wanted(self, number: int) -> None:
         for stream in self._streams.values():
             if stream.pictures.handle == number:
                 stream.want_key_frame()
+            elif stream.pictures.backup.handle == number:
+                stream.pictures.backup.want_key_frame()

@@ -80,7 +80,7 @@ class Stream:
         self.layer, self.target = layer, target
         self.state = "connecting"
         self.fault: Fault | None = None
-        self.pictures = Pictures(source, layer, transcodes, self._pictures_changed, self._not_converted)
+        self.pictures = Pictures(source, layer, transcodes, self._pictures_changed)
         self.session: rtsp.Session | None = None
         self._owner, self._source, self._allow, self._resolve = owner, source, allow, resolve
         self._place: Place | None = None
@@ -107,7 +107,6 @@ class Stream:
 
     def want_key_frame(self) -> None:
         """RTSP has no word for it; cameras that take feedback are asked that way, others send one every few seconds."""
-        self.pictures.want_key_frame()
         session, now = self.session, time.monotonic()
         if session is not None and now - self._asked_at > 0.5:
             self._asked_at = now
@@ -229,10 +228,7 @@ class Stream:
 
     def _pictures_changed(self) -> None:
         if self.state != "live":
-            shown = self.pictures.stream()
+            shown = self.pictures.streams()[0]
             log.info("camera live", source=self._source.source, layer=self.layer, width=shown.width, height=shown.height,
                      codec=self.pictures.codec)  # fmt: skip
         self._turn("live", self.pictures.fault)
-
-    def _not_converted(self, fault: Fault) -> None:
-        self._turn("failed", fault)

@@ -3,7 +3,8 @@
 What it decodes comes from whoever stands at the other end of a cable. It has its own memory, little of it, writes no file,
 and when it dies only its camera stops for a moment. Run by :mod:`bridges.transcode_video`; records over stdin and stdout:
 
-    in   size, flags (1: a key frame is wanted), PTS       and an access unit (annex B)
+    in   size, flags (1: a key frame is wanted,
+         2: nobody is to see this one), PTS                and an access unit (annex B)
     out  size, flags (1: key frame), PTS, width, height    and an access unit (annex B), parameter sets before each IDR
 """
 
@@ -21,11 +22,12 @@ from av.video.frame import PictureType
 
 IN = struct.Struct("!IBq")
 OUT = struct.Struct("!IBqHH")
-KEY = 1
+KEY, QUIET = 1, 2
 FRAME_LIMIT = 8 << 20  # octets of an access unit
 MEMORY = 2 << 30  # octets of addresses; libraries take most of them, 4K pictures the rest
 MOST = (1920, 1080)  # pictures are made smaller than that: a viewer's tile is, and an encoder costs by the pixel
 JUMP = 90_000  # 90 kHz
+QUIET_MOST = 4096  # pictures
 GROUP = 60  # pictures between key frames that nobody has asked for
 DECODERS = {"H264": "h264", "H265": "hevc"}
 NICE = 5
@@ -43,12 +45,15 @@ class Converter:
         self._size = (0, 0)
         self._last = -1
         self._key = False
+        self._quiet: set[int] = set()  # PTS
 
     def want_key(self) -> None:
         self._key = True
 
-    def feed(self, data: bytes, pts: int) -> list[tuple[bytes, bool, int, int, int]]:
-        """A picture that cannot be decoded gives nothing."""
+    def feed(self, data: bytes, pts: int, *, quiet: bool = False) -> list[tuple[bytes, bool, int, int, int]]:
+        """A picture that cannot be decoded gives nothing; a ``quiet`` one is only decoded, for those that refer to it."""
+        if quiet and len(self._quiet) < QUIET_MOST:
+            self._quiet.add(pts)
         packet = av.Packet(data)
         packet.pts = packet.dts = pts
         try:
@@ -57,7 +62,10 @@ class Converter:
             return []
         out = []
         for frame in frames:
-            out += self._encode(frame)
+            if frame.pts in self._quiet:
+                self._quiet.discard(frame.pts)
+            else:
+                out += self._encode(frame)
         return out
 
     def _encode(self, frame: av.VideoFrame) -> list[tuple[bytes, bool, int, int, int]]:
@@ -122,7 +130,7 @@ def serve(codec: str, source: BinaryIO, sink: BinaryIO) -> None:
         data = source.read(size)
         if flags & KEY:
             converter.want_key()
-        for unit, key, at, width, height in converter.feed(data, pts) if len(data) == size else ():
+        for unit, key, at, width, height in converter.feed(data, pts, quiet=bool(flags & QUIET)) if len(data) == size else ():
             sink.write(OUT.pack(len(unit), KEY if key else 0, at, width, height) + unit)
         sink.flush()
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from bridges.faults import Fault
 from bridges.timeline import Timeline
-from bridges.transcode_child import FRAME_LIMIT, IN, KEY, OUT
+from bridges.transcode_child import FRAME_LIMIT, IN, KEY, OUT, QUIET
 from commhub import log as logs
 from commhub.wire import h264
 
@@ -34,6 +34,7 @@ LATE = 1.5  # s a picture may be under way until pictures are left out, up to a 
 STUCK = 8.0  # s until the child is ended
 WAITING = 4 << 20  # octets that may wait for the child
 DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0)  # s until a child that died is replaced
+CATCH_UP = 0.05  # s that the child may need for a picture that came before it was there
 CALM = 30.0  # s after which its death is a first one again
 #: The codec as it leaves, for whoever announces it; the level is the one of :data:`bridges.transcode_child.MOST`.
 FMTP = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e028"
@@ -145,8 +146,10 @@ class Transcode:
         held, now = self._held, time.monotonic()
         self._held, self._held_octets = [], 0
         self._behind = self._behind or not held
-        for data, pts in held:
-            self._write(process.stdin, data, pts, now)
+        for data, pts in held[:-1]:  # decoded, for the newest one, with which what is shown begins
+            process.stdin.write(IN.pack(len(data), QUIET, pts) + data)
+        for data, pts in held[-1:]:
+            self._write(process.stdin, data, pts, now + len(held) * CATCH_UP)
         try:
             while True:
                 size, flags, pts, width, height = OUT.unpack(await process.stdout.readexactly(OUT.size))

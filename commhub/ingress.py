@@ -24,7 +24,8 @@ from commhub import log as logs
 from commhub.conference import INGRESS, CameraSeat, Conference, IngressState, IngressWay
 from commhub.errors import Busy, HubError, NotFound
 from commhub.media import Engine
-from commhub.media.messages import BridgeSnapshot, Message, Pull, SourceState
+from commhub.media.messages import BridgeSnapshot, Demand, Message, Pull, SourceState
+from commhub.media.messages.sources import PLAIN
 from commhub.model import By, new_id, utc_ns
 from commhub.store import Store, Transaction, consultations, tables
 from commhub.tasks import Tasks
@@ -49,6 +50,7 @@ class _Pulled:
     state: IngressState = field(default_factory=lambda: IngressState("buffering"))
     seat: CameraSeat | None = None  # in the room
     silent_since: float | None = None
+    plain: bool = False  # somebody in the room needs it as H.264
 
 
 def _ignore(way: IngressWay, state: IngressState) -> None:
@@ -69,6 +71,7 @@ class RoomIngress:
         self._tell: Callable[[Message], None] | None = None
         self._tasks = Tasks("ingress")
         self.changed: Callable[[IngressWay, IngressState], None] = _ignore
+        engine.on_event(self._worker_said)
 
     async def open(self) -> None:
         """What is to be pulled; before the bridge is linked."""
@@ -232,6 +235,12 @@ class RoomIngress:
         else:
             self._turn(pulled, IngressState("buffering", message.text))
 
+    def _worker_said(self, message: Message) -> None:
+        if isinstance(message, Demand) and message.source.startswith(INGRESS):
+            pulled = self._pulled.get(message.source.removeprefix(INGRESS))
+            if pulled is not None:
+                pulled.plain = message.wanted and any(layer.endswith(PLAIN) for layer in message.layers)
+
     def _turn(self, pulled: _Pulled, state: IngressState) -> None:
         if (state.state, state.error, state.audio) == (pulled.state.state, pulled.state.error, pulled.state.audio):
             return
@@ -261,7 +270,8 @@ class RoomIngress:
         if not worker:
             await self._provide(id, pulled)
             return
-        wanted = Pull(INGRESS + id, way.url, way.user, way.password, workers=[worker])
+        layers = ("main", "main" + PLAIN) if pulled.plain else ("main",)
+        wanted = Pull(INGRESS + id, way.url, way.user, way.password, workers=[worker], layers=layers)
         if pulled.told != wanted:
             pulled.told = wanted
             self._tell(wanted)

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from bridges.backup import needed
 from bridges.gb28181.ladder import State
 from bridges.gb28181.play import Play
 from bridges.gb28181.replay import Replayer
@@ -135,6 +136,11 @@ class Channel:
         for layer in set(self._plays) - wanted:
             if layer not in self._lingering:
                 self._lingering[layer] = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._drop, layer)
+        self._want_backups()
+
+    def _want_backups(self) -> None:
+        for layer, play in self._plays.items():
+            play.picture.want_backup(needed(layer, self._pull.layers))
 
     def _play(self, layer: str) -> Play:
         def changed() -> None:
@@ -182,6 +188,7 @@ class Channel:
             self._drop(layer)
         self._plays = {"": keep}
         keep.layer = keep.picture.layer = ""
+        self._want_backups()
 
     # ---- from plays
 
@@ -245,11 +252,12 @@ class Channel:
             elif picture.sound is not None:
                 picture.mute()
                 picture.sound = None
-        streams = [play.picture.stream() for play in live]
+        streams = [stream for play in live for stream in play.picture.streams()]
         if self._sound.running:
             streams.append(opus(self._sound.handle))
         self.source.announce(streams)
-        self.source.turn("live", Verdict("b_frames") if any(play.picture.shows_b_frames for play in live) else None)
+        faults = [fault for play in live if (fault := play.picture.fault)]
+        self.source.turn("live", Verdict(faults[0]) if faults else None)
 
     def _report(self, play: Play) -> None:
         self._calls.tell(report(play.story))
@@ -258,8 +266,10 @@ class Channel:
 
     def _key_frame_wanted(self, number: int) -> None:
         for play in self.plays:
-            if play.picture.handle == number and play.picture.want_key_frame():
+            if play.picture.handle == number:
                 self._ask_key_frame()
+            elif play.picture.backup.handle == number:
+                play.picture.backup.want_key_frame()
 
     def _ask_key_frame(self) -> None:
         """IFrameCmd is of the channel; recordings have none."""

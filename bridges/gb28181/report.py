@@ -110,6 +110,10 @@ SENTENCES: Mapping[str, tuple[str, str, str, str]] = {
         "Close another one that sends H.265 or B-frames, or set this camera to H.264 without B-frames.",
         "请先关闭其他 H.265 摄像机，或将此摄像机改为无 B 帧的 H.264，或改用子码流。",
     ),
+    "transcode_failed": (
+        "The pictures could not be converted to H.264; it is tried again.", "摄像机画面转码失败，正在重试。",
+        "Set the camera to H.264 if this goes on.", "若持续出现，请在摄像机上改为 H.264。",
+    ),
     "lost": (
         "The picture stopped: no media for {0} s. It is asked for again.", "画面中断：{0} 秒没有数据，正在重新点播。",
         "If this repeats, check the line to the device.", "若反复出现，请检查到设备的线路。",

@@ -1,14 +1,14 @@
 """One stream of a device on its way to viewers: RTP with a program stream (or whatever else it is) → access units → RTP as
-browsers take it (RFC 6184). H.264 is not decoded and not changed; H.265 and B-frames are converted by a child process. ``now`` is
-UTC ns."""
+browsers take it (RFC 6184), or who decodes H.265 (RFC 7798): neither is decoded or changed. Beside them a backup in H.264 is made
+of what not every browser shows. ``now`` is UTC ns."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
-from bridges.conversion import Conversion
-from bridges.faults import Fault
+from bridges.backup import MIME, Backup
+from bridges.hevc import Hevc
 from bridges.source import Sound, Source, handle, timeline
 from bridges.timeline import SECOND, Sequence, unwrap
 from bridges.transcode_video import Transcodes
@@ -21,16 +21,14 @@ from commhub.wire.units import Unit
 
 RATE = 90_000
 _B_PROOF = 2  # pictures with B slices after which the stream is said to have them
-_WATCHED = 60  # pictures of a session that are kept until it is clear that there are no B-frames among them
-_KEPT = 4 << 20  # octets of them
-_AGAIN = 10 * SECOND  # until a place for a conversion is looked for again
+_WATCHED = 60  # pictures of a session in which B-frames show if there are any
 _CODECS = {"h265": "H.265", "mpeg4": "MPEG-4", "svac": "SVAC", "mpeg2": "MPEG-2", "mpeg1": "MPEG-1"}
 
 
 class Picture:
-    """``layer`` is main, sub or "". ``changed`` is called when there is a first picture and when size, profile or the kind of
-    frames change; ``broken`` when something was lost, so that a key frame would help; ``unfit`` when viewers cannot get it, with
-    a code of ``report`` and the name of the codec.
+    """``layer`` is main, sub or "". ``changed`` is called when there is a first picture and when size, profile, the kind of
+    frames or what is made of them change; ``broken`` when something was lost, so that a key frame would help; ``unfit`` when
+    viewers cannot get it, with a code of ``report`` and the name of the codec.
 
     >>> picture.open(); picture.packet(rtp, now)
     """
@@ -47,12 +45,12 @@ class Picture:
         self.pictures = 0
         self.position: int | None = None  # of a recording: 90 kHz of it that were shown in this session, or since it was moved
         self.demuxer = Demuxer()
-        self._source, self._transcodes = source, transcodes
+        self._source = source
         self._changed, self._broken, self._unfit = changed, broken, unfit
-        self._conversion: Conversion | None = None
-        self._kept: list[tuple[bytes, int, bool]] = []  # since the last key frame, while it is watched for B-frames
-        self._kept_octets = 0
-        self._refused_at = 0  # when there was no place for a conversion
+        self.backup = Backup(transcodes, source, layer, self._remade)
+        self._hevc = Hevc()
+        self._codec = ""  # h264, h265
+        self._needed = False  # H.264 that every browser shows
         self._timeline = timeline(source.source, layer, RATE)
         self._sequence = Sequence()
         self._sets: dict[tuple[int, int], bytes] = {}
@@ -70,10 +68,11 @@ class Picture:
         self._timeline.restart()
         self._paced = self._measured = self.position = None
         self._b_slices = 0
-        self._kept, self._kept_octets = [], 0
+        self._hevc.running = False
+        self.backup.restart()
 
     def close(self) -> None:
-        """The session is over. A conversion stays: its child is at hand when the stream comes again."""
+        """The session is over. What makes the backup stays at hand, for when the stream comes again."""
         self.running = False
         self.pictures = 0
         self.mute()
@@ -81,22 +80,21 @@ class Picture:
     def end(self) -> None:
         """Nobody wants it any more."""
         self.close()
-        if self._conversion is not None:
-            self._conversion.close()
-            self._conversion = None
+        self.backup.end()
 
-    def want_key_frame(self) -> bool:
-        """Whether the device has to be asked for one: what is converted gets its key frames here."""
-        if self._conversion is not None:
-            self._conversion.want_key_frame()
-        return self._conversion is None
+    def want_backup(self, wanted: bool) -> None:
+        """Somebody needs H.264 that every browser shows, whatever comes; nothing is made of what is that."""
+        self._needed = wanted
+        self._fit()
+
+    def _fit(self) -> None:
+        self.backup.want(self._needed and (self._codec == "h265" or self.b_frames))
 
     @property
     def size(self) -> tuple[int, int]:
         """(0, 0) before the first picture."""
-        if self._conversion is not None:
-            return self._conversion.width, self._conversion.height
-        return (self.sps.width, self.sps.height) if self.sps is not None else (0, 0)
+        sps = self._hevc.sps if self._codec == "h265" else self.sps
+        return (sps.width, sps.height) if sps is not None else (0, 0)
 
     def mute(self) -> None:
         if self.sound is not None and self._heard:
@@ -104,23 +102,33 @@ class Picture:
         self._heard = ""
 
     @property
-    def shows_b_frames(self) -> bool:
-        """They reach viewers, who see few of the pictures."""
-        return self.b_frames and self._conversion is None
+    def fault(self) -> str:
+        """The code of what is wrong with pictures that come all the same; b_frames: viewers see few of them."""
+        fault = self.backup.fault
+        if fault is None:
+            return ""
+        return "b_frames" if fault.code == "transcodes_full" and self.b_frames else fault.code
 
     @property
     def container(self) -> str:
         return self.demuxer.container or ""
 
-    def stream(self) -> SourceStream:
-        """As the workers are told of it."""
-        if self._conversion is not None:
-            return self._conversion.stream(self.layer)
+    def streams(self) -> list[SourceStream]:
+        """As the workers are told of them: what comes, and what is made of it."""
+        possible, made = self.backup.possible, self.backup.stream(self.layer)
+        stored = possible and (self.b_frames or (self._codec == "h265" and self._hevc.reorders))
+        backups = (MIME,) if possible and (stored or self._codec == "h265") else ()
+        width, height = self.size
+        stream = SourceStream(handle=self.handle, kind="video", codec=self._described(), width=width, height=height,
+                              layer=self.layer, backups=backups, stored=stored)  # fmt: skip
+        return [stream] if made is None else [stream, made]
+
+    def _described(self) -> Codec:
+        if self._codec == "h265":
+            return self._hevc.codec()
         assert self.sps is not None
         fmtp = f"level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={self.sps.profile_level_id}"
-        codec = Codec(mime="video/H264", clock_rate=RATE, fmtp=fmtp)
-        return SourceStream(handle=self.handle, kind="video", codec=codec, width=self.sps.width, height=self.sps.height,
-                            layer=self.layer)  # fmt: skip
+        return Codec(mime=MIME, clock_rate=RATE, fmtp=fmtp)
 
     # ---- what comes in
 
@@ -205,59 +213,49 @@ class Picture:
     # ---- pictures
 
     def _picture(self, unit: Unit, now: int) -> None:
-        codec = unit.codec.upper()
-        conversion = self._conversion
-        if conversion is not None and conversion.codec != codec:
-            conversion.close()
-            conversion = self._conversion = None
-        if conversion is None and codec == "H265":
-            if not unit.key:
+        if unit.codec != self._codec:
+            if self._codec and not unit.key:
                 return
-            conversion = self._convert(codec, now)
-            if conversion is None:
-                self._unfit("transcodes_full", "")
-                return
-        if conversion is None:
-            self._show(unit, now)
+            self._codec, self.running, self.b_frames = unit.codec, False, False
+            self._hevc.forget()
+            self._timeline.restart()
+        if not self.running and not unit.key:
             return
-        if unit.lost and not unit.key:
+        if unit.lost and not unit.key and self.pictures:
             self._broken()
-        conversion.push(unit.data, self._pace(unit.pts, now), unit.key, unit.lost)
+        paced = self._pace(unit.pts, now)
+        if unit.codec == "h265":
+            self._pass(unit, paced, now)
+        else:
+            self._show(unit, paced, now)
+        if unit.codec == "h265" or self.b_frames or self.pictures <= _WATCHED:
+            self.backup.push(unit.codec.upper(), unit.data, paced, unit.key, unit.lost)
+        elif self.pictures == _WATCHED + 1:
+            self.backup.close()
+        self._fit()
 
-    def _convert(self, codec: str, now: int) -> Conversion | None:
-        """None where the machine does no more of them."""
-        if now - self._refused_at < _AGAIN:
-            return None
-        try:
-            self._conversion = Conversion(self._transcodes, codec, self._source, self.handle, self._timeline, self._converted,
-                                          lambda fault: None)  # fmt: skip
-        except Fault:
-            self._refused_at = now
-        return self._conversion
+    def _remade(self) -> None:
+        """Something else is made of it than before."""
+        if self.running:
+            self._changed()
 
-    def _converted(self) -> None:
+    def _pass(self, unit: Unit, paced: int, now: int) -> None:
+        """H.265, as it is."""
+        before = self._hevc.sps
+        payloads = self._hevc.push(unit.data, key=unit.key)
+        if not payloads:
+            return
+        if unit.lost and self.running:
+            self._timeline.lose(1)  # receivers are to know of it
+        changed = not self.running or self._hevc.sps != before
         self.running = True
         self.pictures += 1
-        self._changed()
+        if changed:
+            self._changed()
+        at = self._timeline.time(paced & 0xFFFF_FFFF, now, reorders=self._hevc.reorders)
+        self._source.add_all(self.handle, self._timeline.packets(payloads, at), now)
 
-    def _watch_for_b_frames(self, unit: Unit, now: int) -> bool:
-        """The first pictures are kept: a conversion that turns out to be necessary begins with them. True when it has begun."""
-        if unit.key or self.pictures > _WATCHED or self._kept_octets > _KEPT:
-            self._kept, self._kept_octets = [], 0
-        if self.pictures <= _WATCHED and (unit.key or self._kept):
-            self._kept.append((unit.data, unit.pts, unit.key))
-            self._kept_octets += len(unit.data)
-        conversion = self._convert("H264", now) if self.b_frames else None
-        if conversion is None:
-            return False
-        for data, pts, key in self._kept:
-            conversion.push(data, self._pace(pts, now), key)
-        if not self._kept:
-            self._broken()
-        self._kept, self._kept_octets = [], 0
-        return True
-
-    def _show(self, unit: Unit, now: int) -> None:
+    def _show(self, unit: Unit, paced: int, now: int) -> None:
         sets, nals, fresh = self._sort(unit.data)
         if not nals:
             return
@@ -265,19 +263,15 @@ class Picture:
             return
         if unit.lost and self.pictures:
             self._timeline.lose(1)  # receivers are to know of it
-            if not unit.key:
-                self._broken()
         changed = fresh or not self.running
         self.running = True
         self.pictures += 1
-        bidirectional = self._watch(nals[0])
+        bidirectional = self.b_frames or self._watch(nals[0])
         changed = changed or bidirectional != self.b_frames
         self.b_frames = bidirectional
-        if self._watch_for_b_frames(unit, now):
-            return
         if changed:
             self._changed()
-        time = self._timeline.time(self._pace(unit.pts, now) & 0xFFFF_FFFF, now, reorders=self.b_frames)
+        time = self._timeline.time(paced & 0xFFFF_FFFF, now, reorders=self.b_frames)
         if unit.key:
             sets = [self._sets[key] for key in sorted(self._sets)]
         payloads = h264.aggregate([*sets, *nals])

@@ -24,6 +24,7 @@ from commhub.feeds.plays import Plays
 from commhub.feeds.taken import MAIN, Taken
 from commhub.media import Engine
 from commhub.media.messages import Demand, Message, PlayReport, Pull, SourceState, Standing
+from commhub.media.messages.sources import PLAIN
 from commhub.model import iso, utc_ns
 from commhub.store import Store
 from commhub.tasks import Tasks
@@ -262,7 +263,9 @@ class Feeds:
 
     def _layers(self, feed: _Feed, takes: dict[str, set[str]]) -> tuple[str, ...]:
         """One that has a single stream is never asked for another."""
-        wanted = {layer for layers in takes.values() for layer in layers} if feed.camera.sub else {MAIN}
+        wanted = {layer for layers in takes.values() for layer in layers}
+        if not feed.camera.sub:
+            wanted = {MAIN} | {MAIN + PLAIN for layer in wanted if layer.endswith(PLAIN)}
         return tuple(sorted(wanted)) or (MAIN,)
 
     async def _watch(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bridges.timeline import signed32, unwrap
-from tests.support import free_port, gst_camera, until
+from tests.support import free_port, gst_camera, h265, until
 from tests.support.bridge import Hub, bridge, camera, continuous, marked
 from tests.support.h264 import decode
 from tests.support.media_worker import MediaWorker
@@ -88,17 +88,22 @@ async def test_gstreamer_with_sound(tmp_path: Path, sound: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["--b-frames", "--h265"])
-async def test_gstreamer_with_what_browsers_do_not_show_is_converted(tmp_path: Path, how: str) -> None:
+async def test_of_gstreamers_what_browsers_do_not_show_is_converted(tmp_path: Path, how: str) -> None:
     port = free_port()
     with gstreamer(port, how):
         async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{port}"), Hub(tmp_path) as hub:
-            hub.pull(f"rtsp://127.0.0.1:{port}/cam", "media-0", user=USER, password=PASSWORD)
-            await until(lambda: worker.streams("cam") and "42e0" in worker.streams("cam")[0].codec.fmtp, 15)
+            layers = ("main", "main/H264")
+            hub.pull(f"rtsp://127.0.0.1:{port}/cam", "media-0", user=USER, password=PASSWORD, layers=layers)
+            await until(lambda: marked(worker.of("cam", made=True)) >= 30)
             await hub.turns("live")
-            before = len(worker.of("cam"))
-            await until(lambda: marked(worker.of("cam")[before:]) >= 30)
-            assert continuous(worker.of("cam")[before:])
-            assert len(decode(worker.of("cam"))) >= 25
+            assert continuous(worker.of("cam", made=True))
+            assert len(decode(worker.of("cam", made=True))) >= 25
+            original = worker.streams("cam")[0]
+            expected = ("video/H264", True) if how == "--b-frames" else ("video/H265", False)
+            assert (original.codec.mime, original.stored) == expected
+            if how == "--h265":
+                assert continuous(worker.of("cam"))
+                assert len(h265.decode(worker.of("cam"))) >= 25
 
 
 async def test_gstreamer_refuses_a_wrong_password(tmp_path: Path) -> None:

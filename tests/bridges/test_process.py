@@ -6,7 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ from commhub.errors import HubError
 from commhub.media.messages import Pull, SourceState
 from commhub.wire import h264, h265
 from tests.support import free_port, until
+from tests.support import h265 as support_h265
 from tests.support.bridge import Hub, bridge, camera, continuous, marked
 from tests.support.h264 import decode, pictures, stream
 from tests.support.media_worker import MediaWorker
@@ -233,63 +237,116 @@ async def shown(tmp_path: Path, server: RtspServer, state: str, code: str, secon
         return await hub.turns(state, code, seconds=seconds)
 
 
-@pytest.mark.parametrize("said", ["H264/90000", "H265/90000"])
-async def test_h265_is_converted_also_where_h264_was_said(tmp_path: Path, said: str) -> None:
-    film = stream("libx265", 320, 180, 25, {"preset": "ultrafast", "x265-params": "log-level=none:keyint=5:bframes=0"})
-    turn = itertools.cycle(film)
+NEEDED = ("main", "main/H264")  # by somebody who decodes H.264 as every browser does, and nothing else
+
+
+def sending(film: list[tuple[bytes, int, bool]], codec: str) -> Any:
+    """A server that sends a film again and again."""
+    at = itertools.count()
 
     def one(conversation: Conversation) -> bytes:
-        payloads = h265.packets(h264.split_annex_b(next(turn)[0]), 1400)
-        last = len(payloads) - 1
-        data = b"".join(conversation.interleaved(payload, number == last) for number, payload in enumerate(payloads))
-        conversation.time += 3600
-        return data
+        turn, number = divmod(next(at), len(film))
+        data, shown, _ = film[number]
+        conversation.time = 90_000 + (turn * len(film) + shown) * 3600
+        split = h264.split_annex_b(data)
+        payloads = h265.packets(split, 1400) if codec == "H265" else list(h264.aggregate(split, 1400))
+        return b"".join(conversation.interleaved(payload, number == len(payloads)) for number, payload in enumerate(payloads, 1))
 
-    async with RtspServer(playing(one), description=sdp(said, sprop=False)) as server:  # type: ignore[arg-type]
+    return playing(one)
+
+
+@pytest.mark.parametrize("said", ["H264/90000", "H265/90000"])
+async def test_h265_passes_unit_by_unit_also_where_h264_was_said(tmp_path: Path, said: str) -> None:
+    film = support_h265.film()
+    async with RtspServer(sending(film, "H265"), description=sdp(said, sprop=False)) as server:
         async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
             hub.pull(server.url, "media-0")
             live = await hub.turns("live")
-            assert [(one.codec.mime, one.width, one.height) for one in live.streams] == [("video/H264", 320, 180)]
-            await until(lambda: marked(worker.of("cam")) >= 30)
-            assert continuous(worker.of("cam"))
-            assert len(decode(worker.of("cam"))) >= 30
+            (stream,) = live.streams
+            assert (stream.codec.mime, stream.width, stream.height) == ("video/H265", 320, 180)
+            assert (stream.backups, stream.made, stream.stored) == (("video/H264",), False, False)
+            assert "profile-id=1" in stream.codec.fmtp
+            await until(lambda: marked(worker.of("cam")) >= 60)
+            packets = worker.of("cam")
+            assert continuous(packets)
+            assert len(support_h265.decode(packets)) >= 59
+            sent, got = support_h265.units(film * 12), support_h265.received(packets)
+            begins = next(at for at in range(len(sent)) if sent[at : at + 8] == got[:8])
+            assert got == sent[begins : begins + len(got)]
+            assert support_h265.children() == []
 
 
-async def test_b_frames_are_converted_from_the_first_picture_on(tmp_path: Path) -> None:
+async def test_h264_is_made_of_it_while_somebody_needs_it(tmp_path: Path) -> None:
+    """Nobody who gets the original notices any of it: that it begins, that its process dies, that it ends."""
+    server = RtspServer(sending(support_h265.film(50, 50), "H265"), description=sdp("H265/90000", sprop=False))
+    async with server, MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+        hub.pull(server.url, "media-0")
+        await hub.turns("live")
+        await until(lambda: marked(worker.of("cam")) >= 5)
+        hub.pull(server.url, "media-0", layers=NEEDED)
+        await until(lambda: marked(worker.of("cam", made=True)) >= 10)
+        original, made = worker.streams("cam")
+        assert (made.codec.mime, made.made, made.width) == ("video/H264", True, 320)
+        assert len(decode(worker.of("cam", made=True))) >= 10
+        (child,) = support_h265.children()
+        hub.pull(server.url, "media-0", layers=("main", "sub/H264", "main/H264"))
+        os.kill(child, signal.SIGKILL)
+        await hub.turns("live", "transcode_failed")
+        before, passed = marked(worker.of("cam", made=True)), marked(worker.of("cam"))
+        await hub.turns("live")
+        await until(lambda: marked(worker.of("cam", made=True)) >= before + 10)
+        assert marked(worker.of("cam")) > passed
+        assert child not in support_h265.children()
+        hub.pull(server.url, "media-0", layers=("main",))
+        await until(lambda: worker.streams("cam") == [original])
+        await until(lambda: not support_h265.children())
+        await until(lambda: marked(worker.of("cam")) >= passed + 60)
+        assert continuous(worker.of("cam"))
+        assert len(server.conversations) == 1
+
+
+async def test_of_b_frames_the_original_is_for_recorders(tmp_path: Path) -> None:
     film = stream("libx264", 320, 180, 50, {"preset": "veryfast", "bf": "2", "g": "50"})
-
-    def frames(conversation: Conversation, at: list[int]) -> bytes:
-        data, number, _ = film[at[0] % len(film)]
-        conversation.time = 90_000 + (at[0] // len(film) * len(film) + number) * 3600
-        at[0] += 1
-        return b"".join(
-            conversation.interleaved(payload, last)
-            for payload, last in marked_last(h264.aggregate(h264.split_annex_b(data), 1400))
-        )
-
-    at = [0]
-    async with RtspServer(playing(lambda conversation: frames(conversation, at))) as server:  # type: ignore[arg-type]
+    async with RtspServer(sending(film, "H264")) as server:
         async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
-            hub.pull(server.url, "media-0")
-            await until(lambda: marked(worker.of("cam")) >= 30)
+            hub.pull(server.url, "media-0", layers=NEEDED)
+            await until(lambda: marked(worker.of("cam", made=True)) >= 30)
             await hub.turns("live")
-            assert at[0] < 50 or len(decode(worker.of("cam"))) >= 30  # the second key frame had not to be waited for
-            got = [unwrap(packet) for packet in worker.of("cam")]
-            pairs = list(itertools.pairwise(got))
-            assert all((later.sequence - one.sequence) & 0xFFFF == 1 for one, later in pairs)
-            assert sum(signed32(later.timestamp - one.timestamp) < 0 for one, later in pairs) <= 1  # that by which it was seen
+            packets = worker.of("cam", made=True)
+            assert continuous(packets)
+            assert len(decode(packets)) >= 30
+            assert [(one.made, one.stored) for one in worker.streams("cam")] == [(False, True), (True, False)]
             assert "b_frames" not in {state.code for state in hub.states}
+            pairs = itertools.pairwise([unwrap(packet) for packet in worker.of("cam")])
+            assert all((later.sequence - one.sequence) & 0xFFFF == 1 for one, later in pairs)
+            hub.pull(server.url, "media-0")
+            await until(lambda: [one.made for one in worker.streams("cam")] == [False])
+            await until(lambda: not support_h265.children())
 
 
-def marked_last(payloads: list[bytes]) -> list[tuple[bytes, bool]]:
-    return [(payload, number == len(payloads)) for number, payload in enumerate(payloads, 1)]
+async def test_what_is_h264_already_is_never_made(tmp_path: Path) -> None:
+    async with camera() as device, MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{device.port}"):
+        async with Hub(tmp_path) as hub:
+            hub.pull(f"rtsp://127.0.0.1:{device.port}/live", "media-0", layers=NEEDED)
+            await until(lambda: marked(worker.of("cam")) >= 70)
+            assert [(one.made, one.backups) for one in worker.streams("cam")] == [(False, ())]
+            assert support_h265.children() == []
 
 
 async def test_where_no_more_can_be_converted_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who decodes it sees it all the same; the others are told that nothing is made for them."""
     monkeypatch.setattr(process, "Transcodes", lambda limit: Transcodes(0))
-    async with RtspServer(description=sdp("H265/90000", sprop=False)) as server:
-        state = await shown(tmp_path, server, "failed", "transcodes_full")
-        assert "转码" in state.text_zh
+    async with RtspServer(sending(support_h265.film(), "H265"), description=sdp("H265/90000", sprop=False)) as server:
+        async with MediaWorker(tmp_path) as worker, bridge(tmp_path, f"127.0.0.1:{server.port}"), Hub(tmp_path) as hub:
+            hub.pull(server.url, "media-0")
+            await hub.turns("live")
+            hub.pull(server.url, "media-0", layers=NEEDED)
+            state = await hub.turns("live", "transcodes_full")
+            assert "转码" in state.text_zh
+            assert worker.streams("cam")[0].backups == ()
+            hub.pull(server.url, "media-0")
+            await hub.turns("live")
+            assert worker.streams("cam")[0].backups == ("video/H264",)
 
 
 # ---- two streams of one camera

@@ -124,7 +124,9 @@ async def test_a_child_that_dies_is_replaced(transcodes: Transcodes) -> None:
     assert transcode.dropped == 5
     await until(lambda: transcode._process not in (None, child), 5)
     push(transcode, units[5:])
-    await until(lambda: len(heard.pictures) >= 9, 10)
+    await until(lambda: heard.pictures and heard.pictures[-1].pts >= 8 * 3600, 10)
+    # What waited for it is decoded, and shown from its newest picture on: nobody wants to see the past.
+    assert (heard.pictures[0].pts, heard.pictures[0].key) == (4 * 3600, True)
     assert transcode.dropped == 5
     assert transcodes.deaths == 1
 

@@ -229,6 +229,27 @@ async def test_a_camera_with_one_stream_is_asked_for_no_other(bench: Bench) -> N
     assert [order.layers for order in bench.told if isinstance(order, Pull)] == [("main",)]
 
 
+async def test_what_is_to_be_made_is_told_as_long_as_somebody_needs_it(bench: Bench) -> None:
+    def asked() -> list[tuple[str, ...]]:
+        orders, bench.told = [order.layers for order in bench.told if isinstance(order, Pull)], []
+        return orders
+
+    bench.link()
+    await bench.feeds.attach(bench.camera, ROOM)
+    assert asked() == [("main",)]
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub", "sub/H264")))
+    assert asked() == [("main", "main/H264")]  # it has one stream
+    await edit(bench.hub, bench.camera, sub=True)
+    await bench.feeds.attach(bench.camera, ROOM)
+    bench.later(PATIENCE)
+    assert asked()[-1] == ("main", "sub", "sub/H264")
+    bench.hub.engine.say(Demand(bench.camera, True, "media-0", ("main", "sub")))
+    bench.later(GRACE - 1)
+    assert asked() == []
+    bench.later(1.5)
+    assert asked() == [("main", "sub")]
+
+
 async def test_a_new_room_is_worth_a_grace_where_nobody_took_it(bench: Bench) -> None:
     bench.link()
     await bench.feeds.attach(bench.camera, ROOM)

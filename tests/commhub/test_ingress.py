@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from commhub.conference import IngressState, IngressWay
 from commhub.errors import Forbidden
 from commhub.ingress import RoomIngress
-from commhub.media.messages import BridgeSnapshot, Codec, Message, Pull, SourceState, SourceStream
+from commhub.media.messages import BridgeSnapshot, Codec, Demand, Message, Pull, SourceState, SourceStream
 from commhub.model import Label
 from commhub.store import tables
 from commhub.vault import Vault
@@ -126,6 +126,22 @@ async def _watched(gate: Gate, way: IngressWay) -> None:
     """The watch has seen the present state."""
     pulled = gate.ways._pulled[way.id]
     await until(lambda: pulled.silent_since is not None)
+
+
+async def test_what_is_to_be_made_of_it_is_told(gate: Gate) -> None:
+    way = await gate.ways.create(CAMERA)
+    gate.link()
+    gate.place()
+    gate.ways.start_tasks()
+    await until(lambda: len(gate.pulls()) == 1)
+
+    def layers() -> tuple[str, ...]:
+        return [one.layers for one in gate.told if isinstance(one, Pull)][-1]
+
+    gate.hub.engine.say(Demand(f"IN_{way.id}", True, "media-0", ("main", "main/H264")))
+    await until(lambda: layers() == ("main", "main/H264"))
+    gate.hub.engine.say(Demand(f"IN_{way.id}", True, "media-0"))
+    await until(lambda: layers() == ("main",))
 
 
 async def test_what_the_bridge_says_is_told(gate: Gate) -> None:

@@ -79,14 +79,13 @@ class MediaWorker:
     def streams(self, source: str) -> list[SourceStream]:
         return next((push.streams for push in reversed(self.pushes) if push.source == source), [])
 
-    def of(self, source: str, kind: str = "video") -> list[bytes]:
-        """The RTP packets of a source's stream, in order of arrival."""
-        return [heard.packet for heard in self.heard(source, kind)]
+    def of(self, source: str, kind: str = "video", *, made: bool = False) -> list[bytes]:
+        """The RTP packets of a source's stream, in order of arrival; or of what its bridge has ``made`` of it."""
+        return [heard.packet for heard in self.heard(source, kind, made=made)]
 
-    def heard(self, source: str, kind: str = "video") -> list[Heard]:
-        handles = {
-            stream.handle for push in self.pushes if push.source == source for stream in push.streams if stream.kind == kind
-        }
+    def heard(self, source: str, kind: str = "video", *, made: bool = False) -> list[Heard]:
+        streams = [stream for push in self.pushes if push.source == source for stream in push.streams]
+        handles = {stream.handle for stream in streams if stream.kind == kind and stream.made == made}
         return [heard for heard in self.packets if heard.handle in handles]
 
     def want_key_frame(self, handle: int) -> None:

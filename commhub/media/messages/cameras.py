@@ -15,7 +15,7 @@ class Pull(BaseMessage, frozen=True):
     connects to that address; ``sub_url`` is the camera's smaller stream. ``gb28181://<device>/<channel>`` is live,
     ``?from=&to=`` (Unix seconds) a recording on the device, which where it was not open yet begins ``at`` seconds later, and stands
     still there if it was ``paused``.
-    ``layers`` are the streams that somebody takes: main, sub."""
+    ``layers`` are the streams that somebody takes: main, sub; likewise ``main/H264`` where somebody takes it who needs it so."""
 
     source: str
     url: str

@@ -9,7 +9,8 @@ import pytest
 from bridges.gb28181.offer import ACTIVE, PASSIVE, UDP
 from bridges.sip.message import Request
 from commhub.media.messages import Pull
-from tests.support import until
+from commhub.wire import h264
+from tests.support import h265, streams, until
 from tests.support.bridge import continuous, marked
 from tests.support.gb_device import CHANNEL, DEVICE, US, Device, Platform, Script, both
 from tests.support.h264 import decode
@@ -182,23 +183,34 @@ async def test_a_stray_answer_after_cancelling_is_hung_up(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("said", ["h265", "h264"])
-async def test_h265_is_converted_whatever_the_map_says(tmp_path: Path, said: str) -> None:
-    async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(codec="h265", said=said, rate=25)) as (platform, _):
+async def test_h265_passes_whatever_the_map_says_and_h264_is_made_when_needed(tmp_path: Path, said: str) -> None:
+    async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(codec="h265", said=said, rate=25)) as (platform, device):
         platform.pull("media-0")
         live = await platform.turns("live", seconds=15)
-        assert [(one.codec.mime, one.width) for one in live.streams] == [("video/H264", 320)]
-        await until(lambda: marked(worker.of("cam")) >= 10)
-        assert len(decode(worker.of("cam"))) >= 10
+        assert [(one.codec.mime, one.width, one.made) for one in live.streams] == [("video/H265", 320, False)]
+        await until(lambda: marked(worker.of("cam")) >= 30)
+        got = h265.received(worker.of("cam"))
+        sent = [unit for data in streams.h265_pictures() * 9 for unit in h264.split_annex_b(data)]
+        begins = next(at for at in range(len(sent)) if sent[at : at + 6] == got[:6])
+        assert got == sent[begins : begins + len(got)]
+        assert h265.children() == []
+        platform.pull("media-0", layers=("main", "main/H264"))
+        await until(lambda: marked(worker.of("cam", made=True)) >= 10)
+        assert len(decode(worker.of("cam", made=True))) >= 10
+        assert len(h265.children()) == 1
+        platform.pull("media-0")
+        await until(lambda: [one.made for one in worker.streams("cam")] == [False] and not h265.children())
+        assert continuous(worker.of("cam"))
+        assert len(device.invites) == 1
 
 
 async def test_b_frames_are_converted(tmp_path: Path) -> None:
     async with MediaWorker(tmp_path) as worker, both(tmp_path, Script(codec="b-frames", rate=25)) as (platform, device):
-        platform.pull("media-0")
-        await until(lambda: "42e028" in "".join(one.codec.fmtp for one in worker.streams("cam")), 15)
-        before = len(worker.of("cam"))
-        await until(lambda: marked(worker.of("cam")[before:]) >= 20)
+        platform.pull("media-0", layers=("main", "main/H264"))
+        await until(lambda: marked(worker.of("cam", made=True)) >= 20)
         assert platform.state().code == ""
-        assert len(decode(worker.of("cam"))) >= 20
+        assert [(one.made, one.stored) for one in worker.streams("cam")] == [(False, True), (True, False)]
+        assert len(decode(worker.of("cam", made=True))) >= 20
         assert len(device.sending) == 1
 
 
