@@ -33,6 +33,7 @@ from commhub.desk import OWN, VIEW, Bounds, Desk, from_the_stream
 from commhub.devices import Devices, Registry
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CameraEntry, Directory, Exchange, NewSignIn, WrongRows, new_password, read_city
+from commhub.dispatch import Dispatch
 from commhub.errors import Invalid
 from commhub.events import Events
 from commhub.feeds import Feeds
@@ -267,7 +268,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
+        dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
         door.houses += [calls.lodging, groups]
+        door.visitors.append(dispatch.listening)
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=settings.recorder.shards)
         witness = Witness(base.store)
         witness.start()
@@ -282,11 +285,11 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         await _begin(
             recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
-            feeds.start, recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start,
+            dispatch.start, feeds.start, recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start,
             door.start, desk.start, devices.open, devices.start, watch.start,
         )  # fmt: skip
         for end in (
-            conference.close_all, watch.close, door.close, calls.close, rollcalls.close, groups.close, desk.close,
+            conference.close_all, watch.close, door.close, dispatch.close, calls.close, rollcalls.close, groups.close, desk.close,
             devices.close, recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
             stack.push_async_callback(end)
@@ -306,7 +309,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk,
-            devices, terminals, calls, groups, rollcalls,
+            devices, terminals, calls, groups, rollcalls, dispatch,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

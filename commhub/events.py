@@ -83,6 +83,10 @@ TYPES: dict[str, str] = {
     "rollcall.started": "roll.post",
     "rollcall.changed": "roll.post",
     "rollcall.ended": "roll.post",
+    # Those on the line are concerned by name, unless the act is silent: then it is a matter of the audit.
+    "dispatch.began": "audit.view",
+    "dispatch.ended": "audit.view",
+    "dispatch.done": "audit.view",
     "directory.changed": "directory.view",
     "seat.state": "directory.view",
 }

@@ -100,6 +100,13 @@ _DISPATCHER = _PARTICIPANT | {
     "call.oversee",  # sees calls of the organisations in his scope without being in them
     "call.priority",  # above the ordinary one
     "call.emergency",
+    # What is forced on lines of those below; the table is in ``commhub.dispatch.policy``.
+    "call.monitor",
+    "call.whisper",
+    "call.barge",
+    "call.release",
+    "call.takeover",
+    "call.preempt",
     "terminal.auto_answer",  # terminals that answer by themselves may do so for him
     "directory.numbers",  # sees telephone numbers, and finds people by them
 }
@@ -121,7 +128,16 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.PARTICIPANT: _PARTICIPANT,
     Role.DISPATCHER: _DISPATCHER,
     Role.REVIEWER: _REVIEWER,
-    Role.ADMIN: _DISPATCHER | _REVIEWER | {"audit.view", "device.admit", "directory.edit", "key.view", "metrics.view"},
+    Role.ADMIN: _DISPATCHER
+    | _REVIEWER
+    | {
+        "audit.view",
+        "call.monitor_silently",  # tells nobody on the line, with grounds
+        "device.admit",
+        "directory.edit",
+        "key.view",
+        "metrics.view",
+    },
 }
 
 #: The highest label a role reaches by its scope; what somebody is invited to is another matter.

@@ -20,6 +20,7 @@ from commhub.api import (
     control,
     devices,
     directory,
+    dispatch,
     downloads,
     groups,
     openapi,
@@ -44,6 +45,7 @@ from commhub.desk import Desk
 from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import Directory
+from commhub.dispatch import Dispatch
 from commhub.errors import HubError, NotFound
 from commhub.events import Events
 from commhub.feeds import Feeds
@@ -80,6 +82,7 @@ class Parts:
     calls: Calls
     groups: Groups
     rollcalls: RollCalls
+    dispatch: Dispatch
 
 
 class Api:
@@ -118,6 +121,7 @@ class Api:
             *calls.routes(self.gate, parts.calls).all,
             *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
             *rollcalls.routes(parts.rollcalls).all,
+            *dispatch.routes(self.gate, parts.dispatch).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book, call_tables, checkpoint_tables, download_tables, group_tables, roll_tables
+from commhub.store import address_book, call_tables, checkpoint_tables, dispatch_tables, download_tables, group_tables, roll_tables
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -34,6 +34,8 @@ roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints
+
+dispatch_acts = dispatch_tables.dispatch_acts
 
 #: Numbers that only grow. Their row is locked by whoever takes one, so that order of numbers is order of commits.
 counters = Table(

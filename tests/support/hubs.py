@@ -25,6 +25,7 @@ from commhub.desk import VIEW, Desk
 from commhub.devices import Devices
 from commhub.diagnosis import Diagnosis
 from commhub.directory import CityData, Directory, read_city
+from commhub.dispatch import Dispatch
 from commhub.errors import NotFound, Unavailable
 from commhub.events import Events
 from commhub.feeds import Feeds
@@ -41,8 +42,8 @@ from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
 from commhub.store import Store
 from commhub.terminals import Terminals
 from commhub.vault import Vault
-
 from tests.support.postgres import Postgres
+
 SAMPLE = Path(__file__).parents[2] / "configs" / "sample-city"
 KEY = InternalKey("hub", Secret("k" * 48))
 #: As weak as argon2 goes: tests sign in hundreds of times.
@@ -336,8 +337,8 @@ class _Template:
     city: CityData
     passwords: dict[str, str]
     ids: dict[str, str]
-
     database: str = ""  # its name at the PostgreSQL of the tests
+
 
 _templates: dict[bool, _Template] = {}
 
@@ -398,10 +399,12 @@ async def running(
     groups = Groups(store, events, conference, hearing, terminals, KEY, GroupTerms(GroupTimes()))
     groups.calling.preempt = by_ending_calls(calls)
     rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
+    dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms)
     door.houses.append(groups)
+    door.visitors.append(dispatch.listening)
     parts = Parts(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk, devices, terminals,
-        calls, groups, rollcalls,
+        calls, groups, rollcalls, dispatch,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
@@ -412,6 +415,7 @@ async def running(
     await calls.start()
     await groups.start()
     await rollcalls.start()
+    await dispatch.start()
     feeds.start()
     recordings.start_tasks()
     await devices.open()
@@ -419,6 +423,7 @@ async def running(
     try:
         yield hub
     finally:
+        await dispatch.close()
         await rollcalls.close()
         await groups.close()
         await calls.close()
