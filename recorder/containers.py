@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from recorder import fmp4, webm
 from recorder.container import Container, Index, Seal
-from recorder.depacketise import Format
+from recorder.frames import Format
 
 
 def container(form: Format) -> Container:
-    return fmp4.Fmp4(form) if form.codec == "h264" else webm.WebM(form)
+    return fmp4.Fmp4(form) if form.codec in fmp4.ENTRIES else webm.WebM(form)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 """RTP payloads to whole frames: RFC 7741 (VP8), RFC 9628 (VP9), RFC 6184 (H.264), AV1's RTP mapping 1.0, RFC 7587 (Opus),
-RFC 2198 (RED). No I/O, no clock.
+RFC 2198 (RED); RFC 7798 (H.265) is :mod:`recorder.hevc`. No I/O, no clock.
 
 A picture that misses a packet is dropped, and all that could refer to it, up to the next key frame.
 """
@@ -8,42 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Protocol
 
 from commhub.media.messages import Codec
 from commhub.wire import av1, bits, h264, vp8, vp9
+from recorder.frames import Format, Frame, Pictures
+from recorder.hevc import H265
 from recorder.reorder import Packet
-
-FRAME_LIMIT = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a file must say in its head; another format is another file. ``private`` is the container's codec configuration."""
-
-    kind: str  # audio, video
-    codec: str  # opus, vp8, vp9, av1, h264
-    string: str  # RFC 6381
-    rate: int  # RTP clock
-    channels: int = 0
-    width: int = 0
-    height: int = 0
-    private: bytes = b""
-
-
-@dataclass(slots=True)
-class Frame:
-    """``time`` is the RTP time (it goes on over wraps), ``at`` the ingress time of its first packet (UTC ns), ``duration``
-    RTP units where the payload tells. ``format`` stands on key frames."""
-
-    time: int
-    at: int
-    data: bytes
-    key: bool
-    duration: int = 0
-    format: Format | None = None
 
 
 class Depacketiser(Protocol):
@@ -66,6 +37,8 @@ def depacketiser(codec: Codec) -> Depacketiser:
         return Vp9(codec)
     if name == "video/h264":
         return H264(codec)
+    if name == "video/h265":
+        return H265(codec)
     if name in ("video/av1", "video/av1x"):
         return Av1(codec)
     raise ValueError(f"{codec.mime} cannot be recorded.")
@@ -158,72 +131,7 @@ class Red(Opus):
 # ------------------------------------------------------------------------------------------------------------ video
 
 
-class _Pictures(ABC):
-    """Collects the packets of a picture (one RTP time, ended by the marker) and keeps what cannot be decoded out."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._rate = codec.clock_rate or 90000
-        self._parts: list[bytes] = []
-        self._time = self._at = self._size = 0
-        self._open = self._spoilt = False
-        self._after_loss = False
-        self.wants_key = True  # nothing can be decoded before a key frame
-        self.malformed = 0
-
-    def receive(self, packet: Packet) -> list[Frame]:
-        out: list[Frame] = []
-        if packet.lost:
-            self._spoilt = self._spoilt or self._open
-            self.wants_key = self._after_loss = True
-        if not packet.payload:  # padding for bandwidth estimation
-            return out
-        if self._open and packet.time != self._time:
-            out += self._finish()
-        if not self._open:
-            self._open, self._time, self._at, self._size = True, packet.time, packet.at, 0
-            self._begin()
-        self._size += len(packet.payload)
-        if self._size > FRAME_LIMIT:
-            self._spoilt = True
-        elif not self._spoilt:
-            try:
-                self._add(packet.payload)
-            except ValueError:
-                self.malformed += 1
-                self._spoilt = True
-        if packet.marker:
-            out += self._finish()
-        return out
-
-    def _finish(self) -> list[Frame]:
-        frame: Frame | None = None
-        if not self._spoilt:
-            try:
-                frame = self._picture()
-            except ValueError:
-                self.malformed += 1
-                self._spoilt = True
-        if self._spoilt:
-            self.wants_key = True
-        self._open = self._spoilt = self._after_loss = False
-        self._parts.clear()
-        if frame is None or (self.wants_key and not frame.key):
-            return []
-        if frame.key:
-            self.wants_key = False
-        return [frame]
-
-    def _begin(self) -> None:  # noqa: B027 (VP8 has nothing to begin)
-        """The first packet of a picture follows."""
-
-    @abstractmethod
-    def _add(self, payload: bytes) -> None: ...
-
-    @abstractmethod
-    def _picture(self) -> Frame | None: ...
-
-
-class Vp8(_Pictures):
+class Vp8(Pictures):
     def _add(self, payload: bytes) -> None:
         offset = 1
         if payload[0] & 0x80:
@@ -249,7 +157,7 @@ class Vp8(_Pictures):
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp8", "vp8", self._rate, width=width, height=height))
 
 
-class Vp9(_Pictures):
+class Vp9(Pictures):
     """The spatial layers of a picture become one superframe (VP9 bitstream specification, Annex B)."""
 
     def _begin(self) -> None:
@@ -306,7 +214,7 @@ class Vp9(_Pictures):
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp9", "vp9", self._rate, width=width, height=height))
 
 
-class H264(_Pictures):
+class H264(Pictures):
     """Access units with lengths instead of start codes (ISO/IEC 14496-15); parameter sets go into the head of the file."""
 
     def __init__(self, codec: Codec) -> None:
@@ -408,7 +316,7 @@ class H264(_Pictures):
         return bytes(out)
 
 
-class Av1(_Pictures):
+class Av1(Pictures):
     """Temporal units of OBUs with their sizes (AV1's RTP mapping §4, bitstream specification §5.3)."""
 
     def __init__(self, codec: Codec) -> None:

@@ -1,4 +1,4 @@
-"""Fragmented MP4 for H.264, one track a file (ISO/IEC 14496-12 and -15). No I/O, no clock.
+"""Fragmented MP4 for H.264 and H.265, one track a file (ISO/IEC 14496-12 and -15). No I/O, no clock.
 
 Samples are given in decoding order with their presentation time. Pieces begin only at a frame that is shown after all
 before it, so inside a piece the sorted presentation times are the decoding times, also with B pictures.
@@ -13,8 +13,9 @@ from recorder.boxes import MATRIX as _MATRIX
 from recorder.boxes import box as _box
 from recorder.boxes import full as _full
 from recorder.container import Index, Seal, Torn
-from recorder.depacketise import Format
+from recorder.frames import Format
 
+ENTRIES = {"h264": (b"avc1", b"avcC"), "h265": (b"hvc1", b"hvcC")}  # sample entry, its configuration
 _SIDX_ROOM = 8192  # bytes reserved for the segment index
 _ENTRIES = (_SIDX_ROOM - 64) // 12
 _KEY, _OTHER = 0x02000000, 0x01010000  # sample flags: depends on nothing / on others and is no sync sample
@@ -31,8 +32,8 @@ class Fmp4:
     extension = "mp4"
 
     def __init__(self, form: Format) -> None:
-        if form.codec != "h264":
-            raise ValueError("Only H.264 goes into fragmented MP4.")
+        if form.codec not in ENTRIES:
+            raise ValueError("Only H.264 and H.265 go into fragmented MP4.")
         self._format = form
         self.mime = f'video/mp4; codecs="{form.string}"'
         self.index = Index()
@@ -56,10 +57,11 @@ class Fmp4:
     def _movie(self) -> bytes:
         form = self._format
         size = struct.pack(">II", form.width << 16, form.height << 16)
+        kind, record = ENTRIES[form.codec]
         entry = _box(
-            b"avc1", bytes(6), struct.pack(">H", 1), bytes(16), struct.pack(">HH", form.width, form.height),
+            kind, bytes(6), struct.pack(">H", 1), bytes(16), struct.pack(">HH", form.width, form.height),
             struct.pack(">III", 0x480000, 0x480000, 0), struct.pack(">H", 1), bytes(32), struct.pack(">Hh", 0x18, -1),
-            _box(b"avcC", form.private),
+            _box(record, form.private),
         )  # fmt: skip
         empty = struct.pack(">I", 0)
         table = _box(

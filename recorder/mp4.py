@@ -224,7 +224,11 @@ def _big(form: str, values: array[int]) -> bytes:
 
 
 def _entry(look: Look) -> bytes:
-    kind, record = (b"avc1", box(b"avcC", _avc(look.sets))) if look.codec == "h264" else (b"hvc1", box(b"hvcC", _hevc(look.sets)))
+    kind, record = (
+        (b"avc1", box(b"avcC", _avc(look.sets)))
+        if look.codec == "h264"
+        else (b"hvc1", box(b"hvcC", hevc_configuration(look.sets)))
+    )
     return box(
         kind, bytes(6), struct.pack(">H", 1), bytes(16), struct.pack(">HH", look.width, look.height),
         struct.pack(">III", 0x480000, 0x480000, 0), struct.pack(">H", 1), bytes(32), struct.pack(">Hh", 0x18, -1), record,
@@ -245,7 +249,7 @@ def _avc(sets: Sequence[bytes]) -> bytes:
     return bytes(out)
 
 
-def _hevc(sets: Sequence[bytes]) -> bytes:
+def hevc_configuration(sets: Sequence[bytes]) -> bytes:
     """HEVCDecoderConfigurationRecord (14496-15 §8.3.3.1): the general profile stands in the SPS as it has to stand here."""
     sequence = next(one for one in sets if h265.kind(one) == h265.SPS)
     plain = sequence.replace(b"\0\0\x03", b"\0\0")

@@ -22,7 +22,8 @@ from commhub.errors import HubError, PeerError
 from commhub.media import messages
 from commhub.media.link import Link, dial, records
 from commhub.media.messages import Message
-from recorder.depacketise import Depacketiser, Frame, depacketiser
+from recorder.depacketise import Depacketiser, depacketiser
+from recorder.frames import Frame
 from recorder.reorder import Reorder, parse
 
 MEMORY = 2 << 30  # octets of addresses: libraries take most of them, a 4K picture the rest

@@ -6,7 +6,8 @@ import struct
 from collections.abc import Iterator
 
 from recorder.container import Index, Seal, Torn
-from recorder.depacketise import Format, opus_duration
+from recorder.depacketise import opus_duration
+from recorder.frames import Format
 
 _EBML, _SEGMENT, _VOID, _CLUSTER, _CUES = 0x1A45DFA3, 0x18538067, 0xEC, 0x1F43B675, 0x1C53BB6B
 _SEEK_HEAD, _INFO, _TRACKS = 0x114D9B74, 0x1549A966, 0x1654AE6B

@@ -10,14 +10,15 @@ import pytest
 from commhub.media.messages import Codec
 from recorder.container import Torn
 from recorder.containers import container, recover
-from recorder.depacketise import Format, Frame, depacketiser
+from recorder.depacketise import depacketiser
 from recorder.fmp4 import Fmp4
+from recorder.frames import Format, Frame
 from tests.recorder.test_depacketise import frames, packets
 from tests.support import sink_feed
 from tests.support.media_files import read
-from tests.support.sink_feed import AV1, H264, OPUS, VP8, VP9, Clip
+from tests.support.sink_feed import AV1, H264, H265, OPUS, VP8, VP9, Clip
 
-ALL = [VP8, VP9, AV1, H264, OPUS]
+ALL = [VP8, VP9, AV1, H264, H265, OPUS]
 
 
 def clip_of(codec: Codec) -> Clip:

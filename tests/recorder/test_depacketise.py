@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commhub.media.messages import Codec
-from recorder.depacketise import Frame, depacketiser, opus_duration
+from recorder.depacketise import depacketiser, opus_duration
+from recorder.frames import Frame
 from recorder.reorder import Packet, Reorder
 from tests.support import sink_feed
-from tests.support.sink_feed import AV1, H264, OPUS, VP8, VP9, Clip
+from tests.support.sink_feed import AV1, H264, H265, OPUS, VP8, VP9, Clip
 
-VIDEO = [VP8, VP9, H264, AV1]
+VIDEO = [VP8, VP9, H264, H265, AV1]
 RED = Codec("audio/red", 48000, 2)
 
 

@@ -10,7 +10,7 @@ from commhub.media.messages import Codec
 from recorder.timeline import SECOND, SenderClock
 from recorder.track import Anchor, Begin, End, Feed, Gap, Limits, Moved, Out, Piece, WantKey
 from tests.support import sink_feed
-from tests.support.sink_feed import H264, OPUS, VP8, Clip, Sender
+from tests.support.sink_feed import H264, H265, OPUS, VP8, Clip, Sender
 
 START = 1_700_000_000 * SECOND
 
@@ -65,7 +65,7 @@ def of(outs: list[Out], kind: type[Begin] | type[End] | type[Gap] | type[Piece])
     return [out for out in outs if isinstance(out, kind)]
 
 
-@pytest.mark.parametrize("codec", [OPUS, VP8, H264], ids=lambda codec: codec.mime)
+@pytest.mark.parametrize("codec", [OPUS, VP8, H264, H265], ids=lambda codec: codec.mime)
 def test_half_a_second_is_a_piece_whatever_the_track(codec: Codec) -> None:
     player = Player(sink_feed.opus() if codec is OPUS else sink_feed.video(codec))
     outs = player.play(10)
@@ -76,7 +76,7 @@ def test_half_a_second_is_a_piece_whatever_the_track(codec: Codec) -> None:
     assert end.start == pytest.approx(START, abs=1_000_000)
 
 
-@pytest.mark.parametrize("codec", [OPUS, VP8, H264], ids=lambda codec: codec.mime)
+@pytest.mark.parametrize("codec", [OPUS, VP8, H264, H265], ids=lambda codec: codec.mime)
 def test_what_stops_coming_is_out_within_a_second(codec: Codec) -> None:
     player = Player(sink_feed.opus() if codec is OPUS else sink_feed.video(codec))
     player.play(1.3)

@@ -21,6 +21,7 @@ from commhub.errors import NotFound
 from commhub.media import messages
 from commhub.media.link import RECORD, Link, Listener, listen
 from commhub.media.messages import Codec, Done, Message
+from commhub.wire import h264, h265
 from commhub.wire.rtp import HEADER
 
 SECOND = 1_000_000_000
@@ -28,6 +29,7 @@ VP8 = Codec("video/VP8", 90000)
 VP9 = Codec("video/VP9", 90000)
 AV1 = Codec("video/AV1", 90000)
 H264 = Codec("video/H264", 90000, fmtp="level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")
+H265 = Codec("video/H265", 90000, fmtp="level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST")
 OPUS = Codec("audio/opus", 48000, channels=2)
 
 
@@ -76,6 +78,10 @@ def video(codec: Codec, width: int = 320, height: int = 180, seconds: float = 2.
     elif name == "video/vp9":
         options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
         payloads = [_vp9(data, key) for data, key in _encode("libvpx-vp9", pictures, options)]
+    elif name == "video/h265":
+        words = "log-level=none:repeat-headers=1:info=0:bframes=0:pools=none:frame-threads=1:keyint=1000"
+        options = {"preset": "ultrafast", "tune": "zerolatency", "x265-params": words}
+        payloads = [h265.packets(h264.split_annex_b(data)) for data, _ in _encode("libx265", pictures, options)]
     else:
         payloads = [_av1(data) for data, _ in _encode("libsvtav1", pictures, {"preset": "12", "svtav1-params": "pred-struct=1"})]
     assert len(payloads) == len(pictures)
