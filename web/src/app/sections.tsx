@@ -16,12 +16,14 @@ const Cameras = lazy(() => import('../cameras/Cameras'))
 const Devices = lazy(() => import('../devices/Devices'))
 const Directory = lazy(() => import('../directory/Directory'))
 const Posts = lazy(() => import('../rollcalls/Posts'))
+const History = lazy(() => import('../calls/History'))
 const Recordings = lazy(() => import('../review/Recordings'))
 
 /** Where one can go, in the order of the navigation. */
 export const sections: readonly Section[] = [
   { path: '/consultations', label: 'app.consultations', page: Consultations },
   { path: '/directory', label: 'app.directory', permission: 'directory.view', page: Directory },
+  { path: '/calls', label: 'call.nav', permission: 'call.list', page: History },
   { path: '/cameras', label: 'app.cameras', permission: 'camera.open', page: Cameras },
   { path: '/posts', label: 'roll.nav', permission: 'roll.post', page: Posts },
   { path: '/review', label: 'app.review', permission: 'recording.list', page: Recordings },

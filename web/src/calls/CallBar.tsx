@@ -1,4 +1,4 @@
-import { ArrowRightLeft, Mic, MicOff, Pause, Phone, PhoneOff, Play, UserPlus } from 'lucide-react'
+import { ArrowRightLeft, Mic, MicOff, Pause, Phone, PhoneOff, Play, UserPlus, Video, VideoOff } from 'lucide-react'
 import { useState } from 'react'
 import { useStore } from 'zustand'
 import { useCommand, useTick } from '../app/command'
@@ -8,6 +8,7 @@ import { Avatar, Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { duration } from '../ui/time.model'
 import { CallDialog } from './CallDialog'
+import { CallPictures } from './CallPictures'
 import { activeAt, type Call, legAt, othersIn, situation, talked, transferable } from './calls.model'
 import { desk } from './desk'
 
@@ -20,12 +21,15 @@ export function CallBar() {
   const [first, ...held] = here
   if (!first) return null
   return (
-    <section className="call-bar" aria-label={t('call.bar')} data-testid="call-bar">
-      <Talk key={first.id} call={first} consulted={held[0]} />
-      {held.map(call => (
-        <Held key={call.id} call={call} />
-      ))}
-    </section>
+    <>
+      <CallPictures call={first} />
+      <section className="call-bar" aria-label={t('call.bar')} data-testid="call-bar">
+        <Talk key={first.id} call={first} consulted={held[0]} />
+        {held.map(call => (
+          <Held key={call.id} call={call} />
+        ))}
+      </section>
+    </>
   )
 }
 
@@ -72,6 +76,7 @@ function Talk({ call, consulted }: { call: Call; consulted: Call | undefined }) 
         >
           {t(muted ? 'call.unmute' : 'call.mute')}
         </Button>
+        {call.video && <CameraButton id={call.id} here={line === 'in'} />}
         <Button
           icon={held ? <Play size={18} /> : <Pause size={18} />}
           look={held ? 'primary' : 'plain'}
@@ -136,6 +141,27 @@ function Talk({ call, consulted }: { call: Call; consulted: Call | undefined }) 
         />
       )}
     </>
+  )
+}
+
+function CameraButton({ id, here }: { id: string; here: boolean }) {
+  const t = useT()
+  const on = useStore(desk.store, state => state.shots[id]?.some(shot => shot.local) ?? false)
+  const [run, pending] = useCommand()
+  const turn = () => void run(() => desk.camera(id, !on))
+  useKeys('call', { callCamera: turn })
+  return (
+    <Button
+      icon={on ? <Video size={18} /> : <VideoOff size={18} />}
+      aria-pressed={on}
+      hint="callCamera"
+      refused={!here && t('call.elsewhere')}
+      pending={pending && t('call.camera')}
+      onClick={turn}
+      data-testid="call-camera"
+    >
+      {t(on ? 'call.cameraOff' : 'call.camera')}
+    </Button>
   )
 }
 

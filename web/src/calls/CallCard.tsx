@@ -16,7 +16,11 @@ export function CallCard() {
   const call = ringingAt(calls, desk.terminal)[0]
   const talking = activeAt(calls, desk.terminal).length > 0
   const rings = call !== undefined
-  useEffect(() => (rings ? startRinging(talking) : undefined), [rings, talking])
+  const emergency = call?.emergency ?? false
+  useEffect(() => {
+    if (!rings) return undefined
+    return emergency ? startRinging(false, 'emergency') : startRinging(talking)
+  }, [rings, talking, emergency])
   if (!call) return null
   // A modal dialog makes everything outside it dead: the card has to be inside.
   const host = document.querySelector('dialog[open]') ?? document.body

@@ -1,9 +1,11 @@
 import { useState } from 'react'
 import { useCommand } from '../app/command'
-import { type Chosen, Invitees, nobody } from '../consultations/Invitees'
+import { type Entry, targetsOf } from '../directory/directory.model'
+import { Picker } from '../directory/Picker'
 import { useT } from '../i18n'
 import { ActDialog } from '../ui/overlay'
 import type { Target } from './desk'
+import '../directory/entries.css'
 
 interface Props {
   title: string
@@ -12,20 +14,18 @@ interface Props {
   /** Only one can be chosen: the last one that was. */
   one?: boolean
   without?: ReadonlySet<string>
+  /** With keys for a number. */
+  pad?: boolean
   onAct(to: Target[]): Promise<unknown>
   onClose(): void
 }
 
-/** Whom to call, from the directory. */
-export function CallDialog({ title, act, pending, one, without, onAct, onClose }: Props) {
+/** Whom to call, from the address book: people, seats, organisations, numbers. */
+export function CallDialog({ title, act, pending, one, without, pad, onAct, onClose }: Props) {
   const t = useT()
-  const [chosen, setChosen] = useState(nobody)
+  const [chosen, setChosen] = useState<Entry[]>([])
   const [run, running] = useCommand()
-  const to: Target[] = [
-    ...chosen.people.map(p => ({ person: p.id })),
-    ...chosen.organisations.map(o => ({ org: o.id })),
-  ]
-  const choose = (next: Chosen) => setChosen(one ? lastOf(chosen, next) : next)
+  const to = targetsOf(chosen)
   const submit = async () => {
     if (await run(() => onAct(to))) onClose()
   }
@@ -39,16 +39,7 @@ export function CallDialog({ title, act, pending, one, without, onAct, onClose }
       onAct={() => void submit()}
       data-act="call-submit"
     >
-      <Invitees chosen={chosen} onChange={choose} {...(without && { without })} focus />
+      <Picker chosen={chosen} onChange={setChosen} one={one} without={without} pad={pad} />
     </ActDialog>
   )
-}
-
-function lastOf(before: Chosen, now: Chosen): Chosen {
-  const person = now.people.find(p => !before.people.some(q => q.id === p.id))
-  const organisation = now.organisations.find(o => !before.organisations.some(q => q.id === o.id))
-  return {
-    people: person ? [person] : organisation ? [] : now.people,
-    organisations: organisation ? [organisation] : person ? [] : now.organisations,
-  }
 }

@@ -1,6 +1,7 @@
 import { Phone } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useCan } from '../app/hub'
+import { Dispatch } from '../dispatch/Dispatch'
 import { useT } from '../i18n'
 import { Button } from '../ui/controls'
 import { CallBar } from './CallBar'
@@ -16,6 +17,7 @@ export function Calls() {
   if (!may) return null
   return (
     <>
+      <Dispatch />
       <CallBar />
       <CallCard />
     </>
@@ -30,8 +32,13 @@ export function CallButton() {
   if (!may) return null
   return (
     <>
-      <Button icon={<Phone size={16} />} onClick={() => setOpen(true)} data-testid="call-open">
-        {t('call.open')}
+      <Button
+        icon={<Phone size={16} />}
+        aria-label={t('call.open')}
+        onClick={() => setOpen(true)}
+        data-testid="call-open"
+      >
+        <span className="wide-only">{t('call.open')}</span>
       </Button>
       {open && (
         <CallDialog

@@ -153,3 +153,62 @@ export function readCall(value: unknown): Call | undefined {
     ? (call as Call)
     : undefined
 }
+
+export interface Face<Shot> {
+  key: string
+  name: string
+  shot: Shot | undefined
+}
+
+/** A picture of each camera in the call, and a name for who is in it without one; oneself last. */
+export function faces<Shot extends { identity: string; name: string; local: boolean }>(
+  call: Call,
+  terminal: string,
+  shots: readonly Shot[],
+): Face<Shot>[] {
+  const others = call.legs
+    .filter(leg => active(leg) && leg.terminal !== terminal)
+    .map(leg => ({ identity: leg.terminal, name: leg.person.name }))
+  const named = others.flatMap(({ identity, name }): Face<Shot>[] => {
+    const own = shots.filter(shot => shot.identity === identity)
+    return own.length === 0
+      ? [{ key: identity, name, shot: undefined }]
+      : own.map((shot, i) => ({ key: `${identity} ${i}`, name, shot }))
+  })
+  const mine: Face<Shot>[] = shots
+    .filter(shot => shot.local)
+    .map((shot, i) => ({ key: `me ${i}`, name: shot.name, shot }))
+  return [...named, ...mine]
+}
+
+/** So that pictures of 16:9 beside and below each other are about as wide as a page. */
+export function columnsOf(count: number): number {
+  return Math.max(1, Math.ceil(Math.sqrt(count)))
+}
+
+export type Direction = 'made' | 'received' | 'missed'
+
+/** What a call that is over was to this person: missed is what nobody answered at any of his terminals. */
+export function directionOf(call: Call, me: string): Direction {
+  if (call.created_by.id === me) return 'made'
+  return call.legs.some(leg => leg.person.id === me && leg.answered_at !== null) ? 'received' : 'missed'
+}
+
+/** With whom it was, as a name for the list. */
+export function partnersOf(call: Call, me: string): { id: string; name: string; org: string }[] {
+  if (call.created_by.id !== me && call.kind === 'point')
+    return [{ id: call.created_by.id, name: call.created_by.name, org: call.created_by.org_name }]
+  const asked = call.parties.filter(party => party.kind !== 'caller' && party.id !== me)
+  const from = call.created_by.id === me ? [] : [{ ...call.created_by, org: call.created_by.org_name }]
+  return [...from, ...asked.map(party => ({ id: party.id, name: party.name, org: orgOf(call, party.id) }))]
+}
+
+function orgOf(call: Call, person: string): string {
+  return call.legs.find(leg => leg.person.id === person)?.person.org_name ?? ''
+}
+
+/** Milliseconds somebody talked in it; undefined when nobody answered. */
+export function lasted(call: Call): number | undefined {
+  if (!call.answered_at || !call.ended_at) return undefined
+  return Math.max(0, Date.parse(call.ended_at) - Date.parse(call.answered_at))
+}

@@ -3,9 +3,14 @@ import {
   activeAt,
   type Call,
   type Calls,
+  columnsOf,
+  directionOf,
+  faces,
   farewell,
   type Leg,
+  lasted,
   othersIn,
+  partnersOf,
   readCall,
   ringingAt,
   situation,
@@ -107,5 +112,46 @@ describe('calls of this terminal', () => {
     expect(farewell(over('hangup', 'me'), here, 'me')).toBeUndefined()
     expect(farewell(over('preempted', 'bo'), here, 'me')).toBe('preempted')
     expect(farewell(over('answered_elsewhere', 'me'), here, 'me')).toBe('answered_elsewhere')
+  })
+})
+
+describe('calls that were, and pictures', () => {
+  const ended = (more: Partial<Call>, ...legs: Leg[]) => call('a', legs, { state: 'ended', ...more })
+  const bo = { id: 'bo', name: 'BO', org_name: 'Bs' }
+
+  it('are made, received or missed', () => {
+    expect(directionOf(ended({}, leg('me', 'ended')), 'me')).toBe('made')
+    const at = '2026-01-01T00:00:05.000Z'
+    expect(directionOf(ended({ created_by: bo }, leg('me', 'ended', { answered_at: at })), 'me')).toBe('received')
+    expect(directionOf(ended({ created_by: bo }, leg('me', 'ended')), 'me')).toBe('missed')
+  })
+
+  it('name whom they were with, and how long one talked', () => {
+    expect(partnersOf(ended({}, leg('bo', 'ended')), 'me')).toEqual([{ id: 'bo', name: 'BO', org: "bo's" }])
+    expect(partnersOf(ended({ created_by: bo }), 'me').map(one => one.name)).toEqual(['BO'])
+    const conference = ended({
+      kind: 'conference',
+      created_by: bo,
+      parties: [
+        { kind: 'caller', id: 'bo', name: 'BO' },
+        { kind: 'person', id: 'me', name: 'ME' },
+        { kind: 'org', id: 'water', name: 'Water' },
+      ],
+    })
+    expect(partnersOf(conference, 'me').map(one => one.name)).toEqual(['BO', 'Water'])
+    expect(lasted(ended({ answered_at: '2026-01-01T00:00:01Z', ended_at: '2026-01-01T00:00:31Z' }))).toBe(30_000)
+    expect(lasted(ended({ ended_at: '2026-01-01T00:00:31Z' }))).toBeUndefined()
+  })
+
+  it('show a face for everybody who is in it, with a picture or without', () => {
+    const shot = (identity: string, local = false) => ({ identity, name: identity, local })
+    const three = call('a', [leg('me', 'answered'), leg('bo', 'answered'), leg('cy', 'answered'), leg('di', 'ringing')])
+    const shown = faces(three, here, [shot('bo:T'), shot(here, true)])
+    expect(shown.map(one => [one.name, one.shot !== undefined])).toEqual([
+      ['BO', true],
+      ['CY', false],
+      [here, true],
+    ])
+    expect([1, 2, 4, 5, 9].map(columnsOf)).toEqual([1, 2, 2, 3, 3])
   })
 })

@@ -17,7 +17,7 @@ import {
   withCall,
   withLive,
 } from './calls.model'
-import type { Line } from './line'
+import type { Line, Shot } from './line'
 
 export interface Target {
   person?: string
@@ -30,6 +30,8 @@ interface DeskState {
   /** Calls in which this page has a microphone. */
   lines: Record<string, 'joining' | 'in' | 'lost'>
   muted: boolean
+  /** By call: what there is to see. */
+  shots: Record<string, Shot[]>
 }
 
 const kept = 'commhub.calls'
@@ -37,7 +39,7 @@ const lastWords = 4000
 
 /** This page's calls: what the hub says of them, what is asked of the hub, and the sound of those talked in here. */
 class CallDesk {
-  readonly store = createStore<DeskState>(() => ({ calls: {}, lines: {}, muted: false }))
+  readonly store = createStore<DeskState>(() => ({ calls: {}, lines: {}, muted: false, shots: {} }))
   private readonly lines = new Map<string, Line>()
   private asked = -1
 
@@ -70,7 +72,7 @@ class CallDesk {
     return () => {
       for (const end of ends) end()
       for (const id of this.lines.keys()) this.hangUpLine(id, false)
-      this.store.setState({ calls: {}, lines: {}, muted: false })
+      this.store.setState({ calls: {}, lines: {}, muted: false, shots: {} })
     }
   }
 
@@ -78,7 +80,16 @@ class CallDesk {
 
   async call(to: readonly Target[], video = false): Promise<void> {
     const body = { to, terminal: terminalId(), kind: to.length > 1 ? 'conference' : 'point', video }
-    const made = await hub.http.request<Call>('POST', '/calls', { body, once: true })
+    await this.begun(await hub.http.request<Call>('POST', '/calls', { body, once: true }))
+  }
+
+  /** Whom a call was with that is over. */
+  async redial(id: string): Promise<void> {
+    const body = { terminal: terminalId() }
+    await this.begun(await hub.http.request<Call>('POST', `/calls/${id}/redial`, { body, once: true }))
+  }
+
+  private async begun(made: Call): Promise<void> {
     if (made.state === 'ended') {
       say(t(`call.end.${made.end ?? 'failed'}` as 'call.end.busy'), true)
       return
@@ -109,6 +120,11 @@ class CallDesk {
   setMuted(muted: boolean): void {
     this.store.setState({ muted })
     for (const line of this.lines.values()) line.mute(muted)
+  }
+
+  /** Rejects when there is no camera. */
+  async camera(id: string, on: boolean): Promise<void> {
+    await this.lines.get(id)?.camera(on)
   }
 
   private async act(id: string, verb: string, more: Record<string, unknown> = {}): Promise<void> {
@@ -164,11 +180,19 @@ class CallDesk {
         hub.http.request<CallTicket>('POST', `/calls/${id}/join`, { body: { terminal: terminalId() } }),
       ])
       if (this.lines.has(id)) return
-      const line = new Line(state => this.tell(id, state))
+      const line = new Line({
+        state: state => this.tell(id, state),
+        shots: shots => this.store.setState(now => ({ shots: { ...now.shots, [id]: shots } })),
+      })
       this.lines.set(id, line)
       await line.open(ticket, this.store.getState().muted)
+      // Without a camera one is heard all the same.
+      if (this.store.getState().calls[id]?.video) await line.camera(true).catch(error => say(sentence(error), true))
     } catch (error) {
-      if (this.store.getState().calls[id]?.state === 'ended') return
+      // Hung up meanwhile: nobody misses it.
+      const call = this.store.getState().calls[id]
+      if (!call || call.state === 'ended' || legAt(call, this.terminal)?.state === 'ended') return
+      if (!ours().includes(id)) return
       this.hangUpLine(id)
       say(t('call.noSound', { reason: sentence(error) }), true)
     }
@@ -183,8 +207,9 @@ class CallDesk {
     this.lines.delete(id)
     if (forget) remember(id, false)
     this.store.setState(state => {
-      const { [id]: _, ...lines } = state.lines
-      return { lines }
+      const { [id]: _line, ...lines } = state.lines
+      const { [id]: _shots, ...shots } = state.shots
+      return { lines, shots }
     })
   }
 }

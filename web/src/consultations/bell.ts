@@ -1,3 +1,5 @@
+import { ringTone, type Tone } from '../calls/tones'
+
 let context: AudioContext | undefined
 
 /** The page's one sound device; none where the browser has none. */
@@ -10,16 +12,45 @@ function device(): AudioContext | undefined {
   return context
 }
 
-/** Two soft tones every 2.4 s, made here: no file to load. The result stops them. `knock`: one every 5 s, for who is talking. */
-export function startRinging(knock = false): () => void {
+/** Each ring as hertz and seconds after its beginning; all are told apart from alarms, which fall. */
+const rings: Record<Tone | 'emergency', readonly (readonly [number, number])[]> = {
+  soft: [
+    [784, 0],
+    [988, 0.28],
+  ],
+  bright: [
+    [1047, 0],
+    [1319, 0.16],
+    [1568, 0.32],
+  ],
+  low: [
+    [392, 0],
+    [523, 0.35],
+  ],
+  old: [
+    [440, 0],
+    [480, 0],
+    [440, 0.4],
+    [480, 0.4],
+  ],
+  emergency: [
+    [1175, 0],
+    [1175, 0.18],
+    [1175, 0.36],
+    [1568, 0.54],
+  ],
+}
+
+/** A ring every 2.4 s, made here: no file to load. The result stops it. `knock`: one tone every 5 s, for who is talking. */
+export function startRinging(knock = false, which: Tone | 'emergency' = ringTone()): () => void {
   const sound = device()
   if (!sound) return () => undefined
   const strike = () => {
     // Before the first press on the page the browser keeps it silent; the card shows all the same.
     if (sound.state === 'suspended') void sound.resume()
     if (sound.state !== 'running') return
-    tone(sound, 784, sound.currentTime)
-    if (!knock) tone(sound, 988, sound.currentTime + 0.28)
+    for (const [hertz, after] of knock ? rings[which].slice(0, 1) : rings[which])
+      tone(sound, hertz, sound.currentTime + after)
   }
   strike()
   const timer = setInterval(strike, knock ? 5000 : 2400)

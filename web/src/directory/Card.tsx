@@ -47,6 +47,14 @@ export function Card({ entry, presence, onShow, onBack, onGone }: Props) {
   const t = useT()
   const [editing, setEditing] = useState(false)
   const mayEdit = useCan('directory.edit')
+  // A search says less than the record, which not everybody may read.
+  const record = useQuery({
+    queryKey: ['directory', 'person', entry?.id],
+    queryFn: () => api.person(entry?.id ?? ''),
+    enabled: entry?.kind === 'person',
+    retry: false,
+  })
+  const level = entry?.level ?? record.data?.level
   if (!entry)
     return (
       <aside className="book-card" aria-label={t('directory.details')}>
@@ -76,7 +84,10 @@ export function Card({ entry, presence, onShow, onBack, onGone }: Props) {
         <div className="grow">
           <h2 className="cut">{name}</h2>
           <p className="note cut">
-            {[entry.kind !== 'organisation' && entry.org.name, entry.kind === 'person' && entry.about]
+            {[
+              entry.kind !== 'organisation' && entry.org.name,
+              entry.kind === 'person' && (record.data?.post ?? entry.about),
+            ]
               .filter(Boolean)
               .join(' · ')}
           </p>
@@ -85,7 +96,7 @@ export function Card({ entry, presence, onShow, onBack, onGone }: Props) {
       </header>
       <div className="book-facts">
         <Presence state={shownPresence(entry, presence)} />
-        {entry.level !== undefined && <span className="chip">{t('directory.level', { level: entry.level })}</span>}
+        {level !== undefined && <span className="chip">{t('directory.level', { level })}</span>}
         {plural && mayEdit && (
           <Button size="small" icon={<Pencil size={14} />} onClick={() => setEditing(true)} data-testid="book-edit">
             {t('directory.edit')}

@@ -7,13 +7,14 @@ import { Card } from './Card'
 import { chosenAfter, type Entry } from './directory.model'
 import { List } from './List'
 import { Side } from './Side'
+import './entries.css'
 import './directory.css'
 
 /** The address book: where people are, whether they are there, and how to reach them. */
 export default function Directory() {
   useLiveBook()
   const me = useHub(state => state.session?.person)
-  const [shelf, setShelf] = useState<Shelf>({ at: 'org', id: me?.org.id ?? '' })
+  const [shelf, setShelf] = useState<Shelf>({ at: 'org', id: me?.org.id ?? '', name: me?.org.name ?? '' })
   const [q, setQ] = useState('')
   const [shown, setShown] = useState<Entry>()
   const [chosen, setChosen] = useState<Entry[]>([])

@@ -125,7 +125,7 @@ function Head({ shelf, q, listed, onBack, onShow }: Props) {
   const title = q
     ? t('directory.found', { count })
     : shelf.at === 'org'
-      ? (branch?.name ?? '')
+      ? (branch?.name ?? shelf.name)
       : t(`directory.${shelf.at}`)
   return (
     <header className="book-head">

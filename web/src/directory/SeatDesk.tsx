@@ -1,4 +1,4 @@
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useCommand } from '../app/command'
 import { useCan, useHub } from '../app/hub'
@@ -17,7 +17,14 @@ export function SeatDesk({ entry }: { entry: Entry }) {
   const [asking, setAsking] = useState(false)
   const [reason, setReason] = useState('')
   const [run, pending] = useCommand()
-  const sitting = entry.seat?.sitting
+  // A search does not say who sits there.
+  const record = useQuery({
+    queryKey: ['directory', 'seat', entry.id],
+    queryFn: () => api.seat(entry.id),
+    retry: false,
+    ...(entry.seat && { placeholderData: entry.seat }),
+  })
+  const sitting = (record.data ?? entry.seat)?.sitting
   const act = async (what: () => Promise<unknown>) => {
     if (!(await run(what))) return
     setAsking(false)

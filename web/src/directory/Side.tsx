@@ -5,7 +5,7 @@ import { VirtualRows } from '../cameras/VirtualRows'
 import { useT } from '../i18n'
 import { Button, SearchField } from '../ui/controls'
 import { loadBelow, type Shelf, toggleBranch, useTree } from './book'
-import { type TreeRow, treeKeyed, treeRows } from './directory.model'
+import { type Branch, type TreeRow, treeKeyed, treeRows } from './directory.model'
 import { ConnectivityMark } from './marks'
 
 interface Props {
@@ -30,7 +30,7 @@ export function Side({ shelf, q, onQ, searchBox, onShelf }: Props) {
   const keys = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target === searchBox.current) return
     const row = rows[at]
-    if (event.key === 'Enter' && row?.kind === 'org') onShelf({ at: 'org', id: row.branch.id })
+    if (event.key === 'Enter' && row?.kind === 'org') onShelf({ at: 'org', id: row.branch.id, name: row.branch.name })
     else {
       const meant = treeKeyed(rows, at, event.key)
       if (!meant) return
@@ -85,7 +85,7 @@ export function Side({ shelf, q, onQ, searchBox, onShelf }: Props) {
             row={row}
             chosen={row.key === chosen}
             marked={row.key === mark}
-            onOpen={org => onShelf({ at: 'org', id: org })}
+            onOpen={branch => onShelf({ at: 'org', id: branch.id, name: branch.name })}
           />
         )}
       />
@@ -102,7 +102,7 @@ function Row({
   row: TreeRow
   chosen: boolean
   marked: boolean
-  onOpen(org: string): void
+  onOpen(branch: Branch): void
 }) {
   const t = useT()
   const indent = { paddingLeft: 8 + row.depth * 16 }
@@ -117,7 +117,7 @@ function Row({
         aria-level={row.depth + 1}
         aria-selected={chosen}
         {...(branch.organisations > 0 && { 'aria-expanded': open })}
-        onClick={() => onOpen(branch.id)}
+        onClick={() => onOpen(branch)}
         onDoubleClick={() => branch.organisations > 0 && toggleBranch(branch.id)}
         data-testid="book-org"
         data-name={branch.name}

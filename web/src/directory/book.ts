@@ -9,6 +9,7 @@ import type { Page } from '../hub/types'
 import { api } from './api'
 import {
   branchOf,
+  condensed,
   type Entry,
   noTree,
   type OrgTree,
@@ -38,6 +39,9 @@ export async function loadBelow(of: string, more = false): Promise<void> {
     const page = await api.branches(of || undefined, known?.next ?? undefined)
     const items = [...(known?.items ?? []), ...page.items]
     tree.setState(state => withBelow(state, of, { state: 'ready', items, next: page.next }))
+    // The city alone says little: what is right below it is open from the start.
+    const first = of === top && !before && items.length <= 3 ? items.filter(one => one.organisations > 0) : []
+    for (const one of first) if (!tree.getState().open.has(one.id)) toggleBranch(one.id)
   } catch (error) {
     tree.setState(state => withBelow(state, of, { state: 'failed', error }))
   }
@@ -84,7 +88,7 @@ export function useLiveBook(): void {
 }
 
 /** What the list shows. */
-export type Shelf = { at: 'org'; id: string } | { at: 'favourites' } | { at: 'recent' }
+export type Shelf = { at: 'org'; id: string; name: string } | { at: 'favourites' } | { at: 'recent' }
 
 export interface Listed {
   entries: Entry[]
@@ -128,6 +132,7 @@ export function useListed(shelf: Shelf, q: string): Listed {
     getNextPageParam: page => page.next ?? undefined,
     enabled: org !== '',
   })
+  const results = useMemo(() => condensed(found.data?.items ?? []), [found.data])
   const kept = useContacts()
   const recent = useRecent(shelf.at === 'recent' && !searching)
   const branch = org ? loadedBranch(org) : undefined
@@ -140,7 +145,7 @@ export function useListed(shelf: Shelf, q: string): Listed {
   if (searching)
     return {
       ...none,
-      entries: found.data?.items ?? [],
+      entries: results,
       loading: found.isPending,
       error: found.error,
       cut: found.data?.more ?? false,

@@ -246,6 +246,12 @@ export function treeKeyed(
 
 // ---- lists
 
+/** Terminals of somebody who was found himself say nothing new: his card has them. */
+export function condensed<E extends Hit>(found: readonly E[]): E[] {
+  const owners = new Set(found.filter(one => one.kind !== 'endpoint').map(one => one.id))
+  return found.filter(one => one.kind !== 'endpoint' || !owners.has(one.owner?.id ?? ''))
+}
+
 /** Whom one has called or been called by, the newest first, each once. */
 export function recentOf(
   calls: readonly {

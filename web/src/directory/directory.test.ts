@@ -6,6 +6,7 @@ import {
   type Contact,
   changes,
   chosenAfter,
+  condensed,
   type Entry,
   freeSpeed,
   linesOf,
@@ -131,6 +132,12 @@ describe('entries', () => {
     expect(shownPresence(ofSeat(seat('q'), org), { q: 'dnd' })).toBe('dnd')
     expect(shownPresence(ofSeat(seat(undefined), org), {})).toBe('offline')
     expect(shownPresence({ ...ofPerson(person('p')), kind: 'organisation' }, {})).toBeUndefined()
+  })
+
+  it('of a search leave out terminals of whom it has found', () => {
+    const mine = number({ kind: 'person', id: 'p', name: 'P' })
+    const other = { ...number({ kind: 'person', id: 'q', name: 'Q' }), id: 'e2' }
+    expect(condensed([ofPerson(person('p')), mine, other]).map(one => one.id)).toEqual(['p', 'e2'])
   })
 
   it('are chosen and dropped, never oneself', () => {

@@ -9,6 +9,7 @@ import { quick } from './groups.model'
 import { Panel } from './Panel'
 import { TalkBar } from './TalkBar'
 import { useHeld } from './useHeld'
+import '../directory/entries.css'
 import './groups.css'
 
 /** Groups beside every page: the panel when it is open, else a bar while one is in a call. */

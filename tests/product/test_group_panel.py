@@ -1,0 +1,102 @@
+"""Two pages talk in a group by Space and by pointer: one is heard at a time, and the other one waits for his turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.product.test_call_bar import LOUD
+from tests.product.test_first_consultation import sign_in
+from tests.support.browser import chromium, screenshot, visitor
+from tests.support.installation import Installation
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
+
+GROUP = LOUD.replace("call-sound", "group-sound")
+NAME = "防汛一组"
+
+
+async def hears(page: Page, loud: bool, tries: int = 12) -> None:
+    for _ in range(tries):
+        most = await page.evaluate(GROUP)
+        if (most > 0.02) is loud:
+            return
+    await screenshot(page, "group-sound")
+    raise AssertionError(f"the other one is {'not heard' if loud else 'heard'}: {most}")
+
+
+async def talks(page: Page, state: str) -> None:
+    await expect(page.get_by_test_id("talk")).to_have_attribute("data-talk", state, timeout=20_000)
+
+
+async def test_two_pages_talk_in_turn(tmp_path: Path) -> None:
+    async with Installation(tmp_path) as hub, chromium() as browser:
+        dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
+        _, first = await visitor(browser, hub.base)
+        _, second = await visitor(browser, hub.base, width=390, height=800)
+        await sign_in(first, dispatcher)
+        await sign_in(second, participant)
+        for page in (first, second):
+            await page.get_by_test_id("group-toggle").click()
+            await expect(page.get_by_test_id("group-panel")).to_be_visible()
+
+        await first.get_by_test_id("group-new").click()
+        await first.get_by_test_id("group-name").fill(NAME)
+        await first.get_by_test_id("invitee-search").fill(participant.name)
+        await first.get_by_test_id("invitee-person").filter(has_text=participant.name).click()
+        await first.get_by_test_id("group-make").click()
+        for page in (first, second):
+            row = page.get_by_test_id("group-row").filter(has_text=NAME)
+            await expect(row).to_be_visible(timeout=10_000)
+            await row.click()
+            await talks(page, "idle")
+
+        # Nobody has called the group: the first press does, and asks when it is in.
+        await first.keyboard.down("Space")
+        await talks(first, "mine")
+        await expect(second.get_by_test_id("group-row").filter(has_text=NAME)).to_contain_text(dispatcher.name, timeout=20_000)
+        await hears(second, True)
+        await screenshot(first, "group-mine")
+
+        # The other one holds the button by touch or mouse: he waits, and has the floor the moment it is free.
+        box = await second.get_by_test_id("talk").bounding_box()
+        assert box is not None
+        assert box["height"] >= 60
+        await second.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        await second.mouse.down()
+        await talks(second, "queued")
+        await hears(first, False, tries=4)
+        await screenshot(second, "group-queued")
+        await first.keyboard.up("Space")
+        await talks(second, "mine")
+        await talks(first, "other")
+        await hears(first, True)
+        await screenshot(first, "group-other")
+        await second.mouse.up()
+        await talks(first, "idle")
+        await hears(first, False)
+        assert await first.evaluate("document.querySelectorAll('[data-testid=\"group-sound\"]').length") <= 1
+
+        # Typing a space is no word to the group.
+        await first.get_by_test_id("call-open").click()
+        await first.get_by_test_id("invitee-search").press("Space")
+        await talks(first, "idle")
+        await first.keyboard.press("Escape")
+
+        # An emergency takes a second of holding; somebody takes it in hand, and ends it with a reason.
+        await second.keyboard.press("F9")
+        await expect(first.get_by_test_id("emergency")).to_have_count(0)
+        await second.keyboard.down("F9")
+        await expect(first.get_by_test_id("emergency")).to_contain_text(participant.name, timeout=10_000)
+        await second.keyboard.up("F9")
+        await screenshot(first, "group-emergency")
+        await first.get_by_test_id("emergency-acknowledge").click()
+        await expect(first.get_by_test_id("emergency-acknowledge")).to_have_count(0)
+        await first.get_by_test_id("emergency-cancel").click()
+        await first.get_by_test_id("calm-reason").fill("误按")
+        await first.get_by_test_id("confirm").click()
+        for page in (first, second):
+            await expect(page.get_by_test_id("emergency")).to_have_count(0)
+        assert first.complaints == second.complaints == []  # type: ignore[attr-defined]
