@@ -2,6 +2,7 @@ import { app } from './en/app'
 import { calls } from './en/calls'
 import { cameras } from './en/cameras'
 import { consultations } from './en/consultations'
+import { control } from './en/control'
 import { deviceAdmin } from './en/devices'
 import { directory } from './en/directory'
 import { dispatch } from './en/dispatch'
@@ -16,6 +17,7 @@ export const en: Words = {
   ...app,
   ...consultations,
   ...room,
+  ...control,
   ...rollcalls,
   ...review,
   ...calls,

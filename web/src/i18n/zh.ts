@@ -2,6 +2,7 @@ import { app } from './zh/app'
 import { calls } from './zh/calls'
 import { cameras } from './zh/cameras'
 import { consultations } from './zh/consultations'
+import { control } from './zh/control'
 import { deviceAdmin } from './zh/devices'
 import { directory } from './zh/directory'
 import { dispatch } from './zh/dispatch'
@@ -16,6 +17,7 @@ export const zh = {
   ...app,
   ...consultations,
   ...room,
+  ...control,
   ...rollcalls,
   ...review,
   ...calls,

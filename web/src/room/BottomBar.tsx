@@ -12,6 +12,7 @@ import {
   PhoneOff,
   ScreenShare,
   ScreenShareOff,
+  SlidersHorizontal,
   Square,
   UserPlus,
   Users,
@@ -32,8 +33,9 @@ import { Confirm, MenuButton, type MenuItem, say } from '../ui/overlay'
 import { BarButton } from './BarButton'
 import type { RoomConnection, RoomView } from './connection'
 import { DeviceMenu } from './DeviceMenu'
+import { HandButton } from './HandButton'
 
-export type PanelKind = 'members' | 'chat' | 'diagnosis'
+export type PanelKind = 'members' | 'chat' | 'diagnosis' | 'control'
 
 interface Props {
   consultation: Consultation
@@ -58,6 +60,9 @@ export function BottomBar(props: Props) {
       if (may(consultation, 'diagnose')) props.onPanel('diagnosis')
     },
     leave: props.onLeave,
+    control: () => {
+      if (may(consultation, 'lead')) props.onPanel('control')
+    },
     bringCamera: () => {
       if (may(consultation, 'camera')) props.onPickCamera()
     },
@@ -69,6 +74,7 @@ export function BottomBar(props: Props) {
         <DeviceMenu room={connection.room} />
       </div>
       <div>
+        <HandButton consultation={consultation} />
         <ShareButton connection={connection} view={view} />
         {may(consultation, 'camera') && (
           <BarButton
@@ -86,6 +92,7 @@ export function BottomBar(props: Props) {
           parties={count}
           onInvite={props.onInvite}
           onDiagnose={() => props.onPanel('diagnosis')}
+          onControl={() => props.onPanel('control')}
         />
       </div>
       <div>
@@ -244,15 +251,24 @@ interface MoreProps {
   parties: number
   onInvite(): void
   onDiagnose(): void
+  onControl(): void
 }
 
-function More({ consultation, parties, onInvite, onDiagnose }: MoreProps) {
+function More({ consultation, parties, onInvite, onDiagnose, onControl }: MoreProps) {
   const t = useT()
   const [ending, setEnding] = useState(false)
   const [run, pending] = useCommand()
   const items: (MenuItem | 'line')[] = []
   if (may(consultation, 'invite'))
     items.push({ key: 'invite', label: t('members.invite'), icon: <UserPlus size={16} />, onPick: onInvite })
+  if (may(consultation, 'lead'))
+    items.push({
+      key: 'control',
+      label: t('control.title'),
+      icon: <SlidersHorizontal size={16} />,
+      onPick: onControl,
+      testid: 'control-open',
+    })
   if (may(consultation, 'lead'))
     items.push({
       key: 'roll',

@@ -1,14 +1,17 @@
 import type { Track } from 'livekit-client'
-import { Cctv, Mic, MicOff, MoreHorizontal, ScreenShareOff, UserMinus, UserPlus, VideoOff } from 'lucide-react'
+import { Cctv, Hand, Mic, MicOff, MoreHorizontal, ScreenShareOff, UserMinus, UserPlus, VideoOff } from 'lucide-react'
 import { useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { may } from '../consultations/may.model'
+import { VerbMenu } from '../dispatch/VerbMenu'
 import type { MuteSource } from '../hub/api'
 import type { Consultation } from '../hub/types'
 import { type Key, useT } from '../i18n'
 import { Avatar, Bars, Button, SearchField } from '../ui/controls'
 import { Confirm, MenuButton, type MenuItem, say } from '../ui/overlay'
+import { controlOf, handPlace, personOf, type Role, roleOf } from './control.model'
+import { useLeadActs } from './memberActs'
 import { SpeakingBars } from './TileView'
 import { type Member, sourceQuality } from './tiles.model'
 
@@ -23,8 +26,10 @@ export function Members({ consultation, members, onInvite }: Props) {
   const [q, setQ] = useState('')
   const [removing, setRemoving] = useState<Member<Track>>()
   const wanted = q.trim().toLowerCase()
-  const isHost = (member: Member<Track>) => member.identity.startsWith(`${consultation.host.id}:`)
-  const rank = (member: Member<Track>) => (isHost(member) ? 0 : member.kind === 'camera' ? 2 : 1)
+  const control = controlOf(consultation)
+  const roleFor = (member: Member<Track>) => roleOf(control, personOf(member.identity))
+  const ranks = { chair: 0, acting: 1, co_chair: 1, '': 2 }
+  const rank = (member: Member<Track>) => (member.kind === 'camera' ? 3 : ranks[roleFor(member)])
   const shown = members
     .filter(member => `${member.name} ${member.org}`.toLowerCase().includes(wanted))
     .sort((a, b) => rank(a) - rank(b) || a.joinedAt - b.joinedAt)
@@ -47,7 +52,7 @@ export function Members({ consultation, members, onInvite }: Props) {
           <Row
             key={member.identity}
             member={member}
-            host={isHost(member)}
+            role={roleFor(member)}
             consultation={consultation}
             onRemove={() => setRemoving(member)}
           />
@@ -62,12 +67,12 @@ export function Members({ consultation, members, onInvite }: Props) {
 
 interface RowProps {
   member: Member<Track>
-  host: boolean
+  role: Role
   consultation: Consultation
   onRemove(): void
 }
 
-function Row({ member, host, consultation, onRemove }: RowProps) {
+function Row({ member, role, consultation, onRemove }: RowProps) {
   const t = useT()
   const items = useActions(member, consultation, onRemove)
   const camera = member.kind === 'camera'
@@ -89,7 +94,10 @@ function Row({ member, host, consultation, onRemove }: RowProps) {
             {member.name}
             {member.local && t('common.me')}
           </strong>
-          {host && <span className="chip">{t('members.host')}</span>}
+          {role && <span className="chip">{t(`control.role.${role}`)}</span>}
+          {handPlace(controlOf(consultation), personOf(member.identity)) > 0 && (
+            <Hand size={14} aria-label={t('control.handUp')} />
+          )}
           {member.speakingSince !== undefined && <span className="chip">{t('members.speaking')}</span>}
         </span>
         <small className="cut">
@@ -97,6 +105,15 @@ function Row({ member, host, consultation, onRemove }: RowProps) {
           {camera && ` · ${t('members.camera')}`}
         </small>
       </span>
+      {!camera && !member.local && (
+        <VerbMenu
+          target={{ id: personOf(member.identity), name: member.name }}
+          consultation={consultation.id}
+          look="ghost"
+          size="small"
+          square
+        />
+      )}
       {items.length > 0 && (
         <MenuButton
           look="ghost"
@@ -127,12 +144,14 @@ function useActions(member: Member<Track>, consultation: Consultation, onRemove:
   const t = useT()
   const [run] = useCommand()
   const { id } = consultation
-  if (member.local) return []
+  const leading = useLeadActs(member, consultation, run)
+  if (member.local) return leading
   if (member.kind === 'camera') {
     const camera = consultation.cameras.find(c => c.identity === member.identity)
-    if (!camera || !may(consultation, 'camera')) return []
+    if (!camera || !may(consultation, 'camera')) return leading
     const onPick = () => void run(() => hub.api.removeCamera(id, camera.id))
     return [
+      ...leading,
       { key: 'out', label: t('members.removeCamera'), icon: <UserMinus size={16} />, onPick, testid: 'camera-remove' },
     ]
   }
@@ -141,7 +160,7 @@ function useActions(member: Member<Track>, consultation: Consultation, onRemove:
       await hub.api.mute(id, member.identity, source)
       say(t(done, { name: member.name }))
     })
-  const items: MenuItem[] = []
+  const items: MenuItem[] = [...leading]
   if (may(consultation, 'mute')) {
     if (member.mic === 'on')
       items.push({

@@ -14,17 +14,22 @@ import { clockTime } from '../ui/time.model'
 import { BottomBar, type PanelKind } from './BottomBar'
 import { CameraPicker } from './CameraPicker'
 import { Chat } from './Chat'
+import { ControlBanner } from './ControlBanner'
+import { ControlPanel } from './ControlPanel'
 import { isNote } from './chat.model'
 import { type Phase, RoomConnection, type RoomView } from './connection'
+import { controlOf, layoutOf, spotlit } from './control.model'
 import { Diagnosis } from './Diagnosis'
 import type { Devices } from './devices'
 import { Gate } from './Gate'
 import { InviteDialog } from './InviteDialog'
+import { useWaiting } from './LobbyList'
 import { Members } from './Members'
 import { Sound } from './Picture'
 import { Stage, type ViewKind } from './Stage'
 import { TopBar } from './TopBar'
 import { buildTiles, currentSpeaker, type RoomCamera } from './tiles.model'
+import { WaitingPage } from './Waiting'
 import './room.css'
 
 export default function Room({ id }: { id: string }) {
@@ -183,6 +188,13 @@ function Connected({ consultation, connection, onAgain }: ConnectedProps) {
   const t = useT()
   const view = useSyncExternalStore(connection.subscribe, connection.snapshot)
   const { phase } = view
+  useDoor(consultation.id, connection)
+  if (phase.at === 'waiting')
+    return (
+      <Frame title={consultation.title}>
+        <WaitingPage consultation={consultation} since={phase.since} />
+      </Frame>
+    )
   if (phase.at === 'out')
     return (
       <Frame title={consultation.title}>
@@ -201,6 +213,18 @@ function Connected({ consultation, connection, onAgain }: ConnectedProps) {
       </Frame>
     )
   return <InRoom consultation={consultation} connection={connection} view={view} />
+}
+
+/** Whatever is said about us at the door is asked for at once. */
+function useDoor(id: string, connection: RoomConnection): void {
+  useEffect(
+    () =>
+      hub.onEvents(event => {
+        if (event.subject === id && /^consultation\.(admitted|refused|lobby|ended)$/.test(event.type))
+          connection.knock()
+      }),
+    [id, connection],
+  )
 }
 
 function InRoom({
@@ -232,6 +256,10 @@ function InRoom({
   })
   const tiles = buildTiles(view.members, cameras)
   const own = view.members.find(member => member.local)
+  const control = controlOf(consultation)
+  const spot = spotlit(control, tiles)
+  const leads = may(consultation, 'lead')
+  const waiting = useWaiting(consultation, leads && control.lobby !== 'off').length
   const pin = (tile: string | undefined) => {
     setPinned(tile)
     if (tile !== undefined) setKind('speaker')
@@ -248,7 +276,7 @@ function InRoom({
     >
       <TopBar
         consultation={consultation}
-        view={kind}
+        view={layoutOf(control, spot, kind)}
         onView={setKind}
         isRecording={view.isRecording}
         connected={connected}
@@ -259,12 +287,13 @@ function InRoom({
         stopped={[...Object.values(stopped), ...view.members.map(m => m.staleSince)]}
         onRetry={() => connection.retryNow()}
       />
+      <ControlBanner consultation={consultation} members={view.members} />
       {!view.canPlay && connected && <SoundBar onStart={() => void connection.startAudio()} />}
       <div className="room-middle">
         <Stage
-          view={kind}
+          view={layoutOf(control, spot, kind)}
           tiles={tiles}
-          pinned={pinned}
+          pinned={spot ?? pinned}
           lastSpeaker={view.lastSpeaker}
           speaker={currentSpeaker(view.members)}
           lost={!connected}
@@ -278,11 +307,14 @@ function InRoom({
               members={view.members.length}
               unread={unread}
               diagnosis={may(consultation, 'diagnose')}
+              control={leads ? waiting + control.hands.length : undefined}
               onPanel={setPanel}
             />
-            {panel === 'diagnosis' ? (
+            {panel === 'control' && leads ? (
+              <ControlPanel consultation={consultation} members={view.members} />
+            ) : panel === 'diagnosis' ? (
               <Diagnosis id={consultation.id} />
-            ) : panel === 'members' ? (
+            ) : panel === 'members' || panel === 'control' ? (
               <Members consultation={consultation} members={view.members} onInvite={() => setInviting(true)} />
             ) : (
               <Chat
@@ -334,10 +366,12 @@ interface PanelTabsProps {
   members: number
   unread: number
   diagnosis: boolean
+  /** How many want something of the chair; undefined: this person does not chair. */
+  control: number | undefined
   onPanel(panel: PanelKind | undefined): void
 }
 
-function PanelTabs({ panel, members, unread, diagnosis, onPanel }: PanelTabsProps) {
+function PanelTabs({ panel, members, unread, diagnosis, control, onPanel }: PanelTabsProps) {
   const t = useT()
   return (
     <div className="panel-head">
@@ -348,6 +382,17 @@ function PanelTabs({ panel, members, unread, diagnosis, onPanel }: PanelTabsProp
         <button type="button" role="tab" aria-selected={panel === 'chat'} onClick={() => onPanel('chat')}>
           {t('room.chat')} {unread > 0 && <small>{unread}</small>}
         </button>
+        {control !== undefined && (
+          <button
+            type="button"
+            role="tab"
+            aria-selected={panel === 'control'}
+            onClick={() => onPanel('control')}
+            data-testid="tab-control"
+          >
+            {t('control.title')} {control > 0 && <small className="tab-count">{control}</small>}
+          </button>
+        )}
         {diagnosis && (
           <button
             type="button"

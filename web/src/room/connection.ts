@@ -16,6 +16,7 @@ import {
 import { newId, terminalId } from '../app/hub'
 import { HubError } from '../hub/http'
 import type { Hub } from '../hub/hub'
+import type { Joining } from '../hub/types'
 import { ChatLog, type Entry } from './chat.model'
 import { retryDelay } from './retry.model'
 import { SpeakingGate } from './speaking.model'
@@ -23,6 +24,8 @@ import type { Member, Quality, Video } from './tiles.model'
 
 export type Phase =
   | { at: 'joining' }
+  /** In the lobby; `since` is the hub's clock. */
+  | { at: 'waiting'; since: number }
   | { at: 'in' }
   /** The connection is gone and coming back; `since` and `nextAt` are our clock, milliseconds. */
   | { at: 'lost'; since: number; attempt: number; nextAt: number | undefined }
@@ -43,6 +46,8 @@ export interface RoomView {
 }
 
 const topic = 'lk.chat'
+/** ms between two questions whether we are let in. */
+const asking = 15_000
 /** ms after a break in which people who were there come back. */
 const settling = 15_000
 const qualities: Record<ConnectionQuality, Quality> = {
@@ -91,6 +96,10 @@ export class RoomConnection {
   private backAt = 0
   /** What people chose, to be the same after joining anew. */
   private wanted = { mic: false, camera: false }
+  /** Opened before the door, until they are published or given up. */
+  private own: OwnTracks | undefined
+  /** Ends the waiting in the lobby: let in, or no more. */
+  private door: ((open: boolean) => void) | undefined
 
   constructor(
     private readonly hub: Hub,
@@ -114,11 +123,13 @@ export class RoomConnection {
   snapshot = (): RoomView => this.view
 
   async start(own: OwnTracks): Promise<void> {
+    this.own = own
     this.wanted = { mic: own.audio !== undefined, camera: own.video !== undefined }
     const tracks = [own.audio, own.video].filter(track => track !== undefined)
     try {
       await this.join()
       await Promise.all(tracks.map(track => this.room.localParticipant.publishTrack(track)))
+      this.own = undefined
     } catch (error) {
       for (const track of tracks) track.stop()
       if (!this.closed) this.out(error)
@@ -129,6 +140,8 @@ export class RoomConnection {
   /** Leaves for good. */
   close(): void {
     this.closed = true
+    this.door?.(false)
+    for (const track of [this.own?.audio, this.own?.video]) track?.stop()
     clearTimeout(this.retryTimer)
     clearTimeout(this.speechTimer)
     clearTimeout(this.drawTimer)
@@ -204,11 +217,38 @@ export class RoomConnection {
   // ---- connection ----
 
   private async join(): Promise<void> {
-    const joining = await this.hub.api.join(this.consultation, terminalId())
-    if (this.closed) return
+    const joining = await this.admission()
+    if (!joining || this.closed) return
     await this.room.connect(joining.url, joining.token)
     if (this.closed) await this.room.disconnect()
     else this.back()
+  }
+
+  /** A token; asked for again and again while we wait in the lobby. An event that we are let in is told by `knock`. */
+  private async admission(): Promise<Joining | undefined> {
+    for (;;) {
+      const joining = await this.hub.api.join(this.consultation, terminalId())
+      if (this.closed) return undefined
+      if (joining.state !== 'waiting') return joining
+      if (this.phase.at !== 'waiting') {
+        this.phase = { at: 'waiting', since: this.hub.now() }
+        this.draw()
+      }
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, asking)
+        this.door = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.door = undefined
+      if (this.closed) return undefined
+    }
+  }
+
+  /** Something was said about us at the door: ask at once. */
+  knock(): void {
+    this.door?.(true)
   }
 
   /** The library asks how long to wait; its number is what people see. Null = it gives up, then we join anew. */
@@ -251,6 +291,10 @@ export class RoomConnection {
       [DisconnectReason.ROOM_DELETED, 'ended'],
       [DisconnectReason.ROOM_CLOSED, 'ended'],
     ]).get(reason)
+    if (final === 'removed') {
+      void this.whyRemoved()
+      return
+    }
     if (final) {
       this.phase = { at: 'out', why: final, words: '' }
       this.draw()
@@ -258,6 +302,20 @@ export class RoomConnection {
     }
     this.lost()
     void this.rejoin()
+  }
+
+  /** Put out, or sent back to the lobby: the hub says which. */
+  private async whyRemoved(): Promise<void> {
+    this.phase = { at: 'joining' }
+    this.wanted = { mic: false, camera: false }
+    this.draw()
+    try {
+      await this.join()
+    } catch {
+      if (this.closed) return
+      this.phase = { at: 'out', why: 'removed', words: '' }
+      this.draw()
+    }
   }
 
   private async rejoin(): Promise<void> {

@@ -159,7 +159,6 @@ export const room: typeof words = {
     invite: 'Invite',
     inCall: 'In the room: {{count}}',
     micNetwork: 'Microphone · network',
-    host: 'Host',
     speaking: 'Speaking',
     camera: 'Camera',
     mute: 'Mute',

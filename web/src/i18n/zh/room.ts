@@ -157,7 +157,6 @@ export const room = {
     invite: '邀请',
     inCall: '在会 {{count}}',
     micNetwork: '麦克风 · 网络',
-    host: '主持',
     speaking: '发言中',
     camera: '摄像机',
     mute: '静音',
