@@ -263,8 +263,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
         )  # fmt: skip
         door.others[VIEW] = desk.walls.admit
-        ringing = {"ring_seconds": settings.calls.ring_seconds, "recall_seconds": settings.calls.recall_seconds}
-        calls = Calls(base.store, base.auth, events, conference, gates, terminals, internal, **ringing)
+        calls = Calls(
+            base.store, base.auth, events, conference, gates, terminals, internal,
+            ring_seconds=settings.calls.ring_seconds, recall_seconds=settings.calls.recall_seconds,
+        )  # fmt: skip
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)

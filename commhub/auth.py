@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -23,6 +24,7 @@ from commhub.store import Reading, Store, tables
 
 _SECOND = 1_000_000_000
 _SEEN_EVERY = 60 * _SECOND  # how exact "last seen" is: not one write per request
+_AT_ONCE = 500  # sign-ins asked for in one query
 PASSWORD_LIMIT = 256  # characters; argon2 would read megabytes
 
 
@@ -84,6 +86,7 @@ class Auth:
         # Of nobody's password; made beside the start of the hub.
         self._stranger = self._threads.submit(self._hasher.hash, secrets.token_hex(16))
         self._tree, self._tree_version = Tree({}), -1
+        self._listeners: list[Callable[[str], None]] = []
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -156,6 +159,40 @@ class Auth:
             gone = await transaction.run(sa.delete(tables.sign_ins).where(tables.sign_ins.c.token_hash == _hash(sign_in.token)))
             if gone:
                 await audit.record(transaction, sign_in.actor, "session.delete", sign_in.actor.id)
+                transaction.after(lambda: self._tell_end(sign_in.token))
+
+    def listen(self, ended: Callable[[str], None]) -> Callable[[], None]:
+        """``ended`` gets the token of each sign-in that somebody ends here; must not wait. Returns what ends it."""
+        self._listeners.append(ended)
+        return lambda: self._listeners.remove(ended)
+
+    def _tell_end(self, token: str) -> None:
+        for ended in list(self._listeners):
+            ended(token)
+
+    async def all_who(self, tokens: Iterable[str]) -> dict[str, Actor]:
+        """:meth:`who` for many at once, in a few queries: token → who that is; without those whose sign-in has ended."""
+        asked, now = [(_hash(token), token) for token in set(tokens)], self._clock()
+        found: dict[str, Actor] = {}
+        for first in range(0, len(asked), _AT_ONCE):
+            found |= await self._some_who(dict(asked[first : first + _AT_ONCE]), now)
+        return found
+
+    async def _some_who(self, hashes: Mapping[str, str], now: int) -> dict[str, Actor]:
+        s = tables.sign_ins.c
+        async with self._store.reading() as reading:
+            rows = await reading.all(sa.select(tables.sign_ins).where(s.token_hash.in_(list(hashes))))
+            rows = [row for row in rows if self._goes_on(row, now)]
+            actors = await self._actors(reading, {row.person_id for row in rows})
+        quiet = [row.token_hash for row in rows if now - row.seen_at > _SEEN_EVERY and row.person_id in actors]
+        if quiet:
+            async with self._store.transaction() as transaction:
+                await transaction.run(sa.update(tables.sign_ins).where(s.token_hash.in_(quiet)).values(seen_at=now))
+        return {hashes[row.token_hash]: actors[row.person_id] for row in rows if row.person_id in actors}
+
+    def _goes_on(self, row: sa.Row[Any], now: int) -> bool:
+        idle, age = now - row.seen_at, now - row.created_at
+        return bool(idle <= self.rules.idle * _SECOND and age <= self.rules.absolute * _SECOND)
 
     async def who(self, token: str, address: str = "") -> SignIn | None:
         """Whose cookie this is; None when it was never given, has ended or was idle too long."""
@@ -164,15 +201,12 @@ class Auth:
         s, now = tables.sign_ins.c, self._clock()
         async with self._store.reading() as reading:
             row = await reading.first(sa.select(tables.sign_ins).where(s.token_hash == _hash(token)))
-            if row is None:
-                return None
-            idle, age = now - row.seen_at, now - row.created_at
-            if idle > self.rules.idle * _SECOND or age > self.rules.absolute * _SECOND:
+            if row is None or not self._goes_on(row, now):
                 return None
             actor = await self._actor(reading, row.person_id)
         if actor is None:
             return None
-        if idle > _SEEN_EVERY:
+        if now - row.seen_at > _SEEN_EVERY:
             async with self._store.transaction() as transaction:
                 await transaction.run(sa.update(tables.sign_ins).where(s.token_hash == row.token_hash).values(seen_at=now))
         return SignIn(token, replace(actor, address=address))
@@ -184,28 +218,38 @@ class Auth:
             return await self._actor(reading, person)
 
     async def _actor(self, reading: Reading, person: str) -> Actor | None:
+        return (await self._actors(reading, [person])).get(person)
+
+    async def _actors(self, reading: Reading, people: Collection[str]) -> dict[str, Actor]:
         p, o, a, g = tables.people.c, tables.organisations.c, tables.accounts.c, tables.grants.c
         query = (
             sa.select(p.id, p.name, p.post, p.level, p.org_id, o.name.label("org_name"), a.account)
             .join_from(tables.people, tables.organisations)
             .join(tables.accounts, a.person_id == p.id)
-            .where(p.id == person, p.active)
+            .where(p.id.in_(list(people)), p.active)
         )
-        row = await reading.first(query)
-        if row is None:
-            return None
-        held = await reading.all(sa.select(g.role, g.org_id).where(g.person_id == person).order_by(g.role, g.org_id))
-        return Actor(
-            id=row.id,
-            name=row.name,
-            account=row.account,
-            post=row.post,
-            level=row.level,
-            org=row.org_id,
-            org_name=row.org_name,
-            grants=tuple(Grant(Role(grant.role), grant.org_id) for grant in held),
-            tree=await self._fresh_tree(reading),
-        )
+        rows = await reading.all(query)
+        if not rows:
+            return {}
+        held: dict[str, list[Grant]] = {}
+        granted = sa.select(g.person_id, g.role, g.org_id).where(g.person_id.in_(list(people))).order_by(g.role, g.org_id)
+        for grant in await reading.all(granted):
+            held.setdefault(grant.person_id, []).append(Grant(Role(grant.role), grant.org_id))
+        tree = await self._fresh_tree(reading)
+        return {
+            row.id: Actor(
+                id=row.id,
+                name=row.name,
+                account=row.account,
+                post=row.post,
+                level=row.level,
+                org=row.org_id,
+                org_name=row.org_name,
+                grants=tuple(held.get(row.id, ())),
+                tree=tree,
+            )
+            for row in rows
+        }
 
     async def _fresh_tree(self, reading: Reading) -> Tree:
         """The import may run in another process: it raises this counter with every change of the organisations."""

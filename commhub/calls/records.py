@@ -23,7 +23,7 @@ async def save(transaction: Transaction, before: Call | None, after: Call) -> No
     row = {
         "kind": after.kind, "state": after.state, "priority": after.priority, "emergency": after.emergency, "video": after.video,
         "label": after.label, "created_by": after.created_by, "org_id": after.org, "before": after.before,
-        "recall": f"{one.leg} {one.id} {one.ring}" if (one := after.recall) is not None else "",
+        "recall": f"{back.leg} {back.id} {back.ring}" if (back := after.recall) is not None else "",
         "end": after.end or "", "created_at": after.created_at, "answered_at": after.answered_at, "ended_at": after.ended_at,
         "rev": after.rev, "parties": json.dumps([[one.kind, one.id, one.name] for one in after.parties], ensure_ascii=False),
     }  # fmt: skip
