@@ -5,13 +5,14 @@ Every journal record has ``type`` and ``at`` (UTC ns, server time). ``manifest.j
     {version, session, room, title, about, started_at, ended_at (UTC ms; null while it runs), duration_ms,
      state, code, reason, text, text_zh, bytes, people: [name],
      tracks: [{id, identity, name, org_name, kind, source, ordinal, codec, width, height,
-               segments: [{file, mime, start_ms, duration_ms, bytes, width, height}]}],
+               segments: [{file, mime, start_ms, end_ms, duration_ms, bytes, width, height}]}],
      speakers: [{identity, name, org_name, spans: [[start_ms, end_ms]]}],
      events: [{at_ms, type, identity, name, text, data}],
      gaps: [{track, start_ms, end_ms, reason}]}
 
 All ``_ms`` but the two dates count from ``started_at``. A segment's file is ``tracks/<track id>/<file>``; its name ends
-in ``.part`` while it is written (it can be played then, too). ``state``: recording, complete, repaired, failed.
+in ``.part`` while it is written (it can be played then, too); ``start_ms`` and ``end_ms`` are its place, by all anchors: where
+the sender's clock runs fast or slow they are not quite ``duration_ms`` apart. ``state``: recording, complete, repaired, failed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+
+from recorder.placing import Line, Run
 
 VERSION = 1
 Record = dict[str, Any]
@@ -45,6 +48,23 @@ class Segment:
     duration_ms: int = 0
     bytes: int = 0
     open: bool = True
+    rtp: int = 0  # of its first frame
+    rate: int = 90000
+    run: Run | None = None  # None: a journal of an earlier version, which only says where it starts
+    span: tuple[int, int] | None = None  # its place (UTC ns), once nothing can move it any more
+
+    def placed(self) -> tuple[int, int]:
+        """Where it stands on the session's clock (UTC ns), by all that is known."""
+        if self.span is not None:
+            return self.span
+        behind = self.rtp + self.duration_ms * self.rate // 1000
+        start = self.run.place(self.rtp) if self.run is not None else None
+        end = self.run.place(behind) if self.run is not None else None
+        if start is None or end is None:
+            return self.start, self.start + self.duration_ms * 1_000_000
+        if self.run is not None and not self.open and self.run.settled(behind):
+            self.span = (start, end)
+        return start, end
 
 
 @dataclass(slots=True)
@@ -58,6 +78,7 @@ class Track:
     ordinal: int = 0
     segments: list[Segment] = field(default_factory=list)
     muted: bool = False
+    run: Run | None = None
 
 
 @dataclass(slots=True)
@@ -94,6 +115,7 @@ class Manifest:
         self.tracks: dict[str, Track] = {}
         self.people: dict[str, Person] = {}
         self.gaps: list[Gap] = []
+        self._senders: dict[str, Line] = {}
         self._events: list[Record] = []
         self._speech: dict[str, _Speech] = {}
 
@@ -165,6 +187,12 @@ class Manifest:
             )
         )
         self.end_gap(track.id, int(record["start"]))
+        if "rtp" in record:
+            segment = track.segments[-1]
+            segment.rtp, segment.rate = int(record["rtp"]), max(1, int(record["rate"]))
+            if record.get("fresh") or track.run is None:
+                track.run = Run(segment.rate, self._senders.setdefault(track.identity, Line()))
+            segment.run = track.run
 
     def segment(self, track: str, sequence: int) -> Segment:
         """KeyError when there is none."""
@@ -174,9 +202,15 @@ class Manifest:
         raise KeyError(sequence)
 
     def _on_anchor(self, record: Record, at: int) -> None:
-        self.segment(str(record["track"]), int(record["sequence"])).start = int(record["start"])
+        self._on_moved(record, at)
+        track = self.tracks[str(record["track"])]
+        if track.run is not None and "ingress" in record:
+            track.run.anchor(int(record["rtp"]), int(record["ingress"]), int(record.get("ntp", 0)))
+            for segment in track.segments[-3:]:
+                segment.placed()  # what is sure by now is kept: its anchors are not, for ever
 
-    _on_moved = _on_anchor
+    def _on_moved(self, record: Record, at: int) -> None:
+        self.segment(str(record["track"]), int(record["sequence"])).start = int(record["start"])
 
     def _on_segment_end(self, record: Record, at: int) -> None:
         segment = self.segment(str(record["track"]), int(record["sequence"]))
@@ -307,9 +341,11 @@ class Manifest:
             "width": max(segment.width for segment in track.segments),
             "height": max(segment.height for segment in track.segments),
             "segments": [
-                {"file": segment.file, "mime": segment.mime, "start_ms": self.ms(segment.start),
+                {"file": segment.file, "mime": segment.mime, "start_ms": self.ms(start), "end_ms": self.ms(end),
                  "duration_ms": segment.duration_ms, "bytes": segment.bytes, "width": segment.width, "height": segment.height}
-                for segment in sorted(track.segments, key=lambda segment: segment.start)
+                for (start, end), segment in sorted(
+                    ((segment.placed(), segment) for segment in track.segments), key=lambda one: one[0]
+                )
             ],
         }  # fmt: skip
 

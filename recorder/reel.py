@@ -52,8 +52,8 @@ class Reel:
                 wanted = True
             elif isinstance(out, Anchor):
                 self._write(
-                    "anchor", track=self.track.id, sequence=self._sequence, rtp=out.rtp, ingress=out.at, place=out.place,
-                    start=out.start,
+                    "anchor", track=self.track.id, sequence=self._sequence, rtp=out.rtp, ingress=out.at, ntp=out.ntp,
+                    mono=out.mono, place=out.place, start=out.start,
                 )  # fmt: skip
             elif isinstance(out, Moved):
                 self._write("moved", track=self.track.id, sequence=self._sequence - out.back, start=out.start)
@@ -70,7 +70,8 @@ class Reel:
         path = self._folder / f"{self._sequence:04d}.{out.extension}{PART}"
         self._write(
             "segment", track=self.track.id, sequence=self._sequence, file=path.name, mime=out.mime, start=out.start,
-            codec=out.format.codec, width=out.format.width, height=out.format.height,
+            codec=out.format.codec, width=out.format.width, height=out.format.height, rtp=out.rtp, rate=out.format.rate,
+            fresh=out.fresh,
         )  # fmt: skip
         self._file = File(self._disk, path, self._failed)
         self._file.append(out.head)

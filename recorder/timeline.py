@@ -105,6 +105,10 @@ class Timeline:
         assert self._report is not None
         return self._report[1] + self._ns(time - self._report[0])
 
+    def sender(self, time: int) -> int:
+        """NTP (UTC ns) of an RTP time by the sender's own clock; 0 before its first report."""
+        return self._ntp(time) if self._report is not None else 0
+
     def place(self, time: int) -> int:
         """UTC ns of an RTP time. Only after the first :meth:`arrived`."""
         own = self._own.value

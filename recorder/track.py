@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from commhub.media.messages import Codec
 from recorder.container import Container, Seal
 from recorder.containers import container
-from recorder.depacketise import Format, Frame, depacketiser, opus_duration
+from recorder.depacketise import depacketiser, opus_duration
+from recorder.fmp4 import ENTRIES
+from recorder.frames import Format, Frame
 from recorder.reorder import Packet, Reorder, parse
 from recorder.timeline import SECOND, SenderClock, Timeline
 
@@ -39,13 +41,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A new file; ``start`` is the place of its first frame (UTC ns)."""
+    """A new file; ``start`` is the place of its first frame (UTC ns), ``rtp`` that frame's RTP time, ``fresh``: RTP time has
+    begun anew since the file before."""
 
     format: Format
     mime: str
     extension: str
     start: int
     head: bytes
+    rtp: int = 0
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +61,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """RTP time ↔ ingress time ↔ place, and what the file's start is now known to be (UTC ns)."""
+    """RTP time ↔ ingress time ↔ the sender's NTP (0: not known) of the packet that was the least late since the last anchor, with
+    the monotonic time of writing it (ns); and where that packet and the file's start are now known to be (UTC ns)."""
 
     rtp: int
     at: int
+    ntp: int
+    mono: int
     place: int
     start: int
 
@@ -117,6 +125,8 @@ class Feed:
         self._ends = 0  # RTP time behind the last frame
         self._waiting_since = 0.0
         self._anchored = 0
+        self._least: tuple[int, int, int] | None = None  # how late (ns), RTP time, ingress time
+        self._fresh = True
         self._lost_from: int | None = None
         self._lost_on_link = False
         self._roll = False
@@ -214,13 +224,17 @@ class Feed:
                 self._end(out, now)
                 out.append(Gap(start, max(start, frame.at), "clock"))
             self._timeline.restart()
+            self._fresh, self._least = True, None
             self._earlier.clear()
             self._last = last = self._lost_from = None
-        elif last is not None and frame.time <= last.time and self._format is not None and self._format.codec != "h264":
+        elif last is not None and frame.time <= last.time and self._format is not None and self._format.codec not in ENTRIES:
             if not self._video:
                 return  # a duplicate
-            frame.time = last.time + self._rate // 1000  # only H.264 shows pictures in another order
+            frame.time = last.time + self._rate // 1000  # only H.264 and H.265 show pictures in another order
         self._timeline.arrived(frame.time, frame.at)
+        late = frame.at - frame.time * SECOND // self._rate
+        if self._least is None or late < self._least[0]:
+            self._least = (late, frame.time, frame.at)
         if self._lost_from is not None:
             self._gap(self._lost_from, frame.time, out)
         if self._video:
@@ -239,7 +253,7 @@ class Feed:
             self._ends = frame.time + (frame.duration or self._rate // 30)
         self._last = frame
         if frame.at - self._anchored >= _ANCHOR:
-            self._anchor(frame, out)
+            self._anchor(frame, now, out)
 
     def _before_picture(self, frame: Frame, now: float, out: list[Out]) -> None:
         if frame.key:
@@ -285,7 +299,9 @@ class Feed:
         self._earlier = self._earlier[-_CORRECTED:]
         self._anchored = frame.at
         self._last_key = now
-        out.append(Begin(frame.format, box.mime, box.extension, self._start, box.head()))
+        begin = Begin(frame.format, box.mime, box.extension, self._start, box.head(), frame.time, self._fresh)
+        self._fresh = False
+        out.append(begin)
 
     def _add(self, time: int, data: bytes, key: bool, duration: int, now: float, out: list[Out]) -> None:
         box = self._box
@@ -311,6 +327,7 @@ class Feed:
         if not self._settled:
             self._start = self._timeline.place(self._first)
             self._earlier.append((self._first, self._start))
+        self._tell_anchor(now, out)
         out.append(End(box.seal(), box.duration_ms, self._start))
         self._box = None
         self._correct(0, out)
@@ -323,7 +340,14 @@ class Feed:
                 self._earlier[index] = (first, place)
                 out.append(Moved(len(self._earlier) - 1 - index + running, place))
 
-    def _anchor(self, frame: Frame, out: list[Out]) -> None:
+    def _tell_anchor(self, now: float, out: list[Out]) -> None:
+        if self._least is not None:
+            _, rtp, at = self._least
+            mono = round(now * SECOND)
+            out.append(Anchor(rtp, at, self._timeline.sender(rtp), mono, self._timeline.place(rtp), self._start))
+            self._least = None
+
+    def _anchor(self, frame: Frame, now: float, out: list[Out]) -> None:
         self._anchored = frame.at
         start = self._timeline.place(self._first)
         if not self._settled:
@@ -334,4 +358,4 @@ class Feed:
                 self._earlier.clear()
         elif abs(start - self._start) > _DRIFT:
             self._roll = True
-        out.append(Anchor(frame.time, frame.at, self._timeline.place(frame.time), self._start))
+        self._tell_anchor(now, out)

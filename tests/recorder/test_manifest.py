@@ -58,8 +58,8 @@ def test_segments_stand_where_the_last_anchor_says() -> None:
     manifest.apply({**ended(1, 985, 5000), "at": START})
     (track,) = document(manifest)["tracks"]
     assert track["segments"] == [
-        {"file": "0001.webm", "mime": 'video/webm; codecs="vp8"', "start_ms": 985, "duration_ms": 5000, "bytes": 1000,
-         "width": 640, "height": 360}
+        {"file": "0001.webm", "mime": 'video/webm; codecs="vp8"', "start_ms": 985, "end_ms": 5985, "duration_ms": 5000,
+         "bytes": 1000, "width": 640, "height": 360}
     ]  # fmt: skip
     assert (track["name"], track["org_name"], track["codec"], track["width"]) == ("林晓", "应急管理局", "vp8", 640)
 
