@@ -149,8 +149,9 @@ class Stream:
     # ---- as :class:`~commhub.api.checking.Open`
 
     def is_now(self, actor: Actor) -> None:
-        if replace(actor, address=self.actor.address) != self.actor:
-            self.actor = replace(actor, address=self.actor.address)
+        now = replace(actor, address=self.actor.address)
+        if now != self.actor or now.tree is not self.actor.tree:
+            self.actor = now
 
     def signed_out(self) -> None:
         self.close()

@@ -68,6 +68,18 @@ async def test_a_right_that_is_taken_away_counts_for_open_pages_at_once(hub: Hub
             await asyncio.wait_for(heard.event("consultation.created"), 0.5)
 
 
+async def test_a_branch_that_moves_counts_for_open_pages(hub: Hub) -> None:
+    """Nothing of the person is another, but the tree in which his rights hold is."""
+    async with hub.browser("dispatcher") as zhou, zhou.events():
+        assert hub.api is not None
+        (page,) = hub.api.streams._open
+        before = page.actor.tree
+        async with hub.parts.store.transaction() as transaction:
+            await transaction.next("directory")
+        await hub.api.streams._checking.look()
+        assert page.actor.tree is not before
+
+
 async def test_who_is_put_out_of_the_directory_is_off_the_socket_too(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "CHECK_SECONDS", 0.05)  # as after a change by another process
     async with hub.browser("water") as li, li.events() as heard, hub.browser("emergency") as chen, chen.events() as other:

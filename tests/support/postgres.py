@@ -50,15 +50,23 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "log").open("w"),
             start_new_session=True,
-            **self._who(),
+            user=self._as.pw_uid if self._as is not None else None,
+            group=self._as.pw_gid if self._as is not None else None,
+            extra_groups=() if self._as is not None else None,
         )
         self._wait()
 
-    def _who(self) -> dict[str, int | list[int]]:
-        return {"user": self._as.pw_uid, "group": self._as.pw_gid, "extra_groups": []} if self._as is not None else {}
-
     def _run(self, name: str, *words: str) -> None:
-        made = subprocess.run([_BINARIES[-1] / name, *words], capture_output=True, text=True, cwd="/", **self._who())  # type: ignore[call-overload]
+        made = subprocess.run(
+            [_BINARIES[-1] / name, *words],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            user=self._as.pw_uid if self._as is not None else None,
+            group=self._as.pw_gid if self._as is not None else None,
+            extra_groups=() if self._as is not None else None,
+        )
         if made.returncode:
             raise RuntimeError(f"{name}: {made.stderr}")
 
