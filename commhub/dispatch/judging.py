@@ -124,7 +124,7 @@ def _state(actor: Actor, verb: Verb, found: Found) -> str:
     line = found.line
     if line is None or (policy.POLICY[verb].runs and not line.flowing):
         return "no_line"
-    if actor.id in line.people:
+    if actor.id in line.people:  # whose own microphone is open there whispers to nobody
         return "own_line"
     if verb is Verb.TAKEOVER and line.kind == "consultation" and found.aim.person == line.host:
         return "host"

@@ -3,6 +3,7 @@ import { useState } from 'react'
 import { useStore } from 'zustand'
 import { useCommand, useTick } from '../app/command'
 import { hub } from '../app/hub'
+import { VerbMenu } from '../dispatch/VerbMenu'
 import { useT } from '../i18n'
 import { Avatar, Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
@@ -52,6 +53,8 @@ function Talk({ call, consulted }: { call: Call; consulted: Call | undefined }) 
   const names = useNames(call)
   const held = legAt(call, desk.terminal)?.state === 'held'
   const may = transferable(call)
+  // Whoever is called talks already: what may be done about that.
+  const busy = call.legs.find(leg => leg.waiting && leg.state !== 'ended')?.person
   const hold = () => void run(() => (held ? desk.resume(call.id) : desk.hold(call.id)))
   const hangUp = () => void run(() => desk.hangUp(call.id))
   const mute = () => desk.setMuted(!muted)
@@ -107,6 +110,15 @@ function Talk({ call, consulted }: { call: Call; consulted: Call | undefined }) 
         >
           {t('call.add')}
         </Button>
+        {busy && (
+          <VerbMenu
+            target={busy}
+            place="above-end"
+            onDone={verb => {
+              if (verb !== 'monitor' && verb !== 'whisper' && verb !== 'release') void desk.hangUp(call.id)
+            }}
+          />
+        )}
       </div>
       <Button
         className="call-hangup"

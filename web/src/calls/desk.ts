@@ -98,6 +98,14 @@ class CallDesk {
     await this.enter(made.id)
   }
 
+  /** A call that was made otherwise than here, in which this terminal is. */
+  async made(value: unknown): Promise<void> {
+    const call = readCall(value)
+    if (!call || call.state === 'ended') return
+    this.learn(call)
+    await this.enter(call.id)
+  }
+
   async answer(id: string): Promise<void> {
     await this.act(id, 'answer')
     await this.enter(id)

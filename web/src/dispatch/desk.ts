@@ -2,6 +2,7 @@ import { createStore } from 'zustand/vanilla'
 import { sentence } from '../app/command'
 import { hub, terminalId } from '../app/hub'
 import { navigate } from '../app/router'
+import { desk as calls } from '../calls/desk'
 import { HubError } from '../hub/http'
 import { t } from '../i18n'
 import { say } from '../ui/overlay'
@@ -68,6 +69,7 @@ class DispatchDesk {
     const body = { ...order, terminal: terminalId() }
     const done = await hub.http.request<Done>('POST', `/dispatch/${verb}`, { body, once: true })
     this.learn(done.act)
+    if (verb === 'preempt') await calls.made(done.call)
     if (done.joining) await this.listen(done.act, done.joining)
     else if (done.act.line.kind === 'consultation' && (verb === 'barge' || verb === 'takeover'))
       navigate(`/room/${done.act.line.id}`)
