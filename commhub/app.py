@@ -24,6 +24,7 @@ from aiohttp import web
 from commhub import audit, certificates, machine
 from commhub import log as logs
 from commhub.addresses import AllowList
+from commhub.agenda import Scheduled
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.auth import Auth
@@ -270,6 +271,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
+        scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials")
         dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
         door.houses += [calls.lodging, groups]
         door.visitors.append(dispatch.listening)
@@ -287,11 +289,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         await _begin(
             recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
+            scheduled.start,
             dispatch.start, feeds.start, recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start,
             door.start, desk.start, devices.open, devices.start, watch.start,
         )  # fmt: skip
         for end in (
-            conference.close_all, watch.close, door.close, dispatch.close, calls.close, rollcalls.close, groups.close, desk.close,
+            conference.close_all, watch.close, door.close, dispatch.close, scheduled.close, calls.close,
+            rollcalls.close, groups.close, desk.close,
             devices.close, recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
             stack.push_async_callback(end)
@@ -311,7 +315,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk,
-            devices, terminals, calls, groups, rollcalls, dispatch,
+            devices, terminals, calls, groups, rollcalls, scheduled, dispatch,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

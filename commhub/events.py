@@ -80,6 +80,13 @@ TYPES: dict[str, str] = {
             *("added", "left", "changed", "ended"),
         )
     },
+    **{
+        f"agenda.{step}": "consultation.oversee"
+        for step in (
+            *("created", "changed", "cancelled", "replied", "reminder"),
+            *("opened", "started", "ended", "signed", "minutes"),
+        )
+    },
     "rollcall.started": "roll.post",
     "rollcall.changed": "roll.post",
     "rollcall.ended": "roll.post",

@@ -68,6 +68,8 @@ _PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.v
     "group.emergency",
     "roll.list",
     "roll.answer",
+    "agenda.list",
+    "agenda.reply",
 }
 _DISPATCHER = _PARTICIPANT | {
     "consultation.create",
@@ -92,6 +94,7 @@ _DISPATCHER = _PARTICIPANT | {
     "device.list",
     "round.edit",
     "recording.control",
+    "agenda.edit",
     "roll.post",  # asks whether all posts are manned, in the organisations of his scope
     "group.edit",
     "group.revoke",  # takes the floor from lower levels
@@ -115,6 +118,7 @@ _REVIEWER = frozenset(
         "call.list",
         "call.oversee",
         "roll.list",
+        "agenda.list",
         "consultation.list",
         "consultation.oversee",
         "recording.list",

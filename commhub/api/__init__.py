@@ -10,7 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
+from commhub.agenda import Scheduled
 from commhub.api import (
+    agenda,
     alarms,
     calls,
     cameras,
@@ -82,6 +84,7 @@ class Parts:
     calls: Calls
     groups: Groups
     rollcalls: RollCalls
+    scheduled: Scheduled
     dispatch: Dispatch
 
 
@@ -121,6 +124,7 @@ class Api:
             *calls.routes(self.gate, parts.calls).all,
             *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
             *rollcalls.routes(parts.rollcalls).all,
+            *agenda.routes(self.gate, parts.scheduled).all,
             *dispatch.routes(self.gate, parts.dispatch).all,
             *recordings.routes(parts.review).all,
             *cards.routes(parts.desk.cards).all,

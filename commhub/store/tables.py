@@ -5,7 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from commhub.store import address_book, call_tables, checkpoint_tables, dispatch_tables, download_tables, group_tables, roll_tables
+from commhub.store import (
+    address_book,
+    agenda_tables,
+    call_tables,
+    checkpoint_tables,
+    dispatch_tables,
+    download_tables,
+    group_tables,
+    roll_tables,
+)
 from commhub.store.columns import identity, to
 from commhub.store.columns import metadata as metadata
 
@@ -29,6 +38,15 @@ groups = group_tables.groups
 group_members = group_tables.group_members
 group_affiliations = group_tables.group_affiliations
 group_emergencies = group_tables.group_emergencies
+
+agenda_items = agenda_tables.agenda_items
+agenda_invited = agenda_tables.agenda_invited
+agenda_occurrences = agenda_tables.agenda_occurrences
+agenda_replies = agenda_tables.agenda_replies
+agenda_reminders = agenda_tables.agenda_reminders
+agenda_materials = agenda_tables.agenda_materials
+agenda_signed = agenda_tables.agenda_signed
+agenda_minutes = agenda_tables.agenda_minutes
 
 roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries

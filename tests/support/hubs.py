@@ -17,6 +17,7 @@ from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, Cook
 from aiohttp.test_utils import TestServer
 from argon2 import PasswordHasher
 
+from commhub.agenda import Scheduled
 from commhub.api import Api, Parts
 from commhub.auth import Auth, Rules
 from commhub.calls import Calls
@@ -399,12 +400,13 @@ async def running(
     groups = Groups(store, events, conference, hearing, terminals, KEY, GroupTerms(GroupTimes()))
     groups.calling.preempt = by_ending_calls(calls)
     rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
+    scheduled = Scheduled(store, auth, events, rooms, folder / "materials")
     dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms)
     door.houses.append(groups)
     door.visitors.append(dispatch.listening)
     parts = Parts(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk, devices, terminals,
-        calls, groups, rollcalls, dispatch,
+        calls, groups, rollcalls, scheduled, dispatch,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
@@ -415,6 +417,7 @@ async def running(
     await calls.start()
     await groups.start()
     await rollcalls.start()
+    await scheduled.start()
     await dispatch.start()
     feeds.start()
     recordings.start_tasks()
@@ -424,6 +427,7 @@ async def running(
         yield hub
     finally:
         await dispatch.close()
+        await scheduled.close()
         await rollcalls.close()
         await groups.close()
         await calls.close()

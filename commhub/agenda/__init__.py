@@ -1,0 +1,11 @@
+"""Scheduled consultations: when (``series``, ``ics``), what (``agenda``), what happens by the clock (``beginning``), what is
+brought (``materials``), who was there (``attendance``) and what came of it (``minutes``)."""
+
+from commhub.agenda.agenda import Agenda, Wanted, moment
+from commhub.agenda.attendance import Attending
+from commhub.agenda.beginning import Beginning
+from commhub.agenda.materials import LIMIT, TYPES, Materials
+from commhub.agenda.minutes import Writing
+from commhub.agenda.scheduled import Scheduled
+
+__all__ = ["LIMIT", "TYPES", "Agenda", "Attending", "Beginning", "Materials", "Scheduled", "Wanted", "Writing", "moment"]
