@@ -70,8 +70,11 @@ class Talker:
     """``async with talker(hub, colleague)``: does what it is told. Times are ``time.monotonic``; ``heard`` has, by identity, when
     each frame of 10 ms came that was no silence."""
 
-    def __init__(self, hub: Installation, who: Colleague, session: aiohttp.ClientSession, socket: Any, *, talks: bool) -> None:
-        self.hub, self.who, self._session, self._socket, self.talks = hub, who, session, socket, talks
+    def __init__(
+        self, hub: Installation, who: Colleague, session: aiohttp.ClientSession, socket: Any, *, talks: bool, once: bool = False
+    ) -> None:
+        self.hub, self.who, self._session, self._socket, self.talks, self.once = hub, who, session, socket, talks, once
+        self.entered: dict[str, float] = {}  # when it was in a room
         self.told = new_id()
         self.identity = f"{who.id}:{self.told}"
         self.heard: dict[str, list[float]] = defaultdict(list)
@@ -79,6 +82,7 @@ class Talker:
         self.rooms: dict[str, rtc.Room] = {}
         self.floors: list[tuple[float, dict[str, Any]]] = []
         self.instructions: list[tuple[float, dict[str, Any]]] = []
+        self.said: list[str] = []  # whatever came through the socket, as it came
         self.tracks: dict[str, list[Any]] = defaultdict(list)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -105,6 +109,7 @@ class Talker:
         await self._socket.send_json({"type": "terminal", "id": self.told, "kind": "console", "name": self.who.name})
         async for message in self._socket:
             said = json.loads(message.data)
+            self.said.append(message.data)
             if said["type"] == "instruction":
                 self.instructions.append((time.monotonic(), said))
                 await self._socket.send_json({"type": "ack", "id": said["id"], "ok": True})
@@ -132,6 +137,7 @@ class Talker:
         room.on("track_subscribed", lambda track, _, participant: self._listen(track, participant.identity))
         url = self.hub.base.replace("http", "ws", 1)
         await room.connect(url, token, rtc.RoomOptions(auto_subscribe=True, single_peer_connection=True))
+        self.entered[name] = time.monotonic()
         if talks and self.talks:
             await self.publish(name)
         return room
@@ -162,6 +168,10 @@ class Talker:
             self.powers.append((time.monotonic(), power))
             if power > LOUD:
                 heard.append(time.monotonic())
+                if self.once:
+                    break
+        if self.once:
+            await stream.aclose()
 
     async def hears(self, identity: str, since: float, within: float = 30.0) -> float:
         """When the first sound of them after ``since`` came."""
@@ -191,14 +201,15 @@ class Talker:
 
 
 @asynccontextmanager
-async def talker(hub: Installation, who: Colleague, *, talks: bool = True) -> AsyncIterator[Talker]:
-    """``talks``: publishes a tone wherever it may."""
+async def talker(hub: Installation, who: Colleague, *, talks: bool = True, once: bool = False) -> AsyncIterator[Talker]:
+    """``talks``: publishes a tone wherever it may. ``once``: hears of each track the first sound only; of fifty who look at every
+    frame the looking is what would be measured."""
     headers = {"Cookie": f"__Host-commhub={who.token}", "Origin": hub.base}
     async with (
         aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as session,
         session.ws_connect(f"{hub.base}/events", headers=headers) as socket,
     ):
-        one = Talker(hub, who, session, socket, talks=talks)
+        one = Talker(hub, who, session, socket, talks=talks, once=once)
         listening = asyncio.create_task(one.run())
         try:
             await asyncio.sleep(0)
