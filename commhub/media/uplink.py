@@ -45,6 +45,8 @@ def _size(mime: str, payload: bytes, picture: Picture | None) -> tuple[int, int]
     """Width and height from the packet that begins a key frame; (0, 0) when it does not say them."""
     if mime == "video/h264":
         return nal.h264_size(payload)
+    if mime == "video/h265":
+        return nal.h265_size(payload)
     if mime == "video/av1":
         return av1.size(payload)
     if mime == "video/vp9":

@@ -1,4 +1,4 @@
-"""Where a key frame begins in an RTP payload, whatever the codec; of H.264 also its size."""
+"""Where a key frame begins in an RTP payload, whatever the codec; of H.264 and H.265 also its size."""
 
 from __future__ import annotations
 
@@ -38,6 +38,22 @@ def h264_size(payload: bytes) -> tuple[int, int]:
                     found = h264.parse_sps(payload[at + 2 : at + 2 + length])
                     return found.width, found.height
                 at += 2 + length
+    except ValueError:
+        pass
+    return 0, 0
+
+
+def h265_size(payload: bytes) -> tuple[int, int]:
+    """Likewise of H.265, alone or in an aggregation packet."""
+    try:
+        if len(payload) > 2 and h265.kind(payload) == h265.AGGREGATION:
+            units = [bytes(unit) for unit in h265.aggregated(payload)]
+        else:
+            units = [payload] if len(payload) > 2 else []
+        for unit in units:
+            if h265.kind(unit) == h265.SPS:
+                found = h265.parse_sps(unit)
+                return found.width, found.height
     except ValueError:
         pass
     return 0, 0

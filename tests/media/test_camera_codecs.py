@@ -223,3 +223,27 @@ class TestMixed:
         push(bench, link, *streams)
         told = [(one.open, one.codec.mime if one.codec else "") for one in recorder.of(m.SinkTrack)]
         assert told == [(True, "video/H264"), (False, "video/H264"), (True, "video/H265")]
+
+
+async def test_h265_of_a_participant_is_for_who_decodes_it(bench: Bench) -> None:
+    """An SDK publishes it: of the variants it offers the one that most decode; its own level says nothing of what it sends."""
+    bench.tell(m.Announce("r", "PA_a", "TR_v", "video", "camera", {"cam": "video/H265"}, codecs=["video/H265", "video/VP8"]))
+    offer = able(Offer().send("video", "cam"))
+    offer.sections[1].codecs[51] = sdp.Codec(51, "H265", 90_000, 1, "level-id=180;profile-id=2;tier-flag=0")
+    answered = sdp.parse(bench.offer("PA_a", offer).sdp)
+    assert [codec.payload_type for codec in answered.sections[1].codecs.values()] == [49, 50]
+    assert bench.track("TR_v").encodings[0].codec.mime == "video/H265"
+    for peer, section in (
+        ("PA_b", able(Offer().receive("video"), "level-id=93;profile-id=1")),
+        ("PA_c", Offer().receive("video")),
+    ):
+        if peer == "PA_c":
+            bench.join("PA_c")
+        bench.tell(m.Subscribe("r", peer, ["TR_v"]))
+        bench.offer(peer, section)
+        await settled()
+        await settled()
+    one = bench.subscription("PA_b", "TR_v")
+    assert bench.plane.routes[one.route].payload_type == 49
+    assert bench.subscription("PA_c", "TR_v").untaken
+    assert dict(bench.take(m.Wanted)[-1].codecs) == {"video/H265": [0, 1, 2], "video/VP8": [0, 1, 2]}

@@ -7,9 +7,12 @@ import time
 
 import pytest
 
+from bridges.timeline import Timeline
 from commhub.media import joining, uplink
 from commhub.media.downlink import SQUEEZE
-from commhub.wire import rtcp, rtp
+from commhub.wire import h264, rtcp, rtp
+from commhub.wire import h265 as wire_h265
+from tests.support import h265
 from tests.support.fed import FedTrack, is_key, layer_of
 from tests.support.plane import quiet, until
 from tests.support.stage import Stage, sequence_of, sequences, timestamp_of
@@ -248,3 +251,30 @@ async def test_of_who_sends_key_frames_when_asked_nothing_is_kept(stage: Stage) 
     stage.route(9, 6, subscriber)
     await until(lambda: stage.events.of("key_frame_wanted") == [(6, 0)])
     assert subscriber.received == []
+
+
+async def test_of_h265_a_newcomer_gets_every_unit_since_the_last_key_frame(stage: Stage) -> None:
+    """What left the camera is what arrives, octet for octet."""
+    stage.plane.add_fed_receiver(6, "video", "video/H265", 90_000)
+    line = Timeline(90_000, 600, 0xFFF0)
+    film = h265.film(40, 20)
+
+    def send(pictures: list[tuple[bytes, int, bool]]) -> None:
+        for data, number, _ in pictures:
+            for packet in line.packets(
+                wire_h265.packets(h264.split_annex_b(data)), line.time(number * 3600, number * 40_000_000)
+            ):
+                stage.plane.feed(6, packet, [(time.time_ns(), 0, len(packet))])
+        stage.plane.flush()
+
+    send(film[:30])
+    subscriber = stage.client()
+    stage.route(9, 6, subscriber)
+    wanted = h265.units(film[20:])
+    await until(lambda: len(h265.received(subscriber.received)) == len(h265.units(film[20:30])))
+    send(film[30:])
+    await until(lambda: len(h265.received(subscriber.received)) >= len(wanted))
+    assert h265.received(subscriber.received) == wanted
+    assert len(h265.decode(subscriber.received)) == 20
+    (counters,) = stage.plane.layers(6)
+    assert (counters.width, counters.height) == (320, 180)

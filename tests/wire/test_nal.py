@@ -11,7 +11,8 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commhub.wire import nal, vp8
+from commhub.wire import h264, h265, nal, vp8
+from tests.support import h265 as support_h265
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,15 @@ def test_real_encoders(mime: str) -> None:
     assert begins == [True, False, False, False, True, False]
 
 
+def test_real_pictures_of_h265() -> None:
+    for data, _, key in support_h265.film(10, 5):
+        payloads = h265.packets(h264.split_annex_b(data))
+        assert nal.is_key_frame("video/H265", payloads[0]) == key
+        assert nal.h265_size(payloads[0]) == ((320, 180) if key else (0, 0))
+
+
 @given(st.sampled_from(sorted(nal.KEY_FRAME)), st.binary(max_size=60))
 def test_any_bytes(mime: str, payload: bytes) -> None:
     assert nal.is_key_frame(mime, payload) in (True, False)
     assert nal.h264_size(payload) >= (0, 0)
+    assert nal.h265_size(payload) >= (0, 0)
