@@ -1,17 +1,21 @@
-"""Chat out of LiveKit's data packets: text streams of topic ``lk.chat`` and the older ``ChatMessage``. No I/O, no clock.
+"""Words and data out of LiveKit's data packets. No I/O, no clock.
+
+Chat: text streams of topic ``lk.chat`` and the older ``ChatMessage``. Data: what programs send each other (``UserPacket``), as it
+was sent, and of streams of other topics (files, texts of programs) what was announced.
 
 A client may send both for one message; they carry the same id, and the first one counts.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
-from livekit.protocol.models import DataPacket, DataStream
+from livekit.protocol.models import DataPacket, DataStream, UserPacket
 
 TOPIC = "lk.chat"
 PACKET_LIMIT = 128 << 10
@@ -21,6 +25,7 @@ _PER_SENDER = 4
 _PATIENCE = 60.0  # s
 _REMEMBERED = 512
 _RATE, _BURST = 4_096.0, 262_144.0  # octets a second, and at once, that are recorded of one sender
+_NAME = 256  # characters of a name or topic
 _EACH = 256  # octets that a message counts for beside its text
 _CREATE, _UPDATE, _DELETE, _REACTION = range(4)
 _CHANGES = {_UPDATE: "edited", _DELETE: "deleted", _REACTION: "reaction"}
@@ -28,11 +33,13 @@ _CHANGES = {_UPDATE: "edited", _DELETE: "deleted", _REACTION: "reaction"}
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """``data`` has ``id`` and, if so, ``change`` (edited, deleted, reaction) and ``reply_to``."""
+    """``kind``: chat, data or stream. ``data`` of a chat has ``id`` and, if so, ``change`` (edited, deleted, reaction) and
+    ``reply_to``; of data ``topic`` and ``payload`` (base64), of a stream ``id``, ``topic``, ``mime``, ``name``, ``size``."""
 
     identity: str
     text: str
     data: dict[str, str]
+    kind: str = "chat"
 
 
 @dataclass(slots=True)
@@ -63,6 +70,8 @@ class Chats:
         kind = packet.WhichOneof("value")
         if kind == "chat_message":
             return self._message(identity, packet, now)
+        if kind == "user":
+            return self._user(identity, packet.user, now)
         if kind == "stream_header":
             return self._header(identity, packet.stream_header, now)
         if kind == "stream_chunk":
@@ -90,7 +99,7 @@ class Chats:
 
     def _header(self, identity: str, header: DataStream.Header, now: float) -> Chat | None:
         if header.topic != TOPIC or header.WhichOneof("content_header") != "text_header":
-            return None
+            return self._announced(identity, header, now)
         if header.HasField("total_length") and header.total_length > TEXT_LIMIT:
             raise ValueError("A chat message is longer than the limit.")
         if header.compression not in (DataStream.NONE, DataStream.DEFLATE_RAW) or header.encryption_type:
@@ -111,6 +120,17 @@ class Chats:
             raise ValueError("Too many text streams are unfinished.")
         self._streams[identity, header.stream_id] = stream
         return None
+
+    def _user(self, identity: str, user: UserPacket, now: float) -> Chat:
+        self._spend(identity, _EACH + len(user.payload), now)
+        payload = base64.b64encode(user.payload).decode()
+        return Chat(identity, "", {"topic": user.topic[:_NAME], "payload": payload}, "data")
+
+    def _announced(self, identity: str, header: DataStream.Header, now: float) -> Chat:
+        self._spend(identity, _EACH, now)
+        about = {"id": header.stream_id[:64], "topic": header.topic[:_NAME], "mime": header.mime_type[:_NAME]}
+        about |= {"name": header.byte_header.name[:_NAME], "size": str(header.total_length)}
+        return Chat(identity, "", about, "stream")
 
     def _chunk(self, identity: str, chunk: DataStream.Chunk) -> None:
         stream = self._streams.get((identity, chunk.stream_id))

@@ -1,4 +1,4 @@
-"""Fragmented MP4 for H.264 and H.265, one track a file (ISO/IEC 14496-12 and -15). No I/O, no clock.
+"""Fragmented MP4 for H.264, H.265 and AV1, one track a file (ISO/IEC 14496-12 and -15). No I/O, no clock.
 
 Samples are given in decoding order with their presentation time. Pieces begin only at a frame that is shown after all
 before it, so inside a piece the sorted presentation times are the decoding times, also with B pictures.
@@ -15,7 +15,10 @@ from recorder.boxes import full as _full
 from recorder.container import Index, Seal, Torn
 from recorder.frames import Format
 
-ENTRIES = {"h264": (b"avc1", b"avcC"), "h265": (b"hvc1", b"hvcC")}  # sample entry, its configuration
+#: Codec → sample entry, its configuration.
+ENTRIES = {"h264": (b"avc1", b"avcC"), "h265": (b"hvc1", b"hvcC"), "av1": (b"av01", b"av1C")}
+#: Whose pictures may be shown in another order than they are decoded in.
+REORDERED = frozenset({"h264", "h265"})
 _SIDX_ROOM = 8192  # bytes reserved for the segment index
 _ENTRIES = (_SIDX_ROOM - 64) // 12
 _KEY, _OTHER = 0x02000000, 0x01010000  # sample flags: depends on nothing / on others and is no sync sample
@@ -33,7 +36,7 @@ class Fmp4:
 
     def __init__(self, form: Format) -> None:
         if form.codec not in ENTRIES:
-            raise ValueError("Only H.264 and H.265 go into fragmented MP4.")
+            raise ValueError("Only H.264, H.265 and AV1 go into fragmented MP4.")
         self._format = form
         self.mime = f'video/mp4; codecs="{form.string}"'
         self.index = Index()

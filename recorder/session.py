@@ -18,6 +18,7 @@ from recorder import files
 from recorder import manifest as manifests
 from recorder.chain import Chain
 from recorder.files import Disk, File
+from recorder.levels import Levels
 from recorder.manifest import Manifest
 from recorder.notary import Evidence, Notary, Open
 from recorder.reel import Reel, last_number
@@ -89,6 +90,7 @@ class Session:
         self._reels: dict[str, Reel] = {}
         self._chats: Chats | None = None
         self._speaking: dict[str, bool] = {}
+        self._levels = Levels()
         self._unconfirmed: set[str] = set()
         self._confirm_by = 0.0
         self._refreshed = 0.0
@@ -163,6 +165,7 @@ class Session:
         if state == "failed":
             reserve = self.folder / RESERVE
             await _quiet(self._disk.run(lambda: reserve.unlink(missing_ok=True)))
+        self._hush()
         for sid in list(self._lives):
             self._close(sid, now, "ended")
         while finishing := [future for reel in self._reels.values() for future in reel.finishing]:
@@ -398,6 +401,8 @@ class Session:
         log.info("recording paused" if off else "recording goes on", session=self.id)
 
     def _hush(self) -> None:
+        if (levels := self._levels.flush()) is not None:
+            self._write("levels", levels[0], **levels[1])
         for identity in [identity for identity, active in self._speaking.items() if active]:
             self._write("speaking", identity=identity, active=False)
         self._speaking.clear()
@@ -405,6 +410,8 @@ class Session:
     def speakers(self, fact: messages.SinkSpeakers) -> None:
         if not self.running or self.off:
             return
+        if (levels := self._levels.hear(fact.at, fact.speakers)) is not None:
+            self._write("levels", levels[0], **levels[1])
         for speaker in fact.speakers:
             if self._speaking.get(speaker.identity, False) != speaker.active:
                 self._speaking[speaker.identity] = speaker.active
@@ -419,13 +426,13 @@ class Session:
 
             self._chats = Chats()
         try:
-            chat = self._chats.receive(fact.identity, fact.packet, now)
+            said = self._chats.receive(fact.identity, fact.packet, now)
         except ValueError as error:
             if (suppressed := logs.limited(("data", self.id, str(error)), 60)) is not None:
                 log.warning("data packet left out", session=self.id, reason=str(error), suppressed=suppressed)
             return
-        if chat is not None:
-            self._write("chat", fact.at, identity=chat.identity, text=chat.text, data=chat.data)
+        if said is not None:
+            self._write(said.kind, fact.at, identity=said.identity, text=said.text, data=said.data)
 
     # ------------------------------------------------------------------------------------------------------------ time
 

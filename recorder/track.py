@@ -12,7 +12,7 @@ from commhub.media.messages import Codec
 from recorder.container import Container, Seal
 from recorder.containers import container
 from recorder.depacketise import depacketiser, opus_duration
-from recorder.fmp4 import ENTRIES
+from recorder.fmp4 import REORDERED
 from recorder.frames import Format, Frame
 from recorder.reorder import Packet, Reorder, parse
 from recorder.timeline import SECOND, SenderClock, Timeline
@@ -227,7 +227,7 @@ class Feed:
             self._fresh, self._least = True, None
             self._earlier.clear()
             self._last = last = self._lost_from = None
-        elif last is not None and frame.time <= last.time and self._format is not None and self._format.codec not in ENTRIES:
+        elif last is not None and frame.time <= last.time and self._format is not None and self._format.codec not in REORDERED:
             if not self._video:
                 return  # a duplicate
             frame.time = last.time + self._rate // 1000  # only H.264 and H.265 show pictures in another order

@@ -30,7 +30,7 @@ def trailer(stream: str = "s1", reason: str = "") -> bytes:
 
 def all_of(chats: Chats, *packets: bytes, identity: str = "p1:t1") -> list[str]:
     found = [chats.receive(identity, packet, 0.0) for packet in packets]
-    return [chat.text for chat in found if chat is not None]
+    return [chat.text for chat in found if chat is not None and chat.kind == "chat"]
 
 
 def test_a_stream_in_parts_cut_inside_characters() -> None:
@@ -96,7 +96,7 @@ def test_one_message_sent_both_ways_counts_once_and_per_sender() -> None:
     assert all_of(chats, old, identity="p2:t1") == [TEXT]
 
 
-def test_other_topics_and_packets_are_nothing() -> None:
+def test_other_topics_and_packets_are_no_chat() -> None:
     user = DataPacket(user=UserPacket(payload=b"x", topic="lk.chat")).SerializeToString()
     assert all_of(Chats(), user, header(topic="board"), chunk(0, b"x"), trailer(), b"") == []
 
@@ -162,3 +162,29 @@ def test_noise_breaks_nothing(packets: list[bytes]) -> None:
             chats.receive("a", packet, 0.0)
         except ValueError:
             pass
+
+
+def test_what_programs_send_each_other_is_kept_as_it_was_sent() -> None:
+    packet = DataPacket(user=UserPacket(payload=b"\x00\xffptz", topic="camera")).SerializeToString()
+    said = Chats().receive("p1:t1", packet, 0.0)
+    assert said is not None
+    assert (said.kind, said.identity, said.data) == ("data", "p1:t1", {"topic": "camera", "payload": "AP9wdHo="})
+
+
+def test_of_a_file_stands_what_was_announced() -> None:
+    head = DataStream.Header(stream_id="f1", topic="files", mime_type="application/pdf", total_length=5_000_000)
+    head.byte_header.name = "预案.pdf"
+    said = Chats().receive("p1:t1", DataPacket(stream_header=head).SerializeToString(), 0.0)
+    assert said is not None
+    assert said.kind == "stream"
+    assert said.data == {"id": "f1", "topic": "files", "mime": "application/pdf", "name": "预案.pdf", "size": "5000000"}
+
+
+def test_nobody_fills_the_disk_with_data() -> None:
+    chats = Chats()
+    packet = DataPacket(user=UserPacket(payload=bytes(60_000))).SerializeToString()
+    for _ in range(4):
+        assert chats.receive("p1:t1", packet, 0.0) is not None
+    with pytest.raises(ValueError, match=r"^Somebody writes more than is recorded of one\.$"):
+        chats.receive("p1:t1", packet, 0.0)
+    assert chats.receive("p2:t1", packet, 0.0) is not None

@@ -90,7 +90,7 @@ async def test_every_track_of_a_room_is_in_its_own_file(data_dir: Path, feed: Si
         ]
         assert [one["segments"][0]["mime"] for one in found["tracks"]] == [
             'video/webm; codecs="vp8"', 'audio/webm; codecs="opus"', 'video/mp4; codecs="avc1.42c01f"',
-            'video/webm; codecs="vp9"', 'video/webm; codecs="av01.0.00M.08"',
+            'video/webm; codecs="vp9"', 'video/mp4; codecs="av01.0.00M.08"',
         ]  # fmt: skip
         for files in media_of(hub):
             assert [len(one.times) for one in files] in ([90], [300])
