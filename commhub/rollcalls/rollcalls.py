@@ -370,7 +370,7 @@ class RollCalls:
             label=record.label,
             rev=record.rev,
             by=by,
-            audience=rules.audience(where),
+            audience=rules.inside(where),
             data={
                 "roll_call": records.head(record).model_dump(mode="json"),
                 "entries": [records.entry(record, index).model_dump(mode="json") for index in changed],

@@ -75,7 +75,7 @@ function Choice<T extends string>({ label, value, choices, pending, onPick, test
           key={choice.value}
           aria-pressed={choice.value === value}
           onClick={() => {
-            if (choice.value !== value && !pending) onPick(choice.value)
+            if (choice.value !== value || pending) onPick(choice.value)
           }}
           data-value={choice.value}
         >
@@ -254,7 +254,7 @@ function Pictures({ consultation, control, members }: PartProps & { members: Mem
           { value: 'speaker', words: t('room.speaker') },
         ]}
         pending={pending}
-        onPick={layout => void run(() => act.stage(layout, control.spotlight))}
+        onPick={layout => void run(() => act.stage({ layout }))}
         testid="stage-layout"
       />
       <div className="control-row">
@@ -262,11 +262,7 @@ function Pictures({ consultation, control, members }: PartProps & { members: Mem
           {spot ? t('control.spotlit', { name: spot.name }) : t('control.spotlightHint')}
         </span>
         {control.spotlight && (
-          <Button
-            size="small"
-            onClick={() => void run(() => act.stage(control.layout, ''))}
-            data-testid="spotlight-end"
-          >
+          <Button size="small" onClick={() => void run(() => act.stage({ spotlight: '' }))} data-testid="spotlight-end">
             {t('control.spotlightEnd')}
           </Button>
         )}

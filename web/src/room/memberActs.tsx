@@ -23,7 +23,7 @@ export function useLeadActs(member: Member<Track>, consultation: Consultation, r
     items.push({ key, label, icon, onPick: () => void run(work), testid: `member-${key}` })
   const spot = control.spotlight === member.identity
   add('spotlight', t(spot ? 'control.spotlightEnd' : 'control.spotlight'), <Star size={16} />, () =>
-    act.stage(control.layout, spot ? '' : member.identity),
+    act.stage({ spotlight: spot ? '' : member.identity }),
   )
   if (member.kind === 'camera') return items
   const sole = control.broadcast === person
@@ -45,9 +45,8 @@ export function useLeadActs(member: Member<Track>, consultation: Consultation, r
     add('return', t('control.sendBack'), <DoorClosed size={16} />, () => act.sendBack(person))
   if (may(consultation, 'chair') && role !== 'chair') {
     add('chair', t('control.makeChair'), <UserCheck size={16} />, () => act.chair(person))
-    const others = control.co_chairs.filter(one => one !== person)
     add('co-chair', t(role ? 'control.endCoChair' : 'control.makeCoChair'), <UserCog size={16} />, () =>
-      act.coChairs(role ? others : [...others, person]),
+      act.coChair(person, !role),
     )
   }
   return items
