@@ -4,7 +4,7 @@ import { sentence, useCommand } from '../app/command'
 import { hub } from '../app/hub'
 import type { CameraDetail, DeviceRecording } from '../hub/cameraTypes'
 import { useT } from '../i18n'
-import { Button } from '../ui/controls'
+import { Button, Field } from '../ui/controls'
 import { ActDialog } from '../ui/overlay'
 import { dateTime, longDuration } from '../ui/time.model'
 import { files, useDownloads } from './files'
@@ -94,16 +94,14 @@ interface FieldProps {
 
 function TimeField({ label, value, focus, onPick }: FieldProps) {
   return (
-    <label className="field">
-      <span>{label}</span>
-      <input
-        type="datetime-local"
-        step={1}
-        value={Number.isNaN(value) ? '' : fieldOf(value)}
-        onChange={event => onPick(momentOf(event.target.value))}
-        data-focus={focus ? '' : undefined}
-      />
-    </label>
+    <Field
+      label={label}
+      type="datetime-local"
+      step={1}
+      value={Number.isNaN(value) ? '' : fieldOf(value)}
+      onChange={event => onPick(momentOf(event.target.value))}
+      data-focus={focus ? '' : undefined}
+    />
   )
 }
 
@@ -147,7 +145,10 @@ function said(download: Download, t: ReturnType<typeof useT>): string {
   const length = longDuration(Date.parse(download.end) - Date.parse(download.start))
   if (download.state === 'failed') return download.reason?.text ?? t('files.failed')
   if (download.state === 'done') {
-    const size = t('files.done', { length: longDuration(download.seconds * 1000), size: sizeText(download.bytes) })
+    const size = t('files.done', {
+      length: longDuration(Math.round(download.seconds) * 1000),
+      size: sizeText(download.bytes),
+    })
     return download.reason ? `${size} · ${download.reason.text}` : size
   }
   if (download.state === 'waiting') return t('files.waiting', { length })

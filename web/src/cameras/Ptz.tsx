@@ -21,6 +21,8 @@ import { Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { say } from '../ui/overlay'
 import { duration } from '../ui/time.model'
+
+import { Acts } from './Acts'
 import type { Control } from './desk'
 import { type PresetList, Presets, usePresets } from './Presets'
 
@@ -40,7 +42,9 @@ export function Ptz({ camera, control }: { camera: CameraDetail; control: Contro
     <section className="side-part ptz" aria-label={t('ptz.title')} data-testid="ptz">
       <header>
         <h3>{t('ptz.title')}</h3>
+        <span className="grow" />
         <LockChip camera={camera} lock={lock} may={may && camera.ptz} />
+        <Acts camera={camera} />
       </header>
       {why && <p className="note">{why}</p>}
       {camera.ptz && may && (

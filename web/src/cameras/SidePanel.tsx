@@ -84,6 +84,7 @@ function Facts({ camera, track }: { camera: CameraDetail; track: Track | undefin
   const { width, height } = track?.mediaStreamTrack.getSettings() ?? {}
   const facts = [camera.org.name, t(`fault.protocol.${camera.protocol}`)]
   if (camera.ptz) facts.push(t('ptz.title'))
+  if (camera.codec) facts.push(camera.codec)
   if (width && height) facts.push(`${width}×${height}`)
   return <p className="note">{facts.join(' · ')}</p>
 }

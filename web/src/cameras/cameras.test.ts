@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Alarm, CameraDiagnosis, DeviceRecording } from '../hub/cameraTypes'
+import type { Alarm, CameraDetail, CameraDiagnosis, DeviceRecording } from '../hub/cameraTypes'
 import { TestPlatform } from '../hub/testing'
+import { actsOf } from './acts.model'
 import { gravest, kept, readAlarm, withAlarm } from './alarms.model'
 import { dayOf, headAt, headOf, momentAt, nextSpeed, pieces, playable, share, turned } from './day.model'
 import { asText } from './diagnosis.model'
@@ -187,6 +188,26 @@ describe('a day of recordings', () => {
     const standing = { at: 60, as_of: '1970-01-01T00:00:10Z', speed: 2, playing: true }
     expect(headAt(headOf(at(2), standing), 11_000)).toBe(at(2) + 62_000)
     expect([nextSpeed(1, 1), nextSpeed(8, 1), nextSpeed(0.25, -1)]).toEqual([2, 8, 0.25])
+  })
+})
+
+describe('what a device can be told', () => {
+  const of = (ptz: boolean, ...may: CameraDetail['may']) =>
+    actsOf({ protocol: 'gb28181', ptz, may }).flatMap(group => group.map(act => act.verb))
+
+  it('is what the camera can and the reader may', () => {
+    expect(of(true, 'move')).toEqual(['cruise_start', 'cruise_stop', 'scan_start', 'scan_stop'])
+    expect(of(false, 'move', 'control')).toEqual([
+      'record_start',
+      'record_stop',
+      'guard_on',
+      'guard_off',
+      'alarm_reset',
+      'reboot',
+    ])
+    expect(of(true, 'control')[0]).toBe('aux_on')
+    expect(of(true)).toEqual([])
+    expect(actsOf({ protocol: 'rtsp', ptz: true, may: ['move', 'control'] })).toEqual([])
   })
 })
 

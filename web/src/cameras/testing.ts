@@ -19,6 +19,7 @@ export const camera = (id: string, name = id, more: Partial<Camera> = {}): Camer
   alarm: false,
   favourite: false,
   faulty: false,
+  codec: null,
   may: ['open', 'move'],
   ...more,
 })
