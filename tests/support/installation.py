@@ -135,7 +135,7 @@ class Installation:
             await self._camera.wait()
             self._camera = None
 
-    async def ready(self, within: float = 90) -> None:
+    async def ready(self, within: float = 240) -> None:
         """Until /healthz is 200."""
         until = time.monotonic() + within
         while time.monotonic() < until:
