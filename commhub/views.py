@@ -77,7 +77,8 @@ CameraMay = Literal["open", "move", "control", "playback", "download", "snapshot
 class Camera(View):
     """``state`` is of its stream; ``online`` what its device says. ``node_id`` is where it hangs in the tree, ``path`` the names
     from the root down to there. ``sub``: it has a second, smaller stream. ``alarm``: one of it is not confirmed. ``faulty``: its
-    device says that it does not work. ``may``: what the reader may do with it, as far as it can be done."""
+    device says that it does not work. ``codec``: what it sends now, H.264 or H.265; null while nobody looks. ``may``: what the
+    reader may do with it, as far as it can be done."""
 
     id: str
     name: str
@@ -96,6 +97,7 @@ class Camera(View):
     alarm: bool
     favourite: bool
     faulty: bool
+    codec: str | None
     may: list[CameraMay]
 
 

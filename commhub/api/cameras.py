@@ -90,6 +90,7 @@ def camera_view(listed: Listed, condition: Condition, reader: Actor, english: bo
             "alarm": listed.alarm,
             "favourite": listed.favourite,
             "faulty": listed.faulty,
+            "codec": condition.codec or None,
             "may": may,
         }
     )

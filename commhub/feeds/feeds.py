@@ -19,7 +19,7 @@ from commhub import log as logs
 from commhub.directory import CameraAddress, CameraRecord, Directory
 from commhub.events import Audience, Events
 from commhub.feeds.bridge import KINDS, Bridge, kind_of
-from commhub.feeds.condition import BRIDGE_GONE, STATES, Condition
+from commhub.feeds.condition import BRIDGE_GONE, STATES, Condition, codec_of
 from commhub.feeds.plays import Plays
 from commhub.feeds.taken import MAIN, Taken
 from commhub.media import Engine
@@ -193,7 +193,8 @@ class Feeds:
         if isinstance(message, SourceState) and message.state in STATES:
             feed = self._feeds.get(message.source)
             if feed is not None:
-                condition = Condition(message.state, message.code, message.text, message.text_zh)
+                codec = codec_of(message.streams)
+                condition = Condition(message.state, message.code, message.text, message.text_zh, codec)
                 self._turn(feed, condition, message.standing)
 
     def _bridge(self, feed: _Feed) -> Bridge:

@@ -14,7 +14,7 @@ from commhub.events import Published
 from commhub.feeds import GRACE, Feeds, Plays
 from commhub.feeds.feeds import SETTLE
 from commhub.feeds.taken import PATIENCE
-from commhub.media.messages import BridgeSnapshot, Demand, Message, PlayReport, Pull, SourceState
+from commhub.media.messages import BridgeSnapshot, Codec, Demand, Message, PlayReport, Pull, SourceState, SourceStream
 from commhub.model import utc_ns
 from commhub.store import tables
 from tests.support.hubs import Hub, running
@@ -248,6 +248,24 @@ async def test_what_is_to_be_made_is_told_as_long_as_somebody_needs_it(bench: Be
     assert asked() == []
     bench.later(1.5)
     assert asked() == [("main", "sub")]
+
+
+async def test_what_a_camera_sends_is_known_while_it_is_live(bench: Bench) -> None:
+    bench.link()
+    await bench.feeds.attach(bench.camera, ROOM)
+    assert bench.feeds.condition(bench.camera).codec == ""
+    h264, h265 = Codec("video/H264", 90_000), Codec("video/H265", 90_000)
+    streams = [
+        SourceStream(1, "video", h264, made=True),
+        SourceStream(2, "video", h265, layer="main"),
+        SourceStream(3, "video", h264, layer="sub"),
+    ]
+    bench.hear(SourceState(source=bench.camera, state="live", streams=streams))
+    assert bench.feeds.condition(bench.camera).codec == "H.265"
+    bench.hear(SourceState(source=bench.camera, state="live", streams=streams[2:]))
+    assert bench.feeds.condition(bench.camera).codec == "H.264"
+    bench.hear(SourceState(source=bench.camera, state="idle"))
+    assert bench.feeds.condition(bench.camera).codec == ""
 
 
 async def test_a_new_room_is_worth_a_grace_where_nobody_took_it(bench: Bench) -> None:

@@ -31,6 +31,8 @@ export interface Camera {
   favourite: boolean
   /** Its device says that it does not work. */
   faulty: boolean
+  /** What it sends now; null while nobody looks. */
+  codec: string | null
   may: CameraMay[]
 }
 
