@@ -101,4 +101,22 @@ async def test_two_pages_call_each_other(tmp_path: Path) -> None:
         await first.keyboard.press("Shift+F1")
         await expect(first.get_by_test_id("call-card")).to_have_count(0)
         await expect(second.get_by_test_id("call-bar")).to_have_count(0)
+
+        # What was, and again.
+        await first.get_by_role("link", name="通话").click()
+        rows = first.get_by_test_id("history-row")
+        await expect(rows).to_have_count(2)
+        await expect(rows.nth(0)).to_have_attribute("data-direction", "missed")
+        await expect(rows.nth(1)).to_have_attribute("data-direction", "made")
+        await screenshot(first, "call-history")
+        await rows.nth(1).get_by_test_id("history-redial").click()
+        await expect(second.get_by_test_id("call-card")).to_be_visible(timeout=10_000)
+        await first.keyboard.press("F4")
+        await expect(second.get_by_test_id("call-card")).to_have_count(0)
+        await first.get_by_test_id("history-pad").click()
+        for digit in "13800001003":
+            await first.get_by_test_id(f"pad-{digit}").click()
+        await expect(first.get_by_test_id("invitee-endpoint")).to_contain_text(participant.name)
+        await screenshot(first, "dial-pad")
+        await first.keyboard.press("Escape")
         assert first.complaints == second.complaints == []  # type: ignore[attr-defined]

@@ -1,5 +1,14 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
-import { Grid3x3, PhoneCall, PhoneIncoming, PhoneMissed, PhoneOutgoing, Video, Volume2 } from 'lucide-react'
+import {
+  ChevronDown,
+  Grid3x3,
+  PhoneCall,
+  PhoneIncoming,
+  PhoneMissed,
+  PhoneOutgoing,
+  Video,
+  Volume2,
+} from 'lucide-react'
 import { useEffect, useMemo, useState } from 'react'
 import { sentence, useCommand } from '../app/command'
 import { hub, useCan, useHub } from '../app/hub'
@@ -9,7 +18,7 @@ import { languageTag, useT } from '../i18n'
 import { Button, Empty, ProblemLine, Skeleton } from '../ui/controls'
 import { duration } from '../ui/time.model'
 import { CallDialog } from './CallDialog'
-import { type Call, type Direction, directionOf, lasted, partnersOf } from './calls.model'
+import { type Call, type Direction, directionOf, lasted, partnersOf, whyNot } from './calls.model'
 import { desk } from './desk'
 import { ringTone, setRingTone, type Tone, tones } from './tones'
 import './calls.css'
@@ -114,8 +123,8 @@ function Row({ call, me, mayCall }: { call: Call; me: string; mayCall: boolean }
   const partners = partnersOf(call, me)
   const name = partners.map(one => one.name).join('、') || t('common.none')
   const time = lasted(call)
-  const why =
-    call.end && call.end !== 'hangup' && time === undefined ? t(`call.end.${call.end}` as 'call.end.busy') : ''
+  const reason = whyNot(call, me)
+  const why = reason ? t(`call.end.${reason}` as 'call.end.busy') : ''
   // Of a call one did not make, whoever made it is called back.
   const again = () =>
     run(() => (direction === 'made' ? desk.redial(call.id) : desk.call([{ person: call.created_by.id }], call.video)))
@@ -166,24 +175,27 @@ function RingTone() {
   }
   return (
     <span className="history-tone">
-      <select
-        className="select"
-        aria-label={t('call.tone')}
-        value={tone}
-        onChange={event => {
-          const next = event.target.value as Tone
-          setTone(next)
-          setRingTone(next)
-          listen(next)
-        }}
-        data-testid="ring-tone"
-      >
-        {tones.map(one => (
-          <option key={one} value={one}>
-            {`${t('call.tone')} ${t(`call.tones.${one}`)}`}
-          </option>
-        ))}
-      </select>
+      <span className="select-box">
+        <select
+          className="select"
+          aria-label={t('call.tone')}
+          value={tone}
+          onChange={event => {
+            const next = event.target.value as Tone
+            setTone(next)
+            setRingTone(next)
+            listen(next)
+          }}
+          data-testid="ring-tone"
+        >
+          {tones.map(one => (
+            <option key={one} value={one}>
+              {`${t('call.tone')} ${t(`call.tones.${one}`)}`}
+            </option>
+          ))}
+        </select>
+        <ChevronDown size={16} />
+      </span>
       <Button
         square
         icon={<Volume2 size={16} />}

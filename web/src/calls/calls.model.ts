@@ -212,3 +212,12 @@ export function lasted(call: Call): number | undefined {
   if (!call.answered_at || !call.ended_at) return undefined
   return Math.max(0, Date.parse(call.ended_at) - Date.parse(call.answered_at))
 }
+
+/** Why nobody talked in it, as whoever reads the list would say it; undefined when that says nothing. */
+export function whyNot(call: Call, me: string): string | undefined {
+  if (call.answered_at !== null || !call.end || call.end === 'hangup') return undefined
+  const mine = call.legs.findLast(leg => leg.person.id === me)
+  if (call.end === 'cancelled' && call.created_by.id === me) return 'self_cancelled'
+  if (call.end === 'declined' && mine?.end === 'declined' && call.created_by.id !== me) return 'self_declined'
+  return call.end
+}

@@ -16,6 +16,7 @@ import {
   situation,
   talked,
   transferable,
+  whyNot,
   withCall,
   withLive,
 } from './calls.model'
@@ -141,6 +142,15 @@ describe('calls that were, and pictures', () => {
     expect(partnersOf(conference, 'me').map(one => one.name)).toEqual(['BO', 'Water'])
     expect(lasted(ended({ answered_at: '2026-01-01T00:00:01Z', ended_at: '2026-01-01T00:00:31Z' }))).toBe(30_000)
     expect(lasted(ended({ ended_at: '2026-01-01T00:00:31Z' }))).toBeUndefined()
+  })
+
+  it('say why nobody talked, to whom it concerns', () => {
+    const declined = leg('me', 'ended', { end: 'declined' })
+    expect(whyNot(ended({ end: 'declined', created_by: bo }, declined), 'me')).toBe('self_declined')
+    expect(whyNot(ended({ end: 'declined' }, leg('me', 'ended'), leg('bo', 'ended')), 'me')).toBe('declined')
+    expect(whyNot(ended({ end: 'cancelled' }), 'me')).toBe('self_cancelled')
+    expect(whyNot(ended({ end: 'cancelled', created_by: bo }), 'me')).toBe('cancelled')
+    expect(whyNot(ended({ end: 'preempted', answered_at: 'x' }), 'me')).toBeUndefined()
   })
 
   it('show a face for everybody who is in it, with a picture or without', () => {

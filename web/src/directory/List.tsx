@@ -4,6 +4,7 @@ import { sentence, useCommand } from '../app/command'
 import { useCan, useHub } from '../app/hub'
 import { desk } from '../calls/desk'
 import { VirtualRows } from '../cameras/VirtualRows'
+import { VerbMenu } from '../dispatch/VerbMenu'
 import type { PresenceState } from '../hub/terminal'
 import { useT } from '../i18n'
 import { Avatar, Button, Empty, Marked, ProblemLine, Skeleton } from '../ui/controls'
@@ -96,6 +97,7 @@ export function List(props: Props) {
                 me={personOf(row.entry) === me}
                 marked={row.key === (mark ?? shown?.id)}
                 chosen={chosen.some(one => one.id === row.key)}
+                home={props.shelf.at === 'org' && !q}
                 onShow={() => {
                   setMark(row.key)
                   onShow(row.entry)
@@ -162,6 +164,8 @@ function Nothing({ shelf, q }: { shelf: Shelf; q: string }) {
 interface RowProps {
   entry: Entry
   q: string
+  /** The list is its organisation's own. */
+  home: boolean
   presence: PresenceState | undefined
   me: boolean
   marked: boolean
@@ -171,9 +175,10 @@ interface RowProps {
   onCall: ((video: boolean) => void) | undefined
 }
 
-function EntryRow({ entry, q, presence, me, marked, chosen, onShow, onChoose, onCall }: RowProps) {
+function EntryRow({ entry, q, home, presence, me, marked, chosen, onShow, onChoose, onCall }: RowProps) {
   const t = useT()
   const callable = targetOf(entry) !== undefined && !me
+  const person = personOf(entry)
   return (
     <div
       className={`book-row${marked ? ' marked' : ''}${chosen ? ' chosen' : ''}`}
@@ -207,11 +212,18 @@ function EntryRow({ entry, q, presence, me, marked, chosen, onShow, onChoose, on
           <KindIcon kind={entry.kind} size={16} />
         </span>
       )}
-      <Words entry={entry} q={q} me={me} />
+      <Words entry={entry} q={q} me={me} home={home} />
       {entry.speed != null && <kbd className="kbd">{entry.speed}</kbd>}
       {entry.level !== undefined && <span className="chip">{t('directory.level', { level: entry.level })}</span>}
       <Presence state={presence} />
       <span className="book-acts">
+        {marked && person && !me && (
+          <VerbMenu
+            target={{ id: person, name: entry.owner?.name ?? entry.seat?.sitting?.name ?? entry.name }}
+            look="ghost"
+            square
+          />
+        )}
         {onCall && callable && (
           <>
             <Act label={t('directory.call', { name: entry.name })} onPress={() => onCall(false)} testid="book-call">
@@ -231,7 +243,7 @@ function EntryRow({ entry, q, presence, me, marked, chosen, onShow, onChoose, on
   )
 }
 
-function Words({ entry, q, me }: { entry: Entry; q: string; me: boolean }) {
+function Words({ entry, q, me, home }: Pick<RowProps, 'entry' | 'q' | 'me' | 'home'>) {
   const t = useT()
   const number = entry.kind === 'endpoint'
   const name = number ? (entry.owner?.name ?? entry.name) : entry.name
@@ -239,7 +251,7 @@ function Words({ entry, q, me }: { entry: Entry; q: string; me: boolean }) {
     ? [entry.endpoint && t(`directory.endpoint.${entry.endpoint}`), entry.name, entry.about]
     : [
         entry.kind === 'seat' && !entry.about ? t('directory.nobodySits') : entry.about,
-        entry.org.name !== entry.name && entry.org.name,
+        !home && entry.org.name !== entry.name && entry.org.name,
       ]
   return (
     <span className="two grow">

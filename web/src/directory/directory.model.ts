@@ -144,7 +144,7 @@ export function targetsOf(entries: readonly Entry[]): Target[] {
 
 export function shownPresence(entry: Entry, presence: Record<string, PresenceState>): PresenceState | undefined {
   const person = personOf(entry)
-  if (person === undefined) return entry.kind === 'seat' ? 'offline' : undefined
+  if (person === undefined) return entry.kind === 'seat' && entry.seat ? 'offline' : undefined
   return presence[person] ?? (entry.online ? 'idle' : 'offline')
 }
 

@@ -75,6 +75,8 @@ export const calls = {
       preempted: 'Ended by an emergency call',
       taken_over: 'The call was taken over',
       failed: 'Could not be connected',
+      self_cancelled: 'Cancelled',
+      self_declined: 'Declined here',
       lost: 'The other side lost its connection',
       restart: 'The system restarted; the call is over',
     },

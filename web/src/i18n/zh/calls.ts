@@ -75,6 +75,8 @@ export const calls = {
       preempted: '通话被紧急呼叫中断',
       taken_over: '通话已被拦截',
       failed: '未能接通',
+      self_cancelled: '已取消',
+      self_declined: '已拒接',
       lost: '对方连接中断',
       restart: '系统重启，通话已结束',
     },
