@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit, certificates, machine
 from commhub import log as logs
@@ -123,11 +124,24 @@ async def import_city(settings: Settings, source: Path) -> str:
 
 
 async def verify_audit(settings: Settings) -> tuple[int, list[str]]:
-    """Rows looked at, and what is wrong with the chain."""
-    file = heads_file(settings)
-    heads = await asyncio.to_thread(file.read_text, "ascii", "replace") if file.exists() else ""
-    async with records(settings) as base, base.store.reading() as reading:
-        return await audit.verify(reading, heads)
+    """Rows looked at, and what is wrong with the chain. Invalid: there is nothing to look at, or the heads cannot be read."""
+    database = sa.make_url(settings.database_url)
+    there = await asyncio.to_thread(Path(database.database or "").is_file)
+    if database.get_backend_name() == "sqlite" and not there:
+        raise Invalid(f"There is no database at {database.database}.", f"{database.database} 处没有数据库。")
+    try:
+        heads = await asyncio.to_thread(audit.read_heads, heads_file(settings))
+    except OSError as error:
+        raise Invalid(f"The heads cannot be read: {error}.", f"无法读取链首文件：{error}。") from None
+    store = Store(settings.database_url)  # not opened: what is to be proved is not changed, nor brought up to date
+    try:
+        async with store.reading() as reading:
+            return await audit.verify(reading, heads)
+    except SQLAlchemyError as error:
+        said = str(error).splitlines()[0]
+        raise Invalid(f"The database cannot be read: {said}", f"无法读取数据库：{said}") from None
+    finally:
+        await store.close()
 
 
 def heads_file(settings: Settings) -> Path:

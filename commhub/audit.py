@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ HASHED = (
 _CHAIN = "audit"  # the counter
 _PAGE = 5_000
 _SHOWN = 20  # faults that are named
+_HEAD = re.compile(r"\S+ (\d{1,18}) ([0-9a-f]{64})")
 
 
 def link(before: str, row: Any) -> str:
@@ -64,8 +66,7 @@ async def record(
 
 async def verify(reading: Reading, heads: str = "") -> tuple[int, list[str]]:
     """Rows looked at, and a sentence for each fault, the first ones; ``heads`` is the text of the file of heads."""
-    faults: list[str] = []
-    expected = {int(seq): hash for _, seq, hash in (line.split() for line in heads.splitlines() if len(line.split()) == 3)}
+    expected, faults = _heads(heads)
     last, before = 0, ""
     while len(faults) < _SHOWN:
         found = await reading.all(sa.select(tables.audit).where(_t.seq > last).order_by(_t.seq).limit(_PAGE))
@@ -89,8 +90,28 @@ async def verify(reading: Reading, heads: str = "") -> tuple[int, list[str]]:
     return last, faults[:_SHOWN]
 
 
+def _heads(text: str) -> tuple[dict[int, str], list[str]]:
+    """Row → its hash, as exported; and what of the text is no head, or contradicts another one."""
+    found: dict[int, str] = {}
+    faults = []
+    for number, line in enumerate(text.splitlines(), 1):
+        head = _HEAD.fullmatch(line)
+        if head is None:
+            faults.append(f"Line {number} of the heads is none.")
+        elif found.setdefault(int(head[1]), head[2]) != head[2]:
+            faults.append(f"The heads have two hashes of row {head[1]}.")
+    return found, faults
+
+
+def read_heads(file: Path) -> str:
+    """What was exported: the file, after those of earlier years (``audit-heads.2024``). OSError."""
+    earlier = sorted(one for one in file.parent.glob(f"{file.name}.*") if one.suffix[1:].isdigit())
+    return "".join(one.read_text("ascii", "replace") for one in (*earlier, file) if one.is_file())
+
+
 async def export_head(reading: Reading, file: Path) -> bool:
-    """Appends ``<UTC time> <seq> <hash>`` of the newest row, unless the file has it already. OSError."""
+    """Appends ``<UTC time> <seq> <hash>`` of the newest row, unless the file has it already. Those of an earlier year are moved
+    into a file of that year first. OSError."""
     row = await reading.first(sa.select(_t.seq, _t.hash).where(_t.seq.is_not(None)).order_by(_t.seq.desc()).limit(1))
     if row is None:
         return False
@@ -98,14 +119,23 @@ async def export_head(reading: Reading, file: Path) -> bool:
 
 
 def _append(file: Path, head: str) -> bool:
-    if file.exists() and file.read_text("ascii").rstrip().endswith(" " + head):
+    now = iso(utc_ns())
+    known = file.read_text("ascii", "replace") if file.exists() else ""
+    if known.rstrip().endswith(" " + head):
         return False
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with file.open("a", encoding="ascii") as out:
-        out.write(f"{iso(utc_ns())} {head}\n")
+    if known and known[:4] != now[:4]:
+        _write(file.with_name(f"{file.name}.{known[:4]}"), known)  # appended: a year's may be there already
+        file.unlink()
+    _write(file, f"{now} {head}\n")
+    return True
+
+
+def _write(file: Path, text: str) -> None:
+    with file.open("a", encoding="ascii", errors="replace") as out:
+        out.write(text)
         out.flush()
         os.fsync(out.fileno())
-    return True
 
 
 async def rows(
@@ -122,7 +152,7 @@ async def rows(
     conditions.append(within)
     if q:
         conditions.append(
-            sa.or_(*(column.contains(q, autoescape=True) for column in (_t.actor_name, _t.object, _t.action, _t.subject)))
+            sa.or_(*(column.icontains(q, autoescape=True) for column in (_t.actor_name, _t.object, _t.action, _t.subject)))
         )
     if action:
         conditions.append(_t.action == action)

@@ -422,11 +422,14 @@ def _healthy(settings: Settings) -> bool:
 
 @trail.command
 def verify(*, options: Options = PLAIN) -> None:
-    """核对审计链 / is every row of the audit what was written (exit 1)?"""
+    """核对审计链 / is every row of the audit what was written? Exit 1: it is not; 2: there is nothing to look at."""
     settings = _begin(options, "audit")
     from commhub import app as parts
 
-    rows, faults = asyncio.run(parts.verify_audit(settings))
+    try:
+        rows, faults = asyncio.run(parts.verify_audit(settings))
+    except Invalid as error:
+        _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
     for fault in faults:
         print(fault)
     if faults:
