@@ -156,7 +156,7 @@ class Agenda:
             if one.cancelled or one.start != one.at or one.length != record.length
         )
         entry = Entry(
-            f"{record.id}@commhub", record.title, record.notes, f"{origin}/agenda/{record.id}", record.host.name,
+            f"{record.id}@commhub", record.title, record.notes, f"{origin}/consultations?agenda={record.id}", record.host.name,
             record.starts_at, record.starts_at + record.length, record.rule, record.rev, record.changed_at, record.cancelled, off,
         )  # fmt: skip
         return calendar([entry])

@@ -1,5 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react'
+import { AgendaReminders } from '../agenda/Agenda'
 import { Calls } from '../calls/Calls'
 import { AlarmCards } from '../cameras/AlarmCards'
 import { RingCards } from '../consultations/RingCards'
@@ -60,6 +61,7 @@ export function App() {
       {session && <RingCards />}
       {session && <AlarmCards />}
       {session && <RollQuestions />}
+      {session && <AgendaReminders />}
       <KeyHelpHost />
       <Toasts />
     </QueryClientProvider>

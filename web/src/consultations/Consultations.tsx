@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Inbox, Lock, Play, Plus } from 'lucide-react'
 import { type KeyboardEvent, useMemo, useRef, useState } from 'react'
+import { AgendaPage } from '../agenda/Agenda'
 import { sentence, useSettled, useTick } from '../app/command'
 import { hub, useCan, useHub } from '../app/hub'
 import { navigate } from '../app/router'
@@ -18,8 +19,42 @@ import './consultations.css'
 type Tab = Consultation['state']
 
 export function Consultations() {
+  const asked = new URLSearchParams(useAddress()).has('agenda')
+  const [tab, setTab] = useState<Tab | 'agenda'>(asked ? 'agenda' : 'live')
+  if (tab === 'agenda') return <AgendaPage head={<Head tab={tab} onTab={setTab} />} />
+  return <Listed tab={tab} onTab={setTab} />
+}
+
+/** The page's name, and which consultations it shows. */
+function Head({ tab, onTab }: { tab: Tab | 'agenda'; onTab(tab: Tab | 'agenda'): void }) {
   const t = useT()
-  const [tab, setTab] = useState<Tab>('live')
+  const all = useHub(state => state.consultations)
+  const liveCount = useMemo(() => liveList(all).length, [all])
+  const tabs = useCan('agenda.list') ? (['live', 'agenda', 'ended'] as const) : (['live', 'ended'] as const)
+  return (
+    <>
+      <h1>{t('list.title')}</h1>
+      <div className="tabs" role="tablist" aria-label={t('list.title')}>
+        {tabs.map(key => (
+          <button
+            type="button"
+            role="tab"
+            key={key}
+            aria-selected={tab === key}
+            onClick={() => onTab(key)}
+            data-testid={`tab-${key}`}
+          >
+            {key === 'agenda' ? t('agenda.tab') : t(`list.${key}`)}
+            {key === 'live' && <small>{liveCount}</small>}
+          </button>
+        ))}
+      </div>
+    </>
+  )
+}
+
+function Listed({ tab, onTab }: { tab: Tab; onTab(tab: Tab | 'agenda'): void }) {
+  const t = useT()
   const [q, setQ] = useState('')
   const [chosen, setChosen] = useState<string>()
   const [creating, setCreating] = useState(false)
@@ -36,22 +71,7 @@ export function Consultations() {
     <div className="consultations">
       <section className="list-side">
         <header className="list-head">
-          <h1>{t('list.title')}</h1>
-          <div className="tabs" role="tablist" aria-label={t('list.title')}>
-            {(['live', 'ended'] as const).map(key => (
-              <button
-                type="button"
-                role="tab"
-                key={key}
-                aria-selected={tab === key}
-                onClick={() => setTab(key)}
-                data-testid={`tab-${key}`}
-              >
-                {t(`list.${key}`)}
-                {key === 'live' && <small>{liveCount}</small>}
-              </button>
-            ))}
-          </div>
+          <Head tab={tab} onTab={onTab} />
           <span className="grow" />
           <div className="list-search">
             <SearchField label={t('list.searchHint')} value={q} onChange={setQ} hint="search" inputRef={searchBox} />

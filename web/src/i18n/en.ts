@@ -1,3 +1,4 @@
+import { agenda } from './en/agenda'
 import { app } from './en/app'
 import { calls } from './en/calls'
 import { cameras } from './en/cameras'
@@ -19,6 +20,7 @@ export const en: Words = {
   ...room,
   ...control,
   ...rollcalls,
+  ...agenda,
   ...review,
   ...calls,
   ...cameras,

@@ -1,3 +1,4 @@
+import { agenda } from './zh/agenda'
 import { app } from './zh/app'
 import { calls } from './zh/calls'
 import { cameras } from './zh/cameras'
@@ -19,6 +20,7 @@ export const zh = {
   ...room,
   ...control,
   ...rollcalls,
+  ...agenda,
   ...review,
   ...calls,
   ...cameras,
