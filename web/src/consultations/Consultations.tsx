@@ -4,7 +4,7 @@ import { type KeyboardEvent, useMemo, useRef, useState } from 'react'
 import { AgendaPage } from '../agenda/Agenda'
 import { sentence, useSettled, useTick } from '../app/command'
 import { hub, useCan, useHub } from '../app/hub'
-import { navigate } from '../app/router'
+import { navigate, useAddress } from '../app/router'
 import { liveList } from '../hub/state'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
@@ -60,8 +60,6 @@ function Listed({ tab, onTab }: { tab: Tab; onTab(tab: Tab | 'agenda'): void }) 
   const [creating, setCreating] = useState(false)
   const searchBox = useRef<HTMLInputElement>(null)
   const mayCreate = useCan('consultation.create')
-  const all = useHub(state => state.consultations)
-  const liveCount = useMemo(() => liveList(all).length, [all])
   const list = useList(tab, useSettled(q.trim()))
   const shown = list.items.find(c => c.id === chosen) ?? list.items[0]
   useKeys('consultations', { search: () => searchBox.current?.focus() })
