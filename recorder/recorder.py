@@ -33,6 +33,7 @@ from recorder.worker import Worker
 
 log = logs.get(__name__)
 _TICK = 0.1  # s
+LOOK = 60.0  # s between two looks for what nobody closed
 _SPACE = 5.0  # s between two looks at the free space
 _PATIENCE = 5.0  # s a new hub waits for repairs; what takes longer is told when it is done
 _SNAPSHOT = 4000  # recordings
@@ -101,6 +102,8 @@ class Recorder:
         self._running: dict[str, Session] = {}
         self._known: dict[str, SessionState] = {}  # not running
         self._repairs: dict[str, asyncio.Task[None]] = {}
+        self._hopeless: set[str] = set()  # folders that hold no recording which can be read
+        self.look_seconds = LOOK
         self._workers: dict[str, Worker] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -117,6 +120,7 @@ class Recorder:
         self._listener = await listen(self._run_dir, self._name, lambda link: None, self._receive)
         self._tasks.spawn(self._tick(), "tick")
         self._tasks.spawn(self._watch_space(), "space")
+        self._tasks.spawn(self._look_again(turn), "look again")
         self._tasks.spawn(tell_counters(self._name, self._counters, lambda: self._hubs), "counters")
         self._tasks.spawn(asyncio.to_thread(importlib.import_module, "recorder.chat"), "load")  # before somebody writes
         log.info("recorder started", closed=len(closed), broken=len(broken))
@@ -136,6 +140,21 @@ class Recorder:
         await self._tasks.close()
         await self._disk.close()
 
+    async def _look_again(self, turn: asyncio.Lock) -> None:
+        """What was left open after the start: brought back from elsewhere, or ended on a disk that took nothing more."""
+        while True:
+            await asyncio.sleep(self.look_seconds)
+            for folder in await asyncio.to_thread(self._left_open, set(self._known)):
+                name = folder.name
+                if name not in self._running and name not in self._repairs and name not in self._hopeless:
+                    self._known.pop(name, None)
+                    self._repairs[name] = self._tasks.spawn(self._repair(folder, turn), "repair")
+
+    def _left_open(self, known: set[str]) -> list[Path]:
+        """Blocking."""
+        _, broken = repair.survey(self._folder, lambda session: self._mine(session) and session not in known)
+        return broken + [path for session in known if repair.left_open(path := self._folder / session)]
+
     async def _repair(self, folder: Path, turn: asyncio.Lock) -> None:
         async with turn:
             try:
@@ -144,7 +163,9 @@ class Recorder:
                 log.error("recording not repaired", session=folder.name, error=error.strerror)
                 manifest = None
         self._repairs.pop(folder.name, None)
-        if manifest is not None:
+        if manifest is None:
+            self._hopeless.add(folder.name)
+        else:
             self._known[manifest.session] = Session(folder, self._disk, self._limits, self._changed, manifest).state()
             self._tell(self._known[manifest.session])
 

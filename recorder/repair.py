@@ -41,12 +41,17 @@ def survey(folder: Path, mine: Callable[[str], bool] = lambda session: True) -> 
     for path in sorted(folder.iterdir()):
         if not mine(path.name) or not path.is_dir() or path.is_symlink() or not (path / JOURNAL).is_file():
             continue
-        state = None if (path / RESERVE).exists() else _closed(path)
+        state = None if left_open(path) else _closed(path)
         if state is None:
             broken.append(path)
         else:
             closed.append(state)
     return closed, broken
+
+
+def left_open(folder: Path) -> bool:
+    """Has a recording been begun that nobody ended?"""
+    return (folder / RESERVE).exists()
 
 
 def _closed(folder: Path) -> SessionState | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -11,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from commhub.wire import journal
+from recorder import files
+from recorder.keys import Keys
 from recorder.manifest import Manifest
+from recorder.notary import Evidence
 from recorder.repair import repair, survey
+from recorder.verify import Folder, verify
 from tests.support import sink_feed, until
 from tests.support.hub_of_recorder import recorder
 from tests.support.media_files import read
@@ -183,3 +188,53 @@ async def test_the_hub_hears_of_it_and_may_let_it_go_on(torn: Path, data_dir: Pa
         assert gap["start_ms"] == pytest.approx(track["segments"][0]["duration_ms"], abs=40)
         assert [one["type"] for one in found["events"] if one["type"] in ("recovered", "continued")] == ["recovered", "continued"]
     await feed.stop()
+
+
+async def test_what_is_left_open_later_is_repaired_too(torn: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brought back from elsewhere while the recorder runs; what holds no recording is looked at once."""
+    monkeypatch.setattr("recorder.recorder.LOOK", 0.05)
+    folder = data_dir / "recordings"
+    async with recorder(data_dir, folder) as hub:
+        (folder / "S7").mkdir()
+        (folder / "S7" / "journal").write_bytes(b"nothing")
+        shutil.copytree(torn / "S1", folder / "S1")
+        state = await hub.state("S1", "repaired")
+        assert state.tracks == 3
+        assert not (folder / "S1" / "reserve").exists()
+        # A recording that runs is left alone.
+        await hub.record("S2")
+        await hub.state("S2", "recording")
+        await asyncio.sleep(0.3)
+        assert hub.states["S2"].state == "recording"
+        assert (folder / "S2" / "reserve").exists()
+
+
+async def test_repaired_is_proved(data_dir: Path, tmp_path: Path) -> None:
+    """What was signed before the end that nobody wrote still counts; what was lost is no change, what was changed is."""
+    made = data_dir / "recordings"
+    feed = await SinkFeed(data_dir).start()
+    async with recorder(data_dir, made, checkpoint_seconds=0.1) as hub:
+        await hub.record()
+        await feed.opened("S1")
+        zero = (await hub.state("S1", "recording")).started_at
+        feed.peer("S1", "a", name="甲")
+        senders = [feed.track("S1", "a", sink_feed.video(sink_feed.VP8)), feed.track("S1", "a", sink_feed.opus())]
+        await feed.play("S1", senders, 6.0, zero)
+        await until(lambda: sum(path.stat().st_size for path in (made / "S1" / "tracks").glob("*/*.part")) > 50_000)
+        await until(lambda: hub.checkpoints and hub.checkpoints[-1].number > 3)
+        shutil.copytree(made / "S1", tmp_path / "S1")
+    await feed.stop()
+    keys = Keys(data_dir / "evidence")
+    trusted = [keys.current().public]
+    folder = tmp_path / "S1"
+    part = next((folder / "tracks" / "0002").glob("*.part"))
+    os.truncate(part, part.stat().st_size * 2 // 3)  # the page cache was lost
+    spoilt = next((folder / "tracks" / "0001").glob("*.part"))
+    assert repair(folder, Evidence(keys)) is not None
+    assert verify(Folder(folder), trusted, session="S1").faults == []
+    path = files.final_name(spoilt)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    (fault,) = verify(Folder(folder), trusted).faults
+    assert (fault.kind, fault.file) == ("edited", "tracks/0001/0001.webm")
