@@ -30,14 +30,14 @@ def broadcast(now: Control, identities: Iterable[str]) -> frozenset[str] | None:
 
 
 def apart(now: Control, cameras: Iterable[str]) -> Callable[[str, str], bool] | None:
-    """Those who talk apart and everybody else. ``cameras`` that were brought in are seen by all."""
+    """Those who talk apart and everybody else. ``cameras`` (identities) are seen by all."""
     if not now.sides:
         return None
     sides = {person: side for side in now.sides for person in side.people}
     common = frozenset(cameras)
 
     def parted(publisher: str, viewer: str) -> bool:
-        if viewer == RECORDER or member_of(publisher) in common:  # the light is on for all of them, and tells the truth
+        if viewer == RECORDER or publisher in common:  # the light is on for all of them, and tells the truth
             return False
         theirs, mine = sides.get(member_of(publisher)), sides.get(member_of(viewer))
         if theirs is mine:

@@ -60,6 +60,7 @@ class Leading:
     ) -> None:
         self.store, self.auth, self.rooms, self.now = store, auth, rooms, clock
         self._conference, self._hearing = conference, hearing
+        rooms.closed = self.forget
         #: Live ones about which a chair has decided anything, as they are written.
         self.led: dict[str, Consultation] = {}
         self._said: dict[str, tuple[frozenset[str] | None, frozenset[str] | None, tuple[Any, ...]]] = {}
@@ -89,11 +90,15 @@ class Leading:
     def learn(self, record: Consultation) -> None:
         """The newest word about it, right after it was written."""
         if not record.live:
-            self.led.pop(record.id, None)
-            self._said.pop(record.id, None)
+            self.forget(record.id)
             return
         self.led[record.id] = record
         self.gate(record.id)
+
+    def forget(self, room: str) -> None:
+        """It is over; its gates are the house's own matter."""
+        self.led.pop(room, None)
+        self._said.pop(room, None)
 
     def gate(self, room: str) -> None:
         """Say who is heard, if it is not what was said last."""
@@ -103,8 +108,9 @@ class Leading:
         there = self.rooms.identities(room) | self._before.get(room, set())
         control = record.control
         muted, sole = gates.muted(control, record.chairs, there), gates.broadcast(control, there)
-        sides = (control.sides, tuple(one.id for one in record.cameras))
-        before = self._said.get(room, (None, None, ((), ())))
+        cameras = [one.identity for one in self._conference.present(room) if one.kind == "camera"] if control.sides else []
+        sides = (control.sides, *sorted(cameras))
+        before = self._said.get(room, (None, None, ((),)))
         self._said[room] = (muted, sole, sides)
         # Who is to be heard first, so that nobody is heard in between who is not to be.
         if before[0] != muted:
@@ -112,7 +118,7 @@ class Leading:
         if before[1] != sole:
             self._hearing.only(room, gates.BROADCAST, sole)
         if before[2] != sides:
-            self._hearing.apart(room, gates.SIDE, gates.apart(control, [one.id for one in record.cameras]))
+            self._hearing.apart(room, gates.SIDE, gates.apart(control, cameras))
 
     def here(self, record: Consultation, *, connected: bool = False) -> set[str]:
         """The people and other participants in the room, by person where they are one."""

@@ -46,6 +46,8 @@ class Rooms:
         self._store, self._events, self._conference, self._feeds, self._key = store, events, conference, feeds, key
         self.hearing = hearing
         self._seats = Seats(conference, feeds)
+        #: Hears that a consultation is over, before anybody is put out; must not wait.
+        self.closed: Callable[[str], None] = lambda consultation: None
         #: Has this person been forced into this consultation? Neither its lock nor its lobby holds them.
         self.forced: Callable[[str, str], bool] = lambda consultation, person: False
         feeds.audience = self._audience_of
@@ -236,6 +238,7 @@ class Rooms:
     async def _close(self, record: Consultation) -> None:
         for camera in record.cameras:
             self._feeds.detach(camera.id, record.id)
+        self.closed(record.id)
         await self._conference.close(record.id)
         self.hearing.forget(record.id)
 
@@ -266,8 +269,8 @@ class Rooms:
             record = await self.controllable(transaction, consultation, actor, "remove")
             there = _named(self._conference.present(record.id, unseen=True), identity)
             if there.kind != "camera":
-                if picture.member_of(identity) == record.host.id:
-                    raise Conflict("The host cannot be removed.", "不能移出发起人。")
+                if picture.member_of(identity) == record.chair:
+                    raise Conflict("Who chairs cannot be removed: hand the chair on first.", "不能移出主持人，请先移交主持。")
                 # A person is out on all his terminals; what an API key let in is known by its identity only.
                 member = picture.member_of(identity) if there.kind == "person" else identity
                 await self._exclude(transaction, consultation, member)

@@ -99,7 +99,7 @@ class Watch:
         async with self._leading.store.transaction() as transaction:
             record = await consultations.one(transaction, room)
             if record is None or not record.live:
-                self._leading.led.pop(room, None)
+                self._leading.forget(room)
                 return
             after = step(record.control, record)
             if after != record.control:

@@ -96,7 +96,7 @@ def test_one_is_broadcast() -> None:
 def test_those_who_talk_apart() -> None:
     now = steps.side(NONE, "s1", "A", ["li", "wang", "li"], False, 1)
     now = steps.side(now, "s2", "B", ["zhao", "qian"], True, 2)
-    apart = gates.apart(now, ["cam"])
+    apart = gates.apart(now, ["cam:bridge"])
     assert apart is not None
     heard = {(a, b) for a in ("li:1", "wang:1", "zhao:1", "zhou:1", "cam:bridge") for b in ("li:1", "wang:1", "zhao:1", "zhou:1")}
     heard = {pair for pair in heard if not apart(*pair)}

@@ -18,7 +18,7 @@ import { ControlBanner } from './ControlBanner'
 import { ControlPanel } from './ControlPanel'
 import { isNote } from './chat.model'
 import { type Phase, RoomConnection, type RoomView } from './connection'
-import { controlOf, layoutOf, spotlit } from './control.model'
+import { controlOf, layoutOf, roleOf, spotlit } from './control.model'
 import { Diagnosis } from './Diagnosis'
 import type { Devices } from './devices'
 import { Gate } from './Gate'
@@ -161,7 +161,7 @@ function Meeting({ consultation, devices, onAgain }: MeetingProps) {
   useEffect(() => {
     const made = new RoomConnection(hub, id)
     setConnection(made)
-    void made.start(devices)
+    void quietly(id, devices).then(() => made.start(devices))
     return () => made.close()
   }, [id, devices])
   const camera = devices.camera?.problem
@@ -176,6 +176,15 @@ function Meeting({ consultation, devices, onAgain }: MeetingProps) {
   }, [camera, t])
   if (!connection) return null
   return <Connected consultation={consultation} connection={connection} onAgain={onAgain} />
+}
+
+/** Who comes while all are muted comes muted, as if he had been there. */
+async function quietly(id: string, devices: Devices): Promise<void> {
+  const { consultations, session } = hub.store.getState()
+  const known = consultations[id]
+  if (!known || !session || !devices.audio) return
+  const control = controlOf(known)
+  if (control.muted && !roleOf(control, session.person.id)) await devices.audio.mute()
 }
 
 interface ConnectedProps {
