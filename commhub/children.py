@@ -64,7 +64,7 @@ def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     """``commhub record --index n``: disk."""
     from recorder import recorder, warm
 
-    warm.load()
+    warm.begin()
     name = f"record-{index}"
     machine.wait_turn(settings.run_dir / f"{name}.turn")
     said = settings.recorder.model_dump()

@@ -197,7 +197,7 @@ def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> li
         Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
         # Devices that call in are not to wait for a process to load.
         *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE, spare=kind != "rtsp") for kind in bridges),
-        # The spare is at work at once: a session goes on in a new file within a second.
+        # With a spare a session goes on in a new file within a second.
         *(
             Child(f"record-{n}", (*program, "record", "--index", str(n)), NICE, spare=True)
             for n in range(settings.recorder.shards)

@@ -1,13 +1,16 @@
-"""What a recorder needs sooner or later, loaded before its turn comes: a spare is at work at once."""
+"""What a recorder needs sooner or later and what takes long to load: beside whatever it does first, so that neither the first one
+starts late nor a spare has to load anything when its turn comes."""
 
 from __future__ import annotations
 
 import importlib
+import threading
 
-#: LiveKit's messages take the longest.
-NEEDED = ("recorder.chat", "recorder.recorder", "cryptography.hazmat.primitives.asymmetric.ed25519")
+NEEDED = ("recorder.chat", "cryptography.hazmat.primitives.asymmetric.ed25519")  # LiveKit's messages take the longest
 
 
-def load() -> None:
-    for name in NEEDED:
-        importlib.import_module(name)
+def begin() -> threading.Thread:
+    """In a thread of its own, which may be left alone."""
+    thread = threading.Thread(target=lambda: [importlib.import_module(name) for name in NEEDED], name="load", daemon=True)
+    thread.start()
+    return thread
