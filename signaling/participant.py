@@ -168,6 +168,11 @@ class Participant:
         return self.info.permission.hidden
 
     @property
+    def unlisted(self) -> bool:
+        """Hidden by the hub itself: in no list at all. Whom an API key hides its own administrators see, as LiveKit has it."""
+        return self.hidden and self.person
+
+    @property
     def exempt(self) -> bool:
         """Sees what publishers restrict: LiveKit's recorders."""
         return self.info.permission.recorder

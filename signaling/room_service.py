@@ -148,12 +148,14 @@ class RoomService:
         self, ticket: Ticket, request: protocol.ListParticipantsRequest
     ) -> protocol.ListParticipantsResponse:
         room = await self._room(ticket, request.room, "ListParticipants")
-        shown = [person.shown() for person in room.people.values() if not person.replaced]
+        shown = [person.shown() for person in room.people.values() if not (person.replaced or person.unlisted)]
         return protocol.ListParticipantsResponse(participants=shown)
 
     async def _get_participant(self, ticket: Ticket, request: protocol.RoomParticipantIdentity) -> models.ParticipantInfo:
         room = await self._room(ticket, request.room, "GetParticipant")
-        return room.of_identity(request.identity).shown()
+        if (person := room.of_identity(request.identity)).unlisted:
+            raise NotFound("The participant is not in the room.", "该参会者不在会商中。")
+        return person.shown()
 
     async def _remove_participant(
         self, ticket: Ticket, request: protocol.RoomParticipantIdentity

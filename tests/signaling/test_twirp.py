@@ -185,3 +185,22 @@ async def test_a_full_room_says_so_everywhere(house: House, admin: api.LiveKitAP
             await house.join("bob", path=path)
         assert failed.value.status == 403
     await (await house.join("alice")).hear("join")  # whoever is in it may start anew
+
+
+async def test_whom_the_hub_itself_hides_is_in_no_list_and_on_no_socket(house: House) -> None:
+    await house.rooms.open("c", key=HUB_KEY)
+    alice = await house.join(token=house.token("alice", key=HUB_KEY, room="c"))
+    async with api.LiveKitAPI(house.url, "wide", "w" * 40) as wide:
+        before = (await wide.room.list_participants(api.ListParticipantsRequest(room="c"))).participants
+        monitor = await house.join(token=house.token("boss:ear", key=HUB_KEY, room="c", hidden=True, canPublish=False))
+        assert (await wide.room.list_participants(api.ListParticipantsRequest(room="c"))).participants == before
+        who = api.RoomParticipantIdentity(room="c", identity="boss:ear")
+        with pytest.raises(api.TwirpError) as missing:
+            await wide.room.get_participant(who)
+        assert missing.value.code == "not_found"
+        assert [one.num_participants for one in (await wide.room.list_rooms(api.ListRoomsRequest())).rooms] == [1]
+    await monitor.say(add_track=rtc.AddTrackRequest(cid="m", source=models.TrackSource.MICROPHONE))
+    await alice.say(ping_req=rtc.Ping(timestamp=1))
+    await alice.hear("pong_resp")  # up to the answer to her ping: everything that was said to her
+    assert not [word for word in alice.heard if b"boss" in word.SerializeToString()]
+    assert {word.WhichOneof("message") for word in alice.heard} <= {"join", "answer", "pong_resp", "refresh_token", "room_update"}
