@@ -202,13 +202,15 @@ class Room:
 
     def recount(self, now: float) -> None:
         here = [person for person in self.people.values() if not person.hidden and not person.replaced]
+        before = self.info.num_participants, self.info.num_publishers
         self.info.num_participants = len(here)
         self.info.num_publishers = sum(1 for person in here if any(track.bound for track in person.tracks.values()))
         if any(True for _ in self.clients()):
             self.had_people = True
         else:
             self.empty_since = now
-        if self.told_at is None:
+        # Who is hidden changes nothing, and nobody hears that somebody came.
+        if self.told_at is None and before != (self.info.num_participants, self.info.num_publishers):
             self.told_at = now + ROOM_UPDATE_DELAY
 
     def record(self) -> RoomRecord:

@@ -428,3 +428,16 @@ def test_the_hubs_people_and_the_services_of_keys() -> None:
     stage.run(outs)
     stage.join("bot")
     assert [(fact.presence.identity, fact.presence.kind) for fact in stage.facts] == [("p:t", "person"), ("bot", "service")]
+
+
+def test_nobody_hears_that_somebody_hidden_came_and_went() -> None:
+    stage = Stage(kept=True)
+    alice = stage.join("alice")
+    stage.tick(10)
+    stage.forget()
+    ear = stage.join("ear", hidden=True, canPublish=False)
+    stage.tick(10)
+    stage.run(stage.room.remove("ear", stage.now))
+    stage.tick(10)
+    assert [kind.WhichOneof("message") for kind in stage.sent[alice]] == []
+    assert ear not in stage.room.people
