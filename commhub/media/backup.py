@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from commhub.media import negotiation
 from commhub.media.messages import Codec
-from commhub.media.room import Peer, Subscription, Track
+from commhub.media.room import Encoding, Peer, Subscription, Track
 
 H265 = Codec("video/H265", 90_000)
 
@@ -42,6 +42,16 @@ def plain(subscription: Subscription, layer: str) -> bool:
         return True
     codec = native.codec if native is not None else H265
     return all(negotiation.accept(section, codec) is None for section in known)
+
+
+def alternatives(subscription: Subscription) -> list[Encoding]:
+    """In which other codecs its viewer could get other layers of the same picture."""
+    track, now, connection = subscription.track, subscription.encoding, subscription.peer.connection
+    if now is None or connection is None or len(track.encodings) < 2 or now.layers < 2:
+        return []
+    known = connection.sections(track.kind)
+    others = (one for one in track.encodings if one is not now and one.layers == now.layers and not one.stored)
+    return [one for one in others if any(negotiation.accept(section, one.codec) for section in known)]
 
 
 def helped(subscription: Subscription) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from commhub.media import messages
+from commhub.media.backup import alternatives
 from commhub.media.bandwidth import Allocator, Demand, share
 from commhub.media.ladder import Rung, complete, ladder
 from commhub.media.messages import Message
@@ -109,7 +110,13 @@ class Budgets:
     def _ladder(self, subscription: Subscription) -> list[Rung]:
         encoding = subscription.encoding
         assert encoding is not None
-        return ladder(self._home.plane.layers(encoding.receiver), subscription.asked, subscription.fps)
+        layers = self._home.plane.layers(encoding.receiver)
+        for other in alternatives(subscription):
+            layers = [
+                mine if mine.bitrate else theirs
+                for mine, theirs in zip(layers, self._home.plane.layers(other.receiver), strict=False)
+            ]
+        return ladder(layers, subscription.asked, subscription.fps)
 
 
 def _demand(subscription: Subscription, rungs: list[Rung]) -> Demand:

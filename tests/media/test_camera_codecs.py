@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from commhub.media import messages as m
+from commhub.media.plane import LayerCounters
 from commhub.wire import sdp
 from tests.support.client import Offer, answer
 from tests.support.engine import H264, Bench, FakeLink, camera, settled
@@ -199,6 +200,17 @@ class TestMixed:
         push(bench, link, *streams)
         assert received(bench, "PA_b") == ("video/H265", 49)
         assert bench.plane.routes[bench.subscription("PA_b", "TR_PA_cam").route].ssrc == ssrc
+
+    async def test_a_narrow_line_gets_the_small_one(self, bench: Bench, streams: tuple[m.SourceStream, ...]) -> None:
+        push(bench, FakeLink(), *streams)
+        await watch(bench, "PA_b", able(Offer().receive("video")))
+        large, small = (one.receiver for one in bench.track("TR_PA_cam").encodings)
+        bench.plane.layer_counters[large] = [LayerCounters(), LayerCounters(packets=9, bitrate=4_000_000, last_at=bench.now)]
+        bench.plane.layer_counters[small] = [LayerCounters(packets=9, bitrate=400_000, last_at=bench.now), LayerCounters()]
+        for limit, mime in ((1_000_000, "video/H264"), (9_000_000, "video/H265"), (1_000_000, "video/H264"), (0, "video/H265")):
+            bench.tell(m.Limit("r", "PA_b", limit))
+            bench.pass_time(1)
+            assert received(bench, "PA_b")[0] == mime
 
     async def test_who_does_not_needs_only_the_large_one_made(self, bench: Bench, streams: tuple[m.SourceStream, ...]) -> None:
         link = FakeLink()

@@ -13,8 +13,8 @@ class Pull(BaseMessage, frozen=True):
 
     ``url`` has no credentials in it. ``rtsp://…``: the bridge checks it against ``bridges.allow``, resolves its name once and
     connects to that address; ``sub_url`` is the camera's smaller stream. ``gb28181://<device>/<channel>`` is live,
-    ``?from=&to=`` (Unix seconds) a recording on the device, which where it was not open yet begins ``at`` seconds later, and stands
-    still there if it was ``paused``.
+    ``?from=&to=`` (Unix seconds) a recording on the device, which where it was not open yet begins ``at`` seconds later, and
+    stands still there if it was ``paused``.
     ``layers`` are the streams that somebody takes: main, sub; likewise ``main/H264`` where somebody takes it who needs it so."""
 
     source: str
@@ -31,8 +31,8 @@ class Pull(BaseMessage, frozen=True):
 
 class Standing(Struct, frozen=True, omit_defaults=True):
     """Where a playback is: at ``as_of`` (UTC ns) it shows what lies ``at`` seconds after the beginning of what was asked for, and
-    goes on at ``speed`` if it is ``playing``. ``paused``: somebody wants it to stand still. Told again as soon as whoever counts on
-    from it would be wrong."""
+    goes on at ``speed`` if it is ``playing``. ``paused``: somebody wants it to stand still. Told again as soon as whoever counts
+    on from it would be wrong."""
 
     at: float
     as_of: int
