@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from commhub import audit
 from commhub.errors import Unauthenticated
 from commhub.model import Actor, By, Grant, Role, Tree, utc_ns
-from commhub.store import Reading, Store, tables
+from commhub.store import Reading, Store, Transaction, tables
 
 _SECOND = 1_000_000_000
 _SEEN_EVERY = 60 * _SECOND  # how exact "last seen" is: not one write per request
@@ -87,6 +87,8 @@ class Auth:
         self._stranger = self._threads.submit(self._hasher.hash, secrets.token_hex(16))
         self._tree, self._tree_version = Tree({}), -1
         self._listeners: list[Callable[[str], None]] = []
+        #: Asked in the transaction in which somebody signs out everywhere he was signed in.
+        self.gone: list[Callable[[Transaction, Actor], Awaitable[None]]] = []
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -159,6 +161,11 @@ class Auth:
             gone = await transaction.run(sa.delete(tables.sign_ins).where(tables.sign_ins.c.token_hash == _hash(sign_in.token)))
             if gone:
                 await audit.record(transaction, sign_in.actor, "session.delete", sign_in.actor.id)
+                s = tables.sign_ins.c
+                others = await transaction.all(sa.select(tables.sign_ins).where(s.person_id == sign_in.actor.id))
+                if not any(self._goes_on(row, self._clock()) for row in others):
+                    for gone_home in self.gone:
+                        await gone_home(transaction, sign_in.actor)
                 transaction.after(lambda: self._tell_end(sign_in.token))
 
     def listen(self, ended: Callable[[str], None]) -> Callable[[], None]:

@@ -110,6 +110,7 @@ class Api:
         heard |= {name: Word(permission, parts.terminals) for name, permission in parts.terminals.WORDS.items()}
         self.streams = Streams(self.gate, parts.auth, parts.events, heard)
         book = parts.directory.address_book(parts.events)
+        parts.auth.gone.append(book.seats.went_home)
         # Thirty mistyped passwords from one address at once, then one every two seconds.
         attempts = attempts or Buckets(30, 2.0)
         self.routes: list[Route] = [

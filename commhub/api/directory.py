@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from tempfile import SpooledTemporaryFile
+from typing import IO, Annotated
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field
@@ -18,6 +20,7 @@ from commhub.errors import Invalid
 from commhub.store import Store
 from commhub.views import AuditRow, Organisation, Page, Person
 
+IN_MEMORY = 1 << 20  # octets of an import; what is larger waits on disk
 MEDIA: dict[str, Format] = {"text/csv": "csv", "application/json": "json"}
 
 
@@ -164,18 +167,23 @@ def _exchange(r: Routes, book: AddressBook) -> None:
             raise Invalid(
                 "The body must be text/csv or application/json.", "请求内容须为 CSV 或 JSON。", code="not_csv", status=415
             )
-        data = await _body(call.request)
-        return await book.exchange.take(call.actor, data, format, dry_run=query.dry_run)
+        book.exchange.check_free()
+        with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+            await _receive(call.request, file)
+            return await book.exchange.take(call.actor, file, format, dry_run=query.dry_run)
 
 
-async def _body(request: web.Request) -> bytes:
-    """Piece by piece: what is too large is not read."""
+async def _receive(request: web.Request, file: IO[bytes]) -> None:
+    """Piece by piece, and on disk: what is too large is not read, and many at once fill no memory."""
     too_large = Invalid("The file is too large.", "文件过大。", code="too_large", status=413)
     if (request.content_length or 0) > formats.SIZE:
         raise too_large
-    data = bytearray()
+    size = 0
     async for chunk in request.content.iter_chunked(256 << 10):
-        data += chunk
-        if len(data) > formats.SIZE:
+        size += len(chunk)
+        if size > formats.SIZE:
             raise too_large
-    return bytes(data)
+        if size <= IN_MEMORY:
+            file.write(chunk)
+        else:
+            await asyncio.to_thread(file.write, chunk)

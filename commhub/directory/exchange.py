@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
@@ -72,10 +72,14 @@ class Exchange:
 
     # ---- import
 
-    async def take(self, by: Actor | By, data: bytes, format: Format, *, dry_run: bool = False) -> Imported:
-        """All rows or none. WrongRows names all that is wrong with any of them."""
+    def check_free(self) -> None:
+        """Busy while another import is going on: before anybody sends 64 MB for nothing."""
         if self._busy.locked():
             raise Busy("Another import is going on.", "另一个导入正在进行，请稍后再试。", retry_after=10)
+
+    async def take(self, by: Actor | By, data: bytes | BinaryIO, format: Format, *, dry_run: bool = False) -> Imported:
+        """All rows or none. WrongRows names all that is wrong with any of them."""
+        self.check_free()
         async with self._busy:
             rows, mistakes = await asyncio.to_thread(formats.read, data, format)
             made = await self.rows(by, rows, mistakes, dry_run=dry_run)

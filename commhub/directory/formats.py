@@ -7,11 +7,12 @@ JSON: an object with a list for each type, an entry a line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
 
@@ -26,18 +27,31 @@ LISTS: Final = {"organisations": "organisation", "places": "place", "seats": "se
 _CALCULATED = ("=", "+", "-", "@", "'")
 
 
-def read(data: bytes, format: Format) -> tuple[list[Row], list[Mistake]]:
-    """Rows with the line they begin in, and what is no row at all. Invalid when it is nothing of the kind."""
-    if len(data) > SIZE:
+def read(data: bytes | BinaryIO, format: Format) -> tuple[list[Row], list[Mistake]]:
+    """Rows with the line they begin in, and what is no row at all. Invalid when it is nothing of the kind. A file is read from
+    its beginning; CSV line by line, so that it is never in memory as a whole."""
+    file = io.BytesIO(data) if isinstance(data, bytes) else data
+    if file.seek(0, io.SEEK_END) > SIZE:
         raise Invalid(f"An import has at most {SIZE} octets.", f"导入内容不得超过 {SIZE} 字节。", code="too_large", status=413)
-    return _read_csv(data) if format == "csv" else _read_json(data)
+    file.seek(0)
+    return _read_csv(file) if format == "csv" else _read_json(file.read())
 
 
 # ---- CSV
 
 
-def _read_csv(data: bytes) -> tuple[list[Row], list[Mistake]]:
-    lines = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
+def _read_csv(file: BinaryIO) -> tuple[list[Row], list[Mistake]]:
+    encoding = _encoding(file)
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding, newline="")
+    try:
+        return _rows(text)
+    finally:
+        text.detach()  # the file stays open: it is whose it was
+
+
+def _rows(text: io.TextIOBase) -> tuple[list[Row], list[Mistake]]:
+    lines = csv.reader(text, strict=True)
     rows: list[Row] = []
     mistakes: list[Mistake] = []
     begins = 1
@@ -74,12 +88,18 @@ def _read_csv(data: bytes) -> tuple[list[Row], list[Mistake]]:
     return rows, mistakes
 
 
-def _decode(data: bytes) -> str:
+def _encoding(file: BinaryIO) -> str:
+    """The first in which all of it is text."""
     for encoding in ("utf-8-sig", "gb18030"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        file.seek(0)
         try:
-            return data.decode(encoding)
+            while part := file.read(256 << 10):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             continue
+        return encoding
     raise Invalid("The file is neither UTF-8 nor GB 18030.", "文件既不是 UTF-8 也不是 GB 18030 编码。", code="encoding")
 
 

@@ -69,6 +69,10 @@ class Seats:
             row = await transaction.first(sa.select(tables.seats).where(_s.id == seat))
             await self._left(transaction, by, row, there, end)
 
+    async def went_home(self, transaction: Transaction, actor: Actor) -> None:
+        """Who has signed out sits nowhere."""
+        await self.leave(transaction, actor, actor.id, end="signed_out")
+
     async def of(self, person: str) -> str | None:
         """The seat where he sits."""
         async with self._store.reading() as reading:

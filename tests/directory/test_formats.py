@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -86,6 +87,28 @@ def test_size_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     for data, format in ((b"type,key\n" + b"a,b\n" * 3, "csv"), (b'{"people":[{},{},{}]}', "json")):
         with pytest.raises(Invalid, match="at most 2 rows"):
             formats.read(data, format)  # type: ignore[arg-type]
+
+
+class Parts(io.BytesIO):
+    """A file of which nobody may ask for all."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert 0 <= size <= 256 << 10
+        return super().read(size)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030"])
+def test_a_csv_is_read_line_by_line(encoding: str) -> None:
+    lines = "".join(f"person,p{number},曾明{number}\r\n" for number in range(40_000))
+    file = Parts(f"type,key,name\r\n{lines}".encode(encoding))
+    rows, mistakes = formats.read(file, "csv")
+    assert (len(rows), mistakes, rows[-1].line, rows[-1].said) == (40_000, [], 40_001, {"name": "曾明39999"})
+    assert not file.closed
+    torn = Parts(f"type,key,name\r\n{lines}".encode(encoding) + b"\xff")
+    with pytest.raises(Invalid) as raised:
+        formats.read(torn, "csv")
+    assert raised.value.code == "encoding"
 
 
 def test_lines_that_are_no_rows() -> None:

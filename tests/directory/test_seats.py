@@ -53,6 +53,23 @@ async def test_signing_on_twice_needs_a_takeover_with_a_reason(hub: Hub) -> None
         assert [tuple(row) for row in rows] == [(ids["zhou-mingyuan"], "takeover", "换班"), (ids["wu-chengze"], "", "")]
 
 
+async def test_who_signs_out_leaves_the_seat(hub: Hub) -> None:
+    """Not while he is signed in elsewhere: it may be there that he sits."""
+    seat = (await seats(hub))["ops-1"]
+    async with hub.browser("admin") as wu, hub.browser("dispatcher") as zhou, zhou.events() as stream:
+        await zhou.ok("POST", f"/seats/{seat}/sign-on", {})
+        await stream.event("seat.state")
+        async with hub.browser("dispatcher") as phone:
+            assert await phone.call("DELETE", "/session") == (204, None)
+        assert (await wu.ok("GET", f"/seats/{seat}"))["sitting"]["name"] == "周明远"
+        async with wu.events() as heard:
+            assert await zhou.call("DELETE", "/session") == (204, None)
+            event = await heard.event("seat.state")
+            assert (event["data"]["before"]["name"], event["data"]["now"]) == ("周明远", None)
+        assert (await wu.ok("GET", f"/seats/{seat}"))["sitting"] is None
+        assert (await audit(wu, "seat.sign_off"))[0][0] == "周明远"
+
+
 async def test_a_person_sits_at_one_seat(hub: Hub) -> None:
     all_seats = await seats(hub)
     async with hub.browser("dispatcher") as zhou:
