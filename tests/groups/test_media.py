@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,14 @@ async def hub(tmp_path: Path) -> AsyncIterator[Installation]:
         yield hub
 
 
-async def gathered(stack: AsyncExitStack, hub: Installation, levels: list[int], talks: int = 99) -> list[Talker]:
+async def gathered(
+    stack: AsyncExitStack, hub: Installation, levels: list[int], talks: int = 99, *, once: bool = False
+) -> list[Talker]:
     """People at their terminals; the first is in charge."""
     crew = await colleagues(hub, levels)
-    found = [await stack.enter_async_context(talker(hub, one, talks=number < talks)) for number, one in enumerate(crew)]
+    found = [
+        await stack.enter_async_context(talker(hub, one, talks=number < talks, once=once)) for number, one in enumerate(crew)
+    ]
     await until(lambda: all(one.told for one in found))
     return found
 
@@ -126,31 +131,42 @@ async def _leaks(crew: list[Talker], group: str) -> float:
     return worst * 10.0
 
 
-async def _all_hear(crew: list[Talker]) -> tuple[float, float]:
-    """All but the last listen to a group that is called, one talks: seconds until all hear it, and the last, who comes late."""
-    *crew, late = crew
-    members = [one.who.id for one in [*crew, late]]
-    chief = crew[0]
+@dataclass(frozen=True)
+class Heard:
+    """Seconds: from the call until all were told to come, until all were in the room, until all heard who talks; and from the
+    moment somebody late began to listen until they heard it."""
+
+    told: float
+    entered: float
+    heard: float
+    late: float
+
+
+async def _all_hear(crew: list[Talker]) -> Heard:
+    """A temporary group is made and called at once, the first one talks; the last one listens later."""
+    chief, *others, late = crew
     times = {"limit": 0, "silence": 0, "hang": 0}
-    began = time.monotonic()
-    body = {"name": "大组", "kind": "fixed", "members": members, "times": times}
+    body = {"name": "大组", "kind": "temporary", "members": [one.who.id for one in crew], "times": times}
     group = (await chief.call("POST", "/groups", body))["id"]
-    await asyncio.gather(*(one.call("POST", f"/groups/{group}/affiliate", {"terminal": one.told}) for one in crew))
+    await late.call("POST", f"/groups/{group}/unaffiliate", {})
     began = time.monotonic()
     await chief.call("POST", f"/groups/{group}/call", {})
     while chief.you(group) not in ("granted", "queued"):
         if any(said["group"] == group for _, said in chief.floors):
             await chief.say(group, "request")
         await asyncio.sleep(0.02)
-    firsts = [await one.hears(chief.identity, began, within=120) for one in crew[1:]]
+    firsts = [await one.hears(chief.identity, began, within=120) for one in others]
+    told = max(at for one in others for at, said in one.instructions if said["verb"] == "join")
+    entered = max(one.entered[group] for one in others)
     came = time.monotonic()
     await late.call("POST", f"/groups/{group}/affiliate", {"terminal": late.told})
-    return max(firsts) - began, await late.hears(chief.identity, came) - came
+    heard = await late.hears(chief.identity, came, within=60)
+    return Heard(told - began, entered - began, max(firsts) - began, heard - came)
 
 
 async def test_a_group_of_eight_and_one_who_comes_late_hear_who_talks(hub: Installation) -> None:
     async with AsyncExitStack() as stack:
-        crew = await gathered(stack, hub, [5] * 9, talks=1)
+        crew = await gathered(stack, hub, [5] * 9, talks=1, once=True)
         await _all_hear(crew)
 
 
@@ -158,8 +174,97 @@ async def test_a_group_of_eight_and_one_who_comes_late_hear_who_talks(hub: Insta
 @pytest.mark.timeout(900)
 async def test_a_group_of_fifty_hears_who_talks(hub: Installation, figure: Figure) -> None:
     async with AsyncExitStack() as stack:
-        crew = await gathered(stack, hub, [5] * 51, talks=1)
-        everybody, late = await _all_hear(crew)
-        good = figure("group of 50 PyPI clients: call → all hear the one who talks", everybody, "s", goal="≤ 2 s")
-        good &= figure("group of 50 PyPI clients: who comes late hears", late, "s", goal="≤ 1 s")
+        crew = await gathered(stack, hub, [5] * 51, talks=1, once=True)
+        took = await _all_hear(crew)
+        figure("group of 50 PyPI clients: call → all told to come", took.told, "s")
+        figure("group of 50 PyPI clients: call → all in the room, as the clients say", took.entered, "s")
+        good = figure("group of 50 PyPI clients: call → all hear the one who talks", took.heard, "s", goal="≤ 2 s")
+        good &= figure("group of 50 PyPI clients: who comes late hears", took.late, "s", goal="≤ 1 s")
+        assert good
+
+
+# ---- patches and emergencies
+
+
+async def two_groups(crew: list[Talker]) -> tuple[str, str, str]:
+    """Two of them in each, called, and patched: the ids of both and of the patch."""
+    first, second = await called(crew[:2]), await called_by(crew[0], crew[2:])
+    body = {"name": "联合", "kind": "patched", "groups": [first, second]}
+    return first, second, (await crew[0].call("POST", "/groups", body))["id"]
+
+
+async def called_by(chief: Talker, crew: list[Talker]) -> str:
+    """Who is in charge makes the group and has it called, and is not in it."""
+    times = {"limit": 0, "silence": 0, "hang": 0}
+    body = {"name": "外协", "kind": "temporary", "members": [one.who.id for one in crew], "times": times}
+    group: str = (await chief.call("POST", "/groups", body))["id"]
+    await chief.call("POST", f"/groups/{group}/call", {})
+    await until(lambda: all(group in one.entered for one in crew), 60, "everybody is in the call")
+    return group
+
+
+async def emergency(crew: list[Talker], group: str, mine: str) -> tuple[float, float]:
+    """The second one talks; the third, of a lower level, raises an emergency and takes the floor. Seconds until the first hears
+    it, and until the second is told why."""
+    chief, holder, urgent = crew[:3]
+    asked = time.monotonic()
+    await holder.say(mine, "request")
+    await chief.hears(holder.identity, asked)
+    await urgent.call("POST", f"/groups/{group}/emergency", {"kind": "call", "terminal": urgent.told, "reason": "落水"})
+    asked = time.monotonic()
+    await urgent.say(group, "request")
+    heard = await chief.hears(urgent.identity, asked)
+    await until(lambda: any(at > asked and said["you"] == "revoked" for at, said in holder.floors), what="told why")
+    at, said = next((at, said) for at, said in holder.floors if at > asked and said["you"] == "revoked")
+    assert said["reason"] == "emergency"
+    return heard - asked, at - asked
+
+
+async def test_an_emergency_takes_the_floor_of_a_patch_and_its_holder_is_told_why(hub: Installation) -> None:
+    async with AsyncExitStack() as stack:
+        crew = await gathered(stack, hub, [3, 5, 7, 7])
+        chief, one, other, fourth = crew
+        first, second, patch = await two_groups(crew)
+        asked = time.monotonic()
+        await one.say(first, "request")
+        for each in (chief, other, fourth):
+            await each.hears(one.identity, asked)
+        await one.say(first, "release")
+        await asyncio.sleep(0.5)
+        await emergency(crew, second, first)
+        # Parted again: each goes on by itself.
+        await chief.call("DELETE", f"/groups/{patch}", status=204)
+        await asyncio.sleep(0.8)
+        asked = time.monotonic()
+        await one.say(first, "request")
+        await chief.hears(one.identity, asked)
+        await asyncio.sleep(0.5)
+        assert not any(at > asked for each in (other, fourth) for at in each.heard[one.identity])
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(600)
+async def test_the_times_of_an_emergency(hub: Installation, figure: Figure) -> None:
+    async with AsyncExitStack() as stack:
+        crew = await gathered(stack, hub, [3, 5, 7, 7])
+        chief, holder, urgent, _ = crew
+        group = await called(crew)
+        audible, told, alarms = list[float](), list[float](), list[float]()
+        for _ in range(20):
+            heard, why = await emergency(crew, group, group)
+            audible.append(heard)
+            told.append(why)
+            await urgent.say(group, "release")
+            await chief.call("POST", f"/groups/{group}/emergency/cancel", {"reason": "演练"})
+            await holder.say(group, "queue_leave")
+            await asyncio.sleep(0.6)
+        for _ in range(20):
+            before, asked = len(chief.said), time.monotonic()
+            await urgent.call("POST", f"/groups/{group}/emergency", {"kind": "alarm", "terminal": urgent.told, "reason": "演练"})
+            await until(lambda before=before: any('"group.emergency"' in said for said in chief.said[before:]))  # type: ignore[misc]
+            alarms.append(time.monotonic() - asked)
+            await chief.call("POST", f"/groups/{group}/emergency/cancel", {"reason": "演练"})
+        good = figure("emergency: request → audible in place of a busy holder, p95", percentile(audible, 0.95), "s", goal="≤ 1 s")
+        good &= figure("emergency: request → the holder is told why, p95", percentile(told, 0.95), "s", goal="≤ 1 s")
+        good &= figure("emergency alarm: raised → at who is in charge, p95", percentile(alarms, 0.95), "s", goal="≤ 1 s")
         assert good
