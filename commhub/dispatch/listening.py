@@ -77,6 +77,7 @@ class Listening:
         self._store, self._auth, self._events, self._conference = store, auth, events, conference
         self._hearing, self._key, self._lines, self._now = hearing, key, lines, now
         self._running: dict[str, _Running] = {}  # by identity
+        self._gates: dict[str, tuple[frozenset[str], bool]] = {}  # what the hearing was told, by room
         self._tasks = Tasks("listening")
         self._told = asyncio.Event()
         events.listen(self._happened)
@@ -152,9 +153,16 @@ class Listening:
     # ---- who hears whom
 
     async def gate(self, room: str) -> None:
-        acts = self.on(room)
-        line = await self._line(acts[0]) if acts else None
-        self._hearing.apart(room, REASON, apart(acts, line is not None and line.flowing) if acts else None)
+        line = await self._line(acts[0]) if (acts := self.on(room)) else None
+        if not (acts := self.on(room)):  # ended meanwhile
+            self._gates.pop(room, None)
+            self._hearing.apart(room, REASON, None)
+            return
+        flowing = line is not None and line.flowing
+        gates = frozenset(act.id for act in acts), flowing
+        if self._gates.get(room) != gates:
+            self._gates[room] = gates
+            self._hearing.apart(room, REASON, apart(acts, flowing))
 
     async def _line(self, act: Act) -> Line | None:
         if act.line_kind == "call":
@@ -199,7 +207,7 @@ class Listening:
         try:
             await self.gate(room)
             acts = self.on(room)
-            if acts and await self._line(acts[0]) is None:
+            if acts and ((line := await self._line(acts[0])) is None or not line.people):
                 for act in acts:
                     await self.end(act, HUB, "line_ended")
         except (SQLAlchemyError, HubError):
