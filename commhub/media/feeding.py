@@ -13,12 +13,15 @@ from commhub.media.plane import Place
 from commhub.media.sending import NOBODY
 from commhub.media.srtp import Window
 from commhub.media.uplink import SILENT_LEVEL, SLOT, Kept, Layer, Packet, Receiver, Stream
-from commhub.wire import h264, rtp
+from commhub.wire import h264, h265, rtp
 
 LEAP = 300  # a Source is fed in order: beyond this it began again
 KEPT = ("video/h264", "video/h265")  # codecs of cameras: they send a key frame when they like
 FED = 0  # "transport" of receivers that a Source feeds
 _KEYS = (0x85, 0x87)  # the second octet of FU-A, its end bit taken away, where a key frame begins
+#: The third octet of H.265's fragmentation units, its end bit taken away, where one does
+_HEVC_KEYS = frozenset(0x80 | kind for kind in (*h265.IRAP, h265.VPS, h265.SPS))
+_HEVC_SLICES = 15  # the last NAL unit type of pictures that refer to others
 _plain = struct.Struct("!xBHII").unpack_from  # a header without padding, extension and CSRCs, behind its first octet
 _packet = tuple.__new__  # half of what Packet() costs
 
@@ -58,23 +61,29 @@ class Feeding(Measuring):
                 at += 1
 
     def _follow(self, fed: Layer, data: bytes, places: Sequence[Place], at: int) -> int:
-        """Takes packets as long as each is what nearly all are: the next one of an H.264 picture, in which no key frame begins.
+        """Takes packets as long as each is what nearly all are: the next one of a picture, in which no key frame begins.
         Returns where one stands that has to be looked at more closely."""
         stream, kept, cache = fed.stream, fed.kept, fed.cache
         assert stream is not None
         window, ssrc, shift = stream.window, stream.ssrc, fed.shift
         before = highest = window.highest
+        hevc = fed.receiver.mime == "video/h265"
         sent = feedback.absolute_send_time(time.time_ns())
         came = octets = 0
         for came, begin, end in places[at:]:
             if end - begin < 15 or data[begin] != 0x80:
                 break
             mark, sequence, timestamp, owner = _plain(data, begin)
-            kind = data[begin + 12] & 0x1F
             if owner != ssrc or sequence != highest + 1 & 0xFFFF:
                 break
-            if kind != h264.SLICE and (kind != h264.FU_A or data[begin + 13] & 0x9F in _KEYS):
-                break
+            if hevc:
+                kind = data[begin + 12] >> 1
+                if kind > _HEVC_SLICES and (kind != h265.FRAGMENT or data[begin + 14] & 0xBF in _HEVC_KEYS):
+                    break
+            else:
+                kind = data[begin + 12] & 0x1F
+                if kind != h264.SLICE and (kind != h264.FU_A or data[begin + 13] & 0x9F in _KEYS):
+                    break
             highest += 1
             place = highest + shift
             payload = data[begin + 12 : end]

@@ -32,6 +32,7 @@ NACK_TRIES = 8
 NACK_MOST = 400  # missing at once; more is not repaired but begun again with a key frame
 PLI_INTERVAL = 0.5
 PLI_QUICK, PLI_PATIENT = 6, 2.0  # after so many in vain, so many seconds between them
+STEADY = ("video/h264", "video/h265")
 ALIVE = 1.5  # s without a packet after which a layer has gone, if another one lives
 SILENT_LEVEL = 127
 REDUNDANCY = 1  # frames that redundant audio repeats; as many as libwebrtc does
@@ -296,8 +297,8 @@ class Layer:
 
     @property
     def steady(self) -> bool:
-        """Whether a packet that is H.264 and the next one needs none of what :meth:`accept` looks for."""
-        if not self.active or self.stream is None or self.missing or self.cuts or self.receiver.mime != "video/h264":
+        """Whether a packet of a camera's codec that is the next one needs none of what :meth:`accept` looks for."""
+        if not self.active or self.stream is None or self.missing or self.cuts or self.receiver.mime not in STEADY:
             return False
         return self._top == self.stream.window.highest and self._top + self.shift == self.highest
 

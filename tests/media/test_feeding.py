@@ -27,7 +27,17 @@ async def stage() -> AsyncIterator[Stage]:
 NOW = 1_700_000_000_000_000_000
 
 
-def film(seed: int) -> list[bytes]:
+#: By codec: slices, fragments that begin a key frame, go on, and end one, parameter sets, key frames, rubbish, and in one packet.
+PAYLOADS = {
+    "video/H264": [b"\x41\x9a" + bytes(40), b"\x7c\x85" + bytes(40), b"\x7c\x05" + bytes(40), b"\x7c\x45", b"\x67\x42\0\x1f",
+                   b"\x65\x88" + bytes(9), b"\x41", b"", b"\x78\0\x02\x67\x42\0\x03\x65\x88\x80"],
+    "video/H265": [b"\x02\x01\xd0" + bytes(40), b"\x62\x01\x93" + bytes(40), b"\x62\x01\x13" + bytes(40), b"\x62\x01\x53\0",
+                   b"\x42\x01\x01\0", b"\x26\x01\xaf" + bytes(9), b"\x02", b"",
+                   b"\x60\x01\0\x04\x40\x01\x0c\x01\0\x03\x26\x01\xaf"],
+}  # fmt: skip
+
+
+def film(seed: int, mime: str) -> list[bytes]:
     """A camera's packets: key frames, slices, fragments, parameter sets; some are lost, come twice, late, from another sender, or
     are torn."""
     chance = random.Random(seed)
@@ -37,9 +47,7 @@ def film(seed: int) -> list[bytes]:
         sequence += 1 if chance.random() < 0.97 else chance.randrange(2, 400)
         if chance.random() < 0.005:
             ssrc += 1
-        payloads = [b"\x41\x9a" + bytes(40), b"\x7c\x85" + bytes(40), b"\x7c\x05" + bytes(40), b"\x7c\x45", b"\x67\x42\0\x1f",
-                    b"\x65\x88" + bytes(9), b"\x41", b"", b"\x78\0\x02\x67\x42\0\x03\x65\x88\x80"]  # fmt: skip
-        payload = chance.choices(payloads, [60, 2, 30, 4, 1, 2, 2, 1, 1])[0]
+        payload = chance.choices(PAYLOADS[mime], [60, 2, 30, 4, 1, 2, 2, 1, 1])[0]
         packet = rtp.build(payload, ssrc=ssrc, sequence=sequence, timestamp=number // 4 * 3600, payload_type=96,
                            marker=number % 4 == 3, values=[(1, b"x")] if chance.random() < 0.02 else None)  # fmt: skip
         out.append(packet[: chance.randrange(20)] if chance.random() < 0.01 else packet)
@@ -61,9 +69,9 @@ def kept(plane: Forwarder, seen: list[bytes]) -> tuple[Any, ...]:
     return cache, newest, layer.kept.octets, counters, window, layer._top, layer.shift, plane._count, seen
 
 
-def play(plane: Forwarder, packets: list[bytes], run: int) -> tuple[Any, ...]:
+def play(plane: Forwarder, packets: list[bytes], run: int, mime: str) -> tuple[Any, ...]:
     seen: list[bytes] = []
-    plane.add_fed_receiver(5, "video", "video/H264", 90_000)
+    plane.add_fed_receiver(5, "video", mime, 90_000)
     plane.add_tap(3, 5, lambda packet, at: seen.append(bytes(packet[:4]) + bytes(packet[12:]) + at.to_bytes(8, "big")))
     plane._taps_by_number[3].first_number = lambda: 100  # type: ignore[method-assign]
     for begin in range(0, len(packets), run):
@@ -76,14 +84,15 @@ def play(plane: Forwarder, packets: list[bytes], run: int) -> tuple[Any, ...]:
     return kept(plane, seen)
 
 
+@pytest.mark.parametrize("mime", sorted(PAYLOADS))
 @pytest.mark.parametrize("seed", range(12))
-async def test_a_run_is_taken_as_its_packets_one_by_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    packets = film(seed)
+async def test_a_run_is_taken_as_its_packets_one_by_one(seed: int, mime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    packets = film(seed, mime)
     quick, slow = Forwarder(Events()), Forwarder(Events())
     try:
-        taken = play(quick, packets, 1 + seed * 7)
+        taken = play(quick, packets, 1 + seed * 7, mime)
         monkeypatch.setattr(Layer, "steady", False)
-        assert taken == play(slow, packets, 1)
+        assert taken == play(slow, packets, 1, mime)
         assert taken[-1]
     finally:
         quick.close()
