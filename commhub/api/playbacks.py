@@ -16,6 +16,10 @@ class Period(Body):
     end: Annotated[AwareDatetime, Field(alias="to")]
 
 
+class Search(Period):
+    kind: Literal["all", "time", "alarm", "manual"] = "all"
+
+
 class NewPlayback(Period):
     """Into one of the two."""
 
@@ -47,8 +51,8 @@ def routes(playbacks: Playbacks) -> Routes:
     r = Routes()
 
     @r.get("/cameras/{id}/recordings", "camera.playback", "What the camera's device has recorded of this time.")
-    async def recordings(call: Call, query: Period) -> RecordedList:
-        return await playbacks.recordings(call.actor, call.path("id"), query.start, query.end)
+    async def recordings(call: Call, query: Search) -> RecordedList:
+        return await playbacks.recordings(call.actor, call.path("id"), query.start, query.end, query.kind)
 
     @r.post("/playbacks", "camera.playback", "Play it into the terminal's view, or into a consultation.", status=201)
     async def play(call: Call, body: NewPlayback) -> PlaybackView:

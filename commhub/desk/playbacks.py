@@ -142,13 +142,15 @@ class Playbacks:
 
     # ---- searching
 
-    async def recordings(self, actor: Actor, camera: str, start: datetime, end: datetime) -> RecordedList:
-        """What the device has of this time. Its refusal, or Unavailable."""
+    async def recordings(
+        self, actor: Actor, camera: str, start: datetime, end: datetime, kind: Kind | Literal["all"] = "all"
+    ) -> RecordedList:
+        """What the device has of this time and kind. Its refusal, or Unavailable."""
         _check(start, end)
         record = await self._control.reachable(actor, camera, "camera.playback")
-        values = {"start": str(_ns(start)), "end": str(_ns(end)), "kind": "all"}
+        values = {"start": str(_ns(start)), "end": str(_ns(end)), "kind": kind}
         answer = await self._control.ask(record, "records", values, SEARCH_SECONDS)
-        found = [one for item in answer.items[:ITEMS] if (one := _recorded(item)) is not None]
+        found = [one for item in answer.items[:ITEMS] if (one := _recorded(item)) is not None and kind in ("all", one.kind)]
         whole = answer.complete and len(answer.items) <= ITEMS
         return RecordedList(items=sorted(found, key=lambda one: one.start), complete=whole)
 

@@ -22,8 +22,9 @@ DAY = {"from": "2026-07-13T00:00:00+08:00", "to": "2026-07-14T00:00:00+08:00"}
 MIDNIGHT = 1783872000  # of that day in Beijing, unix seconds
 
 
-async def search(page: Browser, camera: str) -> tuple[int, Any]:
-    return await page.call("GET", f"/cameras/{camera}/recordings?from=2026-07-13T00:00:00%2B08:00&to=2026-07-14T00:00:00%2B08:00")
+async def search(page: Browser, camera: str, kind: str = "all") -> tuple[int, Any]:
+    day = "from=2026-07-13T00:00:00%2B08:00&to=2026-07-14T00:00:00%2B08:00"
+    return await page.call("GET", f"/cameras/{camera}/recordings?{day}&kind={kind}")
 
 
 async def play(page: Browser, camera: str, **where: str) -> dict[str, Any]:
@@ -60,10 +61,19 @@ async def test_what_a_device_has_of_a_day(house: House) -> None:
         )
         day = {"start": str(at), "end": str(at + 86400 * 10**9), "kind": "all"}
         assert house.bridge.asked == [AskDevice(RECORDER, "34020000001320000001", "records", day)]
+        # Not every device heeds the kind.
+        status, answer = await search(page, house.camera, kind="alarm")
+        assert [one["kind"] for one in answer["items"]] == ["alarm"]
+        assert house.bridge.asked[-1] == AskDevice(RECORDER, "34020000001320000001", "records", day | {"kind": "alarm"})
         house.bridge.answers[AskDevice] = Conflict("The device refused.", "设备拒绝。", code="device_refused")
         assert (await search(page, house.camera))[1]["code"] == "device_refused"
         assert (await search(page, house.hub.ids["camera simulated-underpass"]))[1]["code"] == "not_supported"
-        for wrong in ("from=2026-07-13T00:00:00Z", "from=x&to=y", "from=2026-07-13T00:00:00&to=2026-07-14T00:00:00"):
+        for wrong in (
+            "from=2026-07-13T00:00:00Z",
+            "from=x&to=y",
+            "from=2026-07-13T00:00:00Z&to=2026-07-14T00:00:00Z&kind=x",
+            "from=2026-07-13T00:00:00&to=2026-07-14T00:00:00",
+        ):
             assert (await page.call("GET", f"/cameras/{house.camera}/recordings?{wrong}"))[0] == 400
         long = "from=2026-01-01T00:00:00Z&to=2026-07-14T00:00:00Z"
         assert (await page.call("GET", f"/cameras/{house.camera}/recordings?{long}"))[1]["code"] == "invalid"
