@@ -16,7 +16,7 @@ class Period(Body):
     end: Annotated[AwareDatetime, Field(alias="to")]
 
 
-class Search(Period):
+class RecordedWhen(Period):
     kind: Literal["all", "time", "alarm", "manual"] = "all"
 
 
@@ -51,7 +51,7 @@ def routes(playbacks: Playbacks) -> Routes:
     r = Routes()
 
     @r.get("/cameras/{id}/recordings", "camera.playback", "What the camera's device has recorded of this time.")
-    async def recordings(call: Call, query: Search) -> RecordedList:
+    async def recordings(call: Call, query: RecordedWhen) -> RecordedList:
         return await playbacks.recordings(call.actor, call.path("id"), query.start, query.end, query.kind)
 
     @r.post("/playbacks", "camera.playback", "Play it into the terminal's view, or into a consultation.", status=201)
