@@ -1,9 +1,9 @@
 import { Armchair, Building2, Download, MapPin, Settings2, Upload, UserPlus } from 'lucide-react'
 import { useState } from 'react'
-import { useCan } from '../app/hub'
 import { useT } from '../i18n'
 import { MenuButton } from '../ui/overlay'
 import { api, type Fields, type Plural } from './api'
+import { useAdministers } from './book'
 import { type Branch, type Entry, ofBranch } from './directory.model'
 import { EditDialog } from './EditDialog'
 import { ImportDialog } from './ImportDialog'
@@ -13,7 +13,7 @@ type Made = Exclude<Plural, 'endpoints'>
 /** For who administers a branch: what can be made in this organisation, and files in and out. */
 export function AdminMenu({ branch, onShow }: { branch: Branch; onShow(entry: Entry): void }) {
   const t = useT()
-  const may = useCan('directory.edit')
+  const may = useAdministers(branch.id)
   const [making, setMaking] = useState<Made>()
   const [taking, setTaking] = useState(false)
   if (!may) return null

@@ -10,7 +10,7 @@ import type { PresenceState } from '../hub/terminal'
 import { useT } from '../i18n'
 import { Avatar, Button, Empty, ProblemLine } from '../ui/controls'
 import { api, type Plural } from './api'
-import { loadedBranch, useContacts } from './book'
+import { loadedBranch, useAdministers, useContacts } from './book'
 import {
   type Connectivity,
   type Endpoint,
@@ -46,7 +46,7 @@ const plurals: Partial<Record<Entry['kind'], Plural>> = {
 export function Card({ entry, presence, onShow, onBack, onGone }: Props) {
   const t = useT()
   const [editing, setEditing] = useState(false)
-  const mayEdit = useCan('directory.edit')
+  const mayEdit = useAdministers(entry?.org.id ?? '')
   // A search says less than the record, which not everybody may read.
   const record = useQuery({
     queryKey: ['directory', 'person', entry?.id],

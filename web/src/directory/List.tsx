@@ -1,5 +1,5 @@
 import { ArrowLeft, Phone, Video } from 'lucide-react'
-import { type KeyboardEvent, type ReactNode, useEffect, useState } from 'react'
+import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useState } from 'react'
 import { sentence, useCommand } from '../app/command'
 import { useCan, useHub } from '../app/hub'
 import { desk } from '../calls/desk'
@@ -39,8 +39,11 @@ export function List(props: Props) {
   const mayCall = useCan('call.make')
   const [mark, setMark] = useState<string>()
   const [run] = useCommand()
-  const rows: Row[] = listed.entries.map(entry => ({ key: entry.id, entry }))
-  if (listed.more) rows.push({ key: 'more', entry: undefined })
+  const hasMore = listed.more !== undefined
+  const rows = useMemo(() => {
+    const all: Row[] = listed.entries.map(entry => ({ key: entry.id, entry }))
+    return hasMore ? [...all, { key: 'more', entry: undefined } as const] : all
+  }, [listed.entries, hasMore])
   const at = rows.findIndex(row => row.key === (mark ?? shown?.id))
   const marked = rows[at]?.entry
   // biome-ignore lint/correctness/useExhaustiveDependencies: another list has another mark

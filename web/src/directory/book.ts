@@ -8,6 +8,7 @@ import { HubError } from '../hub/http'
 import type { Page } from '../hub/types'
 import { api } from './api'
 import {
+  administers,
   branchOf,
   condensed,
   type Entry,
@@ -16,6 +17,7 @@ import {
   ofBranch,
   ofPerson,
   ofSeat,
+  pathOf,
   personOf,
   recentOf,
   toggled,
@@ -185,4 +187,11 @@ export function useShownPresence(shelf: Shelf, q: string, entries: readonly Entr
 export function orgEntry(org: string): Entry | undefined {
   const branch = loadedBranch(org)
   return branch && ofBranch(branch)
+}
+
+/** Whether the person edits entries of this organisation. */
+export function useAdministers(org: string): boolean {
+  const state = useTree()
+  const roles = useHub(now => now.session?.roles)
+  return hub.can('directory.edit') && administers(roles ?? [], pathOf(state, org))
 }

@@ -222,6 +222,15 @@ export function pathOf(tree: OrgTree, org: string): Branch[] {
   return []
 }
 
+/** Whether one of the roles administers what stands at the end of the path; what is not loaded the hub decides. */
+export function administers(
+  roles: readonly { role: string; org_id: string | null }[],
+  path: readonly Branch[],
+): boolean {
+  if (path.length === 0) return true
+  return roles.some(({ role, org_id }) => role === 'admin' && (org_id === null || path.some(one => one.id === org_id)))
+}
+
 /** What a key means on row `at` of the tree. */
 export function treeKeyed(
   rows: readonly TreeRow[],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Person } from '../hub/types'
 import {
+  administers,
   type Branch,
   branchOf,
   type Contact,
@@ -112,6 +113,18 @@ describe('tree of organisations', () => {
     expect(pathOf(tree, 'a').map(one => one.id)).toEqual(['city', 'a'])
     expect(branchOf(tree, 'b')?.name).toBe('B')
     expect(Object.keys(withoutClosed(toggled(tree, 'city')).below)).toEqual([top])
+  })
+})
+
+describe('who administers', () => {
+  it('does so from his organisation down; what is not loaded the hub decides', () => {
+    const admin = (org_id: string | null) => [{ role: 'admin', org_id }]
+    const path = pathOf(tree, 'a')
+    expect(administers(admin('city'), path)).toBe(true)
+    expect(administers(admin(null), path)).toBe(true)
+    expect(administers(admin('b'), path)).toBe(false)
+    expect(administers([{ role: 'dispatcher', org_id: 'city' }], path)).toBe(false)
+    expect(administers(admin('b'), [])).toBe(true)
   })
 })
 

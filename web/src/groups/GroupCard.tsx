@@ -25,6 +25,8 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
   const whole = useQuery({
     queryKey: ['groups', 'one', group.id, group.rev, group.live, floor.holder?.id],
     queryFn: () => api.one(group.id),
+    // Who comes is not told one by one.
+    refetchInterval: group.live ? 3000 : false,
     placeholderData: before => before,
   })
   const may = forced(floor, { id: me?.id ?? '', level: me?.level ?? 9 }, group.talks, mayRevoke)

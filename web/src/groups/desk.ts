@@ -8,6 +8,7 @@ import { t } from '../i18n'
 import { say } from '../ui/overlay'
 import { type Action, api } from './api'
 import {
+  afterEvent,
   afterWord,
   type Emergency,
   type FloorWord,
@@ -217,26 +218,47 @@ class GroupDesk {
   }
 
   private hear(event: HubEvent): void {
-    if (event.type.startsWith('group.') || event.type.startsWith('floor.')) this.later()
+    if (event.type.startsWith('floor.')) {
+      // In a call the socket tells it at once; each word of others is no reason to load everything.
+      const data = event.data as Record<string, unknown>
+      this.store.setState(state => ({
+        groups: state.groups.map(one => (one.id === event.subject ? afterEvent(one, event.type, data) : one)),
+      }))
+    } else if (event.type.startsWith('group.')) {
+      if (event.type.startsWith('group.emergency')) void this.loadEmergencies()
+      this.later()
+    }
   }
 
-  /** Many things happen at once in a call: the list is asked for once. */
+  /** Many things happen at once when a group is called: the list is asked for once. */
   private later(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined
-      void this.reload()
+      void this.load()
     }, soon)
   }
 
   private async reload(): Promise<void> {
     if (!hub.can('group.list')) return
+    await Promise.all([this.load(), this.loadEmergencies()])
+  }
+
+  private async load(): Promise<void> {
     try {
-      const [{ items }, emergencies] = await Promise.all([api.list(), api.emergencies()])
-      this.store.setState({ groups: items, loaded: true, emergencies: emergencies.items })
+      const { items } = await api.list()
+      this.store.setState({ groups: items, loaded: true })
       // This page was loaded again in the middle of a call.
       for (const group of items)
         if (group.live && group.affiliated && ours().includes(group.id) && !this.lines.has(group.id))
           void this.enter(group.id)
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error
+    }
+  }
+
+  private async loadEmergencies(): Promise<void> {
+    try {
+      this.store.setState({ emergencies: (await api.emergencies()).items })
     } catch (error) {
       if (!(error instanceof HubError)) throw error
     }

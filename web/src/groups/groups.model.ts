@@ -222,3 +222,18 @@ export function emergenciesShown(all: readonly Emergency[]): Emergency[] {
     .filter(one => one.cancelled_at === null)
     .sort((a, b) => Number(a.acknowledged_at !== null) - Number(b.acknowledged_at !== null) || b.at.localeCompare(a.at))
 }
+
+/** The floor of a group one is not in the call of, as its events tell it: who talks and who waits, not for how long. */
+export function afterEvent(group: Group, type: string, data: Record<string, unknown>): Group {
+  const { person, name, level, emergency } = data
+  if (typeof person !== 'string' || typeof name !== 'string') return group
+  const who: Speaker = { id: person, name, org_name: '', level: Number(level) || 9, emergency: emergency === true }
+  const { floor } = group
+  const queue = floor.queue.filter(one => one.id !== person)
+  if (type === 'floor.granted')
+    return { ...group, live: true, floor: { state: 'taken', holder: who, queue, until: null } }
+  if (type === 'floor.queued') return { ...group, floor: { ...floor, queue: [...queue, who] } }
+  // Whoever has the floor by now may be somebody else already.
+  if (floor.holder?.id !== person) return { ...group, floor: { ...floor, queue } }
+  return { ...group, floor: { ...floor, state: 'idle', holder: null, queue, until: null } }
+}

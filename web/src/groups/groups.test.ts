@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  afterEvent,
   afterWord,
   beside,
   type Emergency,
@@ -144,6 +145,22 @@ describe('the talk key', () => {
     expect(refused).toMatchObject({ you: 'refused', reason: 'no_call', holder: null })
     expect(refused && afterWord(word('idle'), refused, false)).toMatchObject({ you: 'refused', holder: { id: 'bo' } })
     expect(refused && afterWord(word('idle'), refused, true).holder).toBeNull()
+  })
+})
+
+describe('events of the floor', () => {
+  const said = (person: string) => ({ person, name: person, level: 5, emergency: false })
+
+  it('say who talks and who waits in groups one is not in', () => {
+    const granted = afterEvent(group('a'), 'floor.granted', said('bo'))
+    expect(granted).toMatchObject({ live: true, floor: { state: 'taken', holder: { id: 'bo' }, queue: [] } })
+    const queued = afterEvent(granted, 'floor.queued', said('cy'))
+    expect(queued.floor.queue.map(one => one.id)).toEqual(['cy'])
+    const next = afterEvent(queued, 'floor.granted', said('cy'))
+    expect(next.floor).toMatchObject({ holder: { id: 'cy' }, queue: [] })
+    expect(afterEvent(next, 'floor.idle', said('bo')).floor.holder?.id).toBe('cy')
+    expect(afterEvent(next, 'floor.revoked', said('cy')).floor).toMatchObject({ state: 'idle', holder: null })
+    expect(afterEvent(next, 'floor.idle', {})).toBe(next)
   })
 })
 

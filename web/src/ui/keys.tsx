@@ -15,8 +15,8 @@ interface Open {
 const stored = 'commhub.singleKeys'
 let singleKeys = localStorage.getItem(stored) !== 'off'
 const open: Open[] = []
-/** Actions whose key is down, by its code. */
-const held = new Map<string, () => void>()
+/** Actions whose key is down, by its code, and whose they are. */
+const held = new Map<string, { of: Open; up(): void }>()
 
 function focusOf(target: EventTarget | null): Focus {
   if (!(target instanceof HTMLElement)) return 'other'
@@ -34,30 +34,30 @@ function focusOf(target: EventTarget | null): Focus {
 function down(event: KeyboardEvent): void {
   if (event.isComposing || event.defaultPrevented) return
   const modal = document.querySelector('dialog[open]') !== null
-  const usable = modal ? open.filter(o => o.scope === 'ring') : open
+  // A dialog does not stand in the way of a ring, or of an emergency.
+  const usable = modal ? open.filter(o => o.scope === 'ring' || o.scope === 'groups') : open
   const scopes = usable.map(o => o.scope)
   const binding = findBinding(scopes, strokeName(event), focusOf(event.target), singleKeys)
   if (!binding) return
   const action = binding.action as Action
   // Several parts of a page share a scope, each with its own actions.
-  const handler = usable.findLast(o => o.scope === binding.scope && o.handlers.current[action])?.handlers.current[
-    action
-  ]
-  if (!handler) return
+  const of = usable.findLast(o => o.scope === binding.scope && o.handlers.current[action])
+  const handler = of?.handlers.current[action]
+  if (!of || !handler) return
   event.preventDefault()
   if (binding.hold) {
-    if (!held.has(event.code)) held.set(event.code, () => handler(false))
-    else return
+    if (held.has(event.code)) return
+    held.set(event.code, { of, up: () => of.handlers.current[action]?.(false) })
   } else if (event.repeat && !binding.strokes.some(s => s.startsWith('Arrow') || s === 'Comma' || s === 'Period'))
     return
   handler(true)
 }
 
-function letGo(code?: string): void {
-  for (const [key, up] of held)
-    if (code === undefined || key === code) {
-      held.delete(key)
-      up()
+function letGo(which: { code?: string; of?: Open } = {}): void {
+  for (const [code, one] of held)
+    if ((which.code ?? code) === code && (which.of ?? one.of) === one.of) {
+      held.delete(code)
+      one.up()
     }
 }
 
@@ -67,7 +67,7 @@ function listen(): void {
   if (listening) return
   listening = true
   window.addEventListener('keydown', down)
-  window.addEventListener('keyup', event => letGo(event.code))
+  window.addEventListener('keyup', event => letGo({ code: event.code }))
   window.addEventListener('blur', () => letGo())
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) letGo()
@@ -86,8 +86,9 @@ export function useKeys(scope: Scope, handlers: Handlers, active = true): void {
     const mine = { scope, handlers: current }
     open.push(mine)
     return () => {
+      // Keys of other parts stay down: who talks is not cut short because a card closes.
       open.splice(open.indexOf(mine), 1)
-      letGo()
+      letGo({ of: mine })
     }
   }, [scope, active])
 }
