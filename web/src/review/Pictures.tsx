@@ -163,7 +163,7 @@ function Instead({
     return (
       <div className="tile-middle">
         <Unplug size={28} />
-        <span>{t('player.frozenTrack')}</span>
+        <span>{t(tile.track.codec === 'h265' ? 'player.hevcTrack' : 'player.frozenTrack')}</span>
       </div>
     )
   const gap = gapAt(recording.gaps, tile.track.id, at)

@@ -38,6 +38,7 @@ export const review: typeof words = {
     localTime: '{{time}} local time',
     buffering: 'Buffering',
     frozenTrack: 'This part cannot be played',
+    hevcTrack: 'H.265, which this browser does not play; the recording is complete: use a browser or player that does',
     gap: '{{name}} was offline {{from}} – {{to}}',
     gapHint: 'No media for this time; it is in the journal',
     before: 'Not there yet',

@@ -37,6 +37,7 @@ export const review = {
     localTime: '{{time}} 本地时间',
     buffering: '正在缓冲',
     frozenTrack: '这一段打不开',
+    hevcTrack: '画面是 H.265，此浏览器不能播放；录像完整，可用支持 H.265 的浏览器或播放器查看',
     gap: '{{name}} 断线 {{from}} – {{to}}',
     gapHint: '该段无媒体，日志已记',
     before: '还没有加入',
