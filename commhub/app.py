@@ -45,6 +45,7 @@ from commhub.groups import Times as GroupTimes
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
 from commhub.ingress import RoomIngress
 from commhub.links import ChildLink, Shard, Users
+from commhub.linktests import LinkTests
 from commhub.log import Secret
 from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
@@ -286,8 +287,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups.calling.preempt = by_ending_calls(calls)
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
         scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials")
+        linktests = LinkTests(base.store, events, conference, terminals, internal, settings.link_tests.daily)
         dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
-        door.houses += [calls.lodging, groups]
+        door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=settings.recorder.shards)
         witness = Witness(base.store)
@@ -303,12 +305,12 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         await _begin(
             recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
-            scheduled.start,
-            dispatch.start, feeds.start, recordings.start_tasks, ordered.start_tasks, entrances.start_tasks, conference.start,
+            scheduled.start, linktests.start, dispatch.start, feeds.start, recordings.start_tasks, ordered.start_tasks,
+            entrances.start_tasks, conference.start,
             door.start, desk.start, devices.open, devices.start, watch.start,
         )  # fmt: skip
         for end in (
-            conference.close_all, watch.close, door.close, dispatch.close, scheduled.close, calls.close,
+            conference.close_all, watch.close, door.close, dispatch.close, scheduled.close, linktests.close, calls.close,
             rollcalls.close, groups.close, desk.close,
             devices.close, recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
@@ -329,7 +331,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk,
-            devices, terminals, calls, groups, rollcalls, scheduled, dispatch,
+            devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

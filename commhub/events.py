@@ -87,6 +87,8 @@ TYPES: dict[str, str] = {
             *("opened", "started", "ended", "signed", "minutes"),
         )
     },
+    "linktest.started": "link.test",
+    "linktest.ended": "link.test",
     "rollcall.started": "roll.post",
     "rollcall.changed": "roll.post",
     "rollcall.ended": "roll.post",

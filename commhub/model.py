@@ -68,6 +68,7 @@ _PARTICIPANT = frozenset({"consultation.list", "consultation.join", "directory.v
     "group.emergency",
     "roll.list",
     "roll.answer",
+    "link.answer",
     "agenda.list",
     "agenda.reply",
 }

@@ -25,6 +25,7 @@ from commhub.api import (
     dispatch,
     downloads,
     groups,
+    linktests,
     openapi,
     pages,
     playbacks,
@@ -53,6 +54,7 @@ from commhub.events import Events
 from commhub.feeds import Feeds
 from commhub.groups import Groups, Pictures
 from commhub.guard import Network
+from commhub.linktests import LinkTests
 from commhub.recordings import Recordings, Review
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Entering, Leading, Rooms
@@ -85,6 +87,7 @@ class Parts:
     groups: Groups
     rollcalls: RollCalls
     scheduled: Scheduled
+    linktests: LinkTests
     dispatch: Dispatch
 
 
@@ -125,6 +128,7 @@ class Api:
             *calls.routes(self.gate, parts.calls).all,
             *groups.routes(self.gate, parts.groups, Pictures(parts.store, parts.groups)).all,
             *rollcalls.routes(parts.rollcalls).all,
+            *linktests.routes(parts.linktests).all,
             *agenda.routes(self.gate, parts.scheduled).all,
             *dispatch.routes(self.gate, parts.dispatch).all,
             *recordings.routes(parts.review).all,

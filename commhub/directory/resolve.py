@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from commhub.directory import reach, shapes
 from commhub.directory.seats import sittings
 from commhub.directory.shapes import Reachability, Reachable, Resolved, SeatRecord, Target
-from commhub.model import Actor
+from commhub.model import Actor, iso
 from commhub.store import Reading, Store, tables
 from commhub.views import Org
 
@@ -125,17 +125,28 @@ async def report(store: Store, reader: Actor, org: str | None) -> Reachability:
         serving = await liaisons(reading, [row.id for row in rows])
         seats = {row.id: row for row in await reading.all(sa.select(tables.seats).where(_s.id.in_(sorted(serving.values()))))}
         there = await sittings(reading, _h.seat_id.in_(sorted(seats)))
+        tested = await _tested(reading)
     items = []
     for row in rows:
         if row.id not in orgs:
             continue
         seat = seats.get(serving.get(row.id, ""))
         liaison = shapes.of(SeatRecord, seat, sitting=there.get(seat.id)) if seat is not None else None
-        items.append(_reachable(row, accounts.get(row.id, 0), kinds[row.id], liaison))
+        items.append(_reachable(row, accounts.get(row.id, 0), kinds[row.id], liaison, tested.get(row.id)))
     return Reachability(items=items)
 
 
-def _reachable(row: Any, accounts: int, kinds: dict[str, int], liaison: SeatRecord | None) -> Reachable:
+async def _tested(reading: Reading) -> dict[str, tuple[int, bool]]:
+    """Organisation → when its line was tested last, and whether it connects."""
+    t = tables.link_tests.c
+    last = sa.select(sa.func.max(t.id)).where(t.state.in_(("well", "weak", "failed", "offline"))).group_by(t.org_id)
+    rows = await reading.all(sa.select(t.org_id, t.ended_at, t.state).where(t.id.in_(last)))
+    return {row.org_id: (row.ended_at, row.state in ("well", "weak")) for row in rows}
+
+
+def _reachable(
+    row: Any, accounts: int, kinds: dict[str, int], liaison: SeatRecord | None, tested: tuple[int, bool] | None
+) -> Reachable:
     problem = ""
     if row.connectivity in STAFFED:
         problem = "no_liaison_seat" if liaison is None else "" if liaison.sitting is not None else "nobody_at_liaison_seat"
@@ -151,7 +162,7 @@ def _reachable(row: Any, accounts: int, kinds: dict[str, int], liaison: SeatReco
         kinds=kinds,
         liaison=liaison,
         problem=problem,
-        tested_at=None,
-        tested_well=None,
+        tested_at=iso(tested[0]) if tested is not None else None,
+        tested_well=tested[1] if tested is not None else None,
     )
     return view

@@ -244,6 +244,12 @@ class CallsSettings(Section):
     recall_seconds: Annotated[float, Field(ge=0, le=600)] = 30
 
 
+class LinkTestsSettings(Section):
+    """Whether organisations can connect."""
+
+    daily: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+
+
 class GroupsSettings(Section):
     """Push to talk: what groups have that do not say theirs (seconds; 0 is without end), and what holds for all."""
 

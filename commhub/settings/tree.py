@@ -20,6 +20,7 @@ from commhub.settings.sections import (
     HttpSettings,
     Key,
     LimitsSettings,
+    LinkTestsSettings,
     LogSettings,
     MediaSettings,
     MetricsSettings,
@@ -59,6 +60,7 @@ class Settings(Section):
     rooms: RoomsSettings = RoomsSettings()
     calls: CallsSettings = CallsSettings()
     groups: GroupsSettings = GroupsSettings()
+    link_tests: LinkTestsSettings = LinkTestsSettings()
     recorder: RecorderSettings = RecorderSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()

@@ -49,6 +49,8 @@ agenda_signed = agenda_tables.agenda_signed
 agenda_minutes = agenda_tables.agenda_minutes
 
 roll_calls = roll_tables.roll_calls
+link_tests = link_tables.link_tests
+
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints

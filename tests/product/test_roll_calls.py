@@ -1,4 +1,4 @@
-"""The roll is called in a room, by mouse and by keys; and a post answers by one press."""
+"""A post answers by one press; a consultation is scheduled; the roll is called in a room, by mouse and by keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,28 @@ async def test_the_roll_is_called(tmp_path: Path) -> None:
         await expect(first.get_by_test_id("posts-entry")).to_have_attribute("data-state", "present", timeout=10_000)
         await screenshot(first, "posts")
 
+        # Scheduled, accepted.
         await first.goto("/consultations")
+        await first.get_by_test_id("tab-agenda").click()
+        await first.get_by_test_id("agenda-create").click()
+        await first.get_by_test_id("agenda-title").fill("防汛例会")
+        await first.get_by_test_id("invitee-search").fill(participant.name)
+        await first.get_by_test_id("invitee-person").filter(has_text=participant.name).click()
+        await screenshot(first, "agenda-dialog")
+        await first.get_by_test_id("agenda-submit").click()
+        await expect(first.get_by_test_id("agenda-row")).to_contain_text("防汛例会")
+        await second.goto("/consultations")
+        await second.get_by_test_id("tab-agenda").click()
+        await second.get_by_test_id("agenda-accepted").click()
+        await expect(first.get_by_test_id("agenda-tally")).to_contain_text("参加 1", timeout=10_000)
+        await first.get_by_test_id("agenda-write").click()
+        await first.get_by_test_id("agenda-minutes").fill("一、水位回落。")
+        await first.get_by_test_id("agenda-save").click()
+        await expect(first.get_by_test_id("agenda-detail")).to_contain_text("第 1 版")
+        await screenshot(first, "agenda")
+        await screenshot(second, "agenda-reply")
+
+        await first.get_by_test_id("tab-live").click()
         await first.get_by_test_id("consultation-create").click()
         await first.get_by_test_id("create-title").fill("防汛点名")
         await first.get_by_test_id("invitee-search").fill(participant.name)
@@ -61,7 +82,8 @@ async def test_the_roll_is_called(tmp_path: Path) -> None:
             await expect(page.get_by_test_id("roll-current")).to_contain_text(participant.name)
         # Chromium's invented microphone beeps once a second: whether they answer by a press or by being heard, both count.
         await second.keyboard.press("y")
-        await expect(second.get_by_test_id("roll-sheet")).to_have_attribute("data-phase", "speaks")
+        for page in (first, second):
+            await expect(page.get_by_test_id("roll-sheet")).to_have_attribute("data-phase", "speaks")
         await screenshot(first, "roll-sheet")
         await screenshot(second, "roll-mine")
         await first.keyboard.press("n")

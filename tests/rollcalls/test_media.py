@@ -36,13 +36,13 @@ async def test_one_is_heard_besides_the_chair(tmp_path: Path) -> None:
             await others[0].hears(one.identity, 0.0)  # a conference: everybody is heard
 
         order = [one.who.id for one in others]
-        body = {"kind": "sequence", "people": order, "answer_seconds": 0, "limit_seconds": 0}
-        roll: dict[str, Any] = await chief.call("POST", f"/consultations/{room}/roll-calls", body)
+        order_of: dict[str, Any] = {"kind": "sequence", "people": order, "answer_seconds": 0, "limit_seconds": 0}
+        roll: dict[str, Any] = await chief.call("POST", f"/consultations/{room}/roll-calls", order_of)
 
         async def go(action: str) -> None:
             nonlocal roll
             roll = await chief.call("GET", f"/roll-calls/{roll['id']}")
-            headers = {"If-Match": f'"{roll["rev"]}"'}
+            headers: Any = {"If-Match": f'"{roll["rev"]}"'}
             roll = await chief.call("POST", f"/roll-calls/{roll['id']}/step", {"action": action}, **headers)
 
         for number in range(len(others)):

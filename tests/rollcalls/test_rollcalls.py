@@ -55,12 +55,12 @@ async def test_one_after_another_with_one_open_microphone(hub: Hub) -> None:
             await enter(hub, room, each)
         body = {"kind": "sequence", "people": [one.person, other.person], "answer_seconds": 0, "limit_seconds": 0}
         roll = await chair.browser.ok("POST", f"/consultations/{room}/roll-calls", body)
-        assert hub.conference.speakers[room] == {chair.identity}
+        assert hub.conference.speakers[room] == frozenset({chair.identity})
         assert (await chair.browser.call("POST", f"/consultations/{room}/roll-calls", body))[1]["code"] == "roll_call"
 
         roll = await step(chair.browser, roll, "next")
         assert called(roll) == one.person
-        assert hub.conference.speakers[room] == {chair.identity, one.identity}
+        assert hub.conference.speakers[room] == frozenset({chair.identity, one.identity})
         await until(lambda: "unmute" in one.verbs())
         await one.browser.ok("POST", f"/roll-calls/{roll['id']}/answer")
         status, problem = await other.browser.call("POST", f"/roll-calls/{roll['id']}/answer")
@@ -104,7 +104,9 @@ async def test_the_time_of_a_speaker_runs_out_and_who_leaves_is_gone(hub: Hub) -
         body = {"kind": "sequence", "people": [one.person, other.person], "answer_seconds": 0.3, "limit_seconds": 0}
         roll = await chair.browser.ok("POST", f"/consultations/{room}/roll-calls", body)
         await step(chair.browser, roll, "next")
-        await until(lambda: hub.conference.speakers[room] == {chair.identity, other.identity}, what="the second one's turn")
+        await until(
+            lambda: hub.conference.speakers[room] == frozenset({chair.identity, other.identity}), what="the second one's turn"
+        )
         hub.conference.spoke(room, other.identity, True)  # is heard to answer: no time runs any more
         link = f"/roll-calls/{roll['id']}"
 
@@ -116,7 +118,7 @@ async def test_the_time_of_a_speaker_runs_out_and_who_leaves_is_gone(hub: Hub) -
                 break
         assert await state() == ["silent", "speaks"]
         await hub.conference.leave(room, other.identity)
-        await until(lambda: hub.conference.speakers[room] == {chair.identity})
+        await until(lambda: hub.conference.speakers[room] == frozenset({chair.identity}))
         assert await state() == ["silent", "done"]
 
 
@@ -129,7 +131,7 @@ async def test_the_chair_names_who_speaks(hub: Hub) -> None:
             await enter(hub, room, each)
         roll = await chair.browser.ok("POST", f"/consultations/{room}/roll-calls", {"kind": "speak"})
         roll = await step(chair.browser, roll, "call", person=one.person)
-        assert hub.conference.speakers[room] == {chair.identity, one.identity}
+        assert hub.conference.speakers[room] == frozenset({chair.identity, one.identity})
         absent = (await hub.person("water")).id
         headers = {"If-Match": f'"{roll["rev"]}"'}
         link = f"/roll-calls/{roll['id']}/step"
@@ -138,7 +140,7 @@ async def test_the_chair_names_who_speaks(hub: Hub) -> None:
         status, problem = await chair.browser.call("POST", link, {"action": "next"}, headers=headers)
         assert (status, problem["allowed"]) == (409, ["call", "repeat", "release", "end"])
         roll = await step(chair.browser, roll, "release")
-        assert hub.conference.speakers[room] == {chair.identity}
+        assert hub.conference.speakers[room] == frozenset({chair.identity})
         assert (await one.browser.call("POST", link, {"action": "end"}, headers=headers))[0] == 403
         await chair.browser.ok("POST", f"/consultations/{room}/end")
         await until(lambda: "rollcall.ended" in {event["type"] for event in chair.events})
@@ -161,13 +163,13 @@ async def test_a_restarted_hub_goes_on(tmp_path: Path) -> None:
             parts.rooms,
             parts.rollcalls._hearing,
             hub.conference,
-            parts.terminals,  # type: ignore[arg-type]
+            parts.terminals,
         )
         await anew.start()
         try:
             assert hub.conference.speakers[room] == frozenset()  # nobody, before workers tell who is there
             hub.conference.rooms[room] = people
-            await until(lambda: hub.conference.speakers[room] == {chair.identity, one.identity})
+            await until(lambda: hub.conference.speakers[room] == frozenset({chair.identity, one.identity}))
             assert called((await anew.one(roll["id"], await hub.person("dispatcher"))).model_dump()) == one.person
         finally:
             await anew.close()
@@ -186,7 +188,7 @@ async def test_no_step_without_its_audit_row(hub: Hub, monkeypatch: pytest.Monke
         monkeypatch.setattr(audit, "record", broken)
         headers = {"If-Match": f'"{roll["rev"]}"'}
         assert (await chair.browser.call("POST", f"/roll-calls/{roll['id']}/step", {"action": "next"}, headers=headers))[0] == 500
-        assert hub.conference.speakers[room] == {chair.identity}
+        assert hub.conference.speakers[room] == frozenset({chair.identity})
         assert (await chair.browser.ok("GET", f"/roll-calls/{roll['id']}"))["phase"] == "idle"
 
 

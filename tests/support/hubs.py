@@ -33,6 +33,7 @@ from commhub.feeds import Feeds
 from commhub.groups import Groups, by_ending_calls
 from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
+from commhub.linktests import LinkTests
 from commhub.log import Secret
 from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, WorkerSnapshot
 from commhub.media.workers import WorkerLoad
@@ -401,12 +402,13 @@ async def running(
     groups.calling.preempt = by_ending_calls(calls)
     rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
     scheduled = Scheduled(store, auth, events, rooms, folder / "materials")
+    linktests = LinkTests(store, events, conference, terminals, KEY)
     dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms)
-    door.houses.append(groups)
+    door.houses += [groups, linktests]
     door.visitors.append(dispatch.listening)
     parts = Parts(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk, devices, terminals,
-        calls, groups, rollcalls, scheduled, dispatch,
+        calls, groups, rollcalls, scheduled, linktests, dispatch,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
@@ -418,6 +420,7 @@ async def running(
     await groups.start()
     await rollcalls.start()
     await scheduled.start()
+    await linktests.start()
     await dispatch.start()
     feeds.start()
     recordings.start_tasks()
@@ -427,6 +430,7 @@ async def running(
         yield hub
     finally:
         await dispatch.close()
+        await linktests.close()
         await scheduled.close()
         await rollcalls.close()
         await groups.close()

@@ -15,6 +15,7 @@ import { createStore } from 'zustand/vanilla'
 import { useCommand, useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { may } from '../consultations/may.model'
+import { HubError } from '../hub/http'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
 import { Button } from '../ui/controls'
@@ -88,7 +89,19 @@ function Sheet({ roll, there, learn }: { roll: RollCall; there: ReadonlySet<stri
   const mine = now !== undefined && now.person_id === me
   const leads = roll.may.length > 0
   const step = (action: RollAct, person?: string) => {
-    if (!pending && roll.may.includes(action)) void run(async () => learn(await rollApi.step(roll, action, person)))
+    if (pending || !roll.may.includes(action)) return
+    void run(async () => {
+      try {
+        learn(await rollApi.step(roll, action, person))
+      } catch (error) {
+        if (!(error instanceof HubError) || error.code !== 'stale') throw error
+        // They answered in between: it is still their turn, and the step is meant as it was. Else look again first.
+        const fresh = await rollApi.one(roll.id)
+        learn(fresh)
+        if (fresh.at !== roll.at || fresh.phase === 'idle') throw error
+        learn(await rollApi.step(fresh, action, person))
+      }
+    })
   }
   const answer = () => {
     if (mine && roll.phase === 'called') void run(() => rollApi.answer(roll.id))
