@@ -96,6 +96,7 @@ _DISPATCHER = _PARTICIPANT | {
     "round.edit",
     "recording.control",
     "agenda.edit",
+    "link.test",  # of organisations in his scope
     "roll.post",  # asks whether all posts are manned, in the organisations of his scope
     "group.edit",
     "group.revoke",  # takes the floor from lower levels

@@ -22,8 +22,8 @@ from commhub.conference import Conference, Presence, Ticket
 from commhub.directory.resolve import resolve
 from commhub.errors import Conflict, Forbidden, NotFound, Unfit
 from commhub.events import Events
-from commhub.linktests.shapes import LinkTest
-from commhub.linktests.verdict import LinkReport, Reason, State, judged
+from commhub.linktests.shapes import LinkReport, LinkTest
+from commhub.linktests.verdict import Reason, State, judged
 from commhub.model import HUB, Actor, By, Label, iso, new_id, utc_ns
 from commhub.rooms import InternalKey
 from commhub.store import Reading, Store, Transaction, tables

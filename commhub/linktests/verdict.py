@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from pydantic import Field
-
-from commhub.views import View
+from typing import Literal, Protocol
 
 State = Literal["running", "well", "weak", "failed", "offline", "busy", "untestable"]
 Reason = Literal[
@@ -20,21 +16,26 @@ LOSS_GOOD = 0.03
 DELAY_GOOD = 300.0  # ms, there and back
 
 
-class LinkReport(View):
-    """What the terminal has measured: a picture and a tone that it sent to the hub, and the hub back to it. ``loss`` 0 to 1,
-    ``round_trip`` ms, ``microphone`` 0 to 1: how loud it is at the terminal, none of which is sent; null: it may not be used."""
+class Measured(Protocol):
+    """What the terminal has measured: a picture and a tone that it sent to the hub, and the hub back to it."""
 
-    joined: bool
-    frames_sent: int = Field(default=0, ge=0, le=100_000)
-    frames_received: int = Field(default=0, ge=0, le=100_000)
-    sound_received: int = Field(default=0, ge=0, le=100_000)
-    loss: float = Field(default=0.0, ge=0, le=1)
-    round_trip: float = Field(default=0.0, ge=0, le=60_000)
-    microphone: float | None = Field(default=None, ge=0, le=1)
-    words: str = Field(default="", max_length=200)
+    @property
+    def joined(self) -> bool: ...
+    @property
+    def frames_sent(self) -> int: ...
+    @property
+    def frames_received(self) -> int: ...
+    @property
+    def sound_received(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def round_trip(self) -> float: ...
+    @property
+    def microphone(self) -> float | None: ...
 
 
-def judged(report: LinkReport) -> tuple[State, list[Reason]]:
+def judged(report: Measured) -> tuple[State, list[Reason]]:
     """All that is wrong; the gravest says the state."""
     if not report.joined:
         return "failed", ["not_joined"]

@@ -13,6 +13,7 @@ from commhub.store import (
     dispatch_tables,
     download_tables,
     group_tables,
+    link_tables,
     roll_tables,
 )
 from commhub.store.columns import identity, to
