@@ -55,13 +55,6 @@ class Hearing:
     def parted(self, room: str, publisher: str, viewer: str) -> bool:
         return any(apart(publisher, viewer) for apart in self._apart.get(room, {}).values())
 
-    def again(self, room: str) -> None:
-        """The room was made anew under the same name: it is told what it has to know before anybody comes."""
-        if room in self._only:
-            self._conference.govern(room, self.speakers(room))
-        if room in self._apart:
-            self._conference.part(room, _any(tuple(self._apart[room].values())))
-
     def forget(self, room: str) -> None:
         """The room is over: nobody has a reason there any more."""
         self._only.pop(room, None)

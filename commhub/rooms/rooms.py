@@ -370,6 +370,8 @@ class Rooms:
         outside = rules.outside(record)
         if outside is not None and type in _OUTSIDE:  # first: who oversees it gets both, and keeps what came last
             known = {key: value for key, value in (data or {}).items() if key in _KNOWN_OUTSIDE}
+            if "by" in (data or {}):
+                known["by"] = {"name": "", "org_name": record.host.org_name}
             await self.tell(transaction, type, record, None, outside, {"consultation": picture.thin(there), **known})
         shown = {"consultation": there.model_dump(mode="json"), **(data or {})}
         await self.tell(transaction, type, record, by, rules.inside(record), shown)

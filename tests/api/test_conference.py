@@ -178,6 +178,9 @@ async def test_whoever_waits_gets_nothing_and_is_let_in(hub: Hub) -> None:
         status, problem = await li.call("POST", f"/consultations/{room}/join", {"terminal": TERMINAL})
         assert (status, problem["code"]) == (403, "refused")
         await zhou.ok("POST", f"/consultations/{room}/invitations", {"people": [me(li)]})
+        rung = (await waiting.event("consultation.invited"))["data"]
+        assert rung["people"] == [me(li)]
+        assert zhou.me["person"]["name"] not in json.dumps(rung, ensure_ascii=False)
         assert (await li.ok("POST", f"/consultations/{room}/join", {"terminal": TERMINAL}))["state"] == "waiting"
         assert (await li.call("DELETE", f"/consultations/{room}/wait"))[0] == 204
         assert (await zhou.ok("GET", f"/consultations/{room}/lobby"))["items"] == []

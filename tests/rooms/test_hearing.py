@@ -60,19 +60,11 @@ def test_apart_by_any_reason_and_rooms_do_not_know_each_other() -> None:
     assert "other" not in conference.apart
 
 
-def test_a_room_that_is_made_anew_is_told_again_and_one_that_is_over_is_forgotten() -> None:
-    hearing, conference = made()
+def test_a_room_that_is_over_is_forgotten() -> None:
+    hearing, _ = made()
     hearing.only("r", "mute", ["chair"])
     hearing.apart("r", "side", lambda publisher, viewer: True)
-    conference.speakers.clear()
-    conference.apart.clear()
-    hearing.again("r")
-    assert conference.speakers == {"r": frozenset({"chair"})}
-    assert conference.apart["r"] is not None
     hearing.forget("r")
-    conference.speakers.clear()
-    hearing.again("r")
-    assert conference.speakers == {}
     assert hearing.speakers("r") is None
     assert not hearing.parted("r", "a", "b")
 

@@ -286,7 +286,10 @@ function InRoom({
       <TopBar
         consultation={consultation}
         view={layoutOf(control, spot, kind)}
-        onView={setKind}
+        onView={wanted => {
+          setKind(wanted)
+          if (layoutOf(control, spot, wanted) !== wanted) say(t('control.layoutForced'))
+        }}
         isRecording={view.isRecording}
         connected={connected}
         quality={own?.quality ?? 'unknown'}

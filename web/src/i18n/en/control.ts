@@ -56,6 +56,7 @@ export const control = {
     broadcasting: '{{name}} is broadcast, nobody else is heard',
     pictures: 'Pictures',
     layout: "Everybody's layout",
+    layoutForced: 'The chair has chosen the layout for everybody',
     layoutFree: 'As they like',
     spotlight: 'Spotlight',
     spotlightEnd: 'End spotlight',

@@ -56,6 +56,7 @@ export const control = {
     broadcasting: '正在广播 {{name}}，其他人暂时不被听到',
     pictures: '画面',
     layout: '所有人的布局',
+    layoutForced: '画面布局由主持人统一，暂不能切换',
     layoutFree: '各自选择',
     spotlight: '设为焦点画面',
     spotlightEnd: '取消焦点',
