@@ -49,9 +49,9 @@ agenda_materials = agenda_tables.agenda_materials
 agenda_signed = agenda_tables.agenda_signed
 agenda_minutes = agenda_tables.agenda_minutes
 
-roll_calls = roll_tables.roll_calls
 link_tests = link_tables.link_tests
 
+roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints
