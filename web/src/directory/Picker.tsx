@@ -7,7 +7,16 @@ import { useT } from '../i18n'
 import { Button, Empty, Marked, ProblemLine, SearchField, Skeleton } from '../ui/controls'
 import { api } from './api'
 import { useContacts } from './book'
-import { chosenAfter, condensed, type Entry, ofPerson, personOf, shownPresence, targetOf } from './directory.model'
+import {
+  chosenAfter,
+  condensed,
+  type Entry,
+  ofPerson,
+  personOf,
+  shownPresence,
+  targetOf,
+  withSpeed,
+} from './directory.model'
 import { KindIcon, Presence } from './marks'
 
 interface Props {
@@ -121,7 +130,10 @@ function useFound(q: string): { entries: Entry[]; loading: boolean; error: unkno
     const others = (people.data?.items ?? []).map(ofPerson)
     return [...kept, ...others.filter(other => !kept.some(one => one.id === other.id))]
   }, [contacts.items, people.data])
-  const hits = useMemo(() => condensed<Entry>(search.data?.items ?? []), [search.data])
+  const hits = useMemo(
+    () => withSpeed<Entry>(condensed<Entry>(search.data?.items ?? []), contacts.items, q),
+    [search.data, contacts.items, q],
+  )
   return q === ''
     ? { entries: first, loading: people.isPending, error: people.error ?? contacts.error }
     : { entries: hits, loading: search.isPending, error: search.error }

@@ -10,6 +10,7 @@ import { api } from './api'
 import {
   administers,
   branchOf,
+  type Contact,
   condensed,
   type Entry,
   noTree,
@@ -24,6 +25,7 @@ import {
   top,
   withBelow,
   withoutClosed,
+  withSpeed,
 } from './directory.model'
 
 /** The tree stays as it was opened while one is on other pages. */
@@ -134,8 +136,11 @@ export function useListed(shelf: Shelf, q: string): Listed {
     getNextPageParam: page => page.next ?? undefined,
     enabled: org !== '',
   })
-  const results = useMemo(() => condensed(found.data?.items ?? []), [found.data])
   const kept = useContacts()
+  const results = useMemo(
+    () => withSpeed<Entry>(condensed(found.data?.items ?? []), kept.items, q),
+    [found.data, kept.items, q],
+  )
   const recent = useRecent(shelf.at === 'recent' && !searching)
   const branch = org ? loadedBranch(org) : undefined
   const ofOrg = useMemo(() => {
@@ -158,9 +163,11 @@ export function useListed(shelf: Shelf, q: string): Listed {
   return { entries: ofOrg, loading: people.isPending, error: people.error ?? seats.error, more, cut: false }
 }
 
+const noContacts: Contact[] = []
+
 export function useContacts() {
   const query = useQuery({ queryKey: ['directory', 'contacts'], queryFn: api.contacts, staleTime: 60_000 })
-  return { items: query.data?.items ?? [], loading: query.isPending, error: query.error }
+  return { items: query.data?.items ?? noContacts, loading: query.isPending, error: query.error }
 }
 
 function useRecent(on: boolean) {

@@ -306,6 +306,16 @@ export function linesOf<M extends { line?: number }>(errors: readonly M[]): [lin
   return [...lines].sort(([a], [b]) => a - b)
 }
 
+/** What was found, after whoever has this speed key: `12`. */
+export function withSpeed<E extends Hit>(
+  found: readonly E[],
+  contacts: readonly Contact[],
+  q: string,
+): (E | Contact)[] {
+  const meant = /^[1-9]\d?$/.test(q) ? contacts.find(one => one.speed === Number(q)) : undefined
+  return meant ? [meant, ...found.filter(one => one.id !== meant.id)] : [...found]
+}
+
 /** What a form changed: only that is said to the hub. */
 export function changes<T extends Record<string, unknown>>(before: T, now: T): Partial<T> {
   return Object.fromEntries(Object.entries(now).filter(([name, value]) => before[name] !== value)) as Partial<T>

@@ -27,6 +27,7 @@ import {
   treeRows,
   withBelow,
   withoutClosed,
+  withSpeed,
 } from './directory.model'
 import { fieldOf, missing, said, valuesOf } from './form.model'
 
@@ -170,6 +171,10 @@ describe('entries', () => {
   it('get the first speed key that is free', () => {
     const kept = (speed: number | null) => ({ ...ofPerson(person('p')), speed }) as Contact
     expect(freeSpeed([kept(1), kept(3), kept(null)])).toBe(2)
+    const [first, other] = [kept(12), { ...kept(3), id: 'other' }]
+    expect(withSpeed([other], [first], '12')).toEqual([first, other])
+    expect(withSpeed([other, first], [first], '12')).toEqual([first, other])
+    expect(withSpeed([other], [first], '123')).toEqual([other])
     expect(freeSpeed(Array.from({ length: 99 }, (_, i) => kept(i + 1)))).toBeNull()
   })
 })
