@@ -77,6 +77,7 @@ class Listening:
         self._store, self._auth, self._events, self._conference = store, auth, events, conference
         self._hearing, self._key, self._lines, self._now = hearing, key, lines, now
         self._running: dict[str, _Running] = {}  # by identity
+        self._empty: dict[str, float] = {}  # lines with nobody on them, since when: after a restart they come back
         self._gates: dict[str, tuple[frozenset[str], bool]] = {}  # what the hearing was told, by room
         self._tasks = Tasks("listening")
         self._told = asyncio.Event()
@@ -207,7 +208,11 @@ class Listening:
         try:
             await self.gate(room)
             acts = self.on(room)
-            if acts and ((line := await self._line(acts[0])) is None or not line.people):
+            line = await self._line(acts[0]) if acts else None
+            if line is not None and line.people:
+                self._empty.pop(room, None)
+            elif line is None or self._now() - self._empty.setdefault(room, self._now()) >= COME_SECONDS:
+                self._empty.pop(room, None)
                 for act in acts:
                     await self.end(act, HUB, "line_ended")
         except (SQLAlchemyError, HubError):

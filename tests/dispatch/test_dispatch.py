@@ -352,3 +352,18 @@ async def test_a_restarted_hub_goes_on_with_who_listens(hall: Hall, hub: Hub) ->
         await again.listening.admit(ticket_of(done.joining.token))
     finally:
         await again.close()
+
+
+async def test_a_consultation_whose_people_are_still_to_come_back_is_listened_to_on(hall: Hall, hub: Hub) -> None:
+    """A restarted hub knows of nobody for a while."""
+    room = await hall.consultation()
+    done = await hall.force(Verb.MONITOR, consultation=room)
+    people = dict(hub.conference.rooms[room])
+    hub.conference.rooms[room].clear()
+    await asyncio.sleep(1.2)
+    assert hall.dispatch.listening.get(done.act.id) is not None
+    apart = hub.conference.apart[room]
+    assert apart is not None
+    assert apart(hall.one.id, done.joining.identity)
+    hub.conference.rooms[room].update(people)
+    await until(lambda: not (hub.conference.apart[room] or apart)(hall.one.id, done.joining.identity))
