@@ -11,7 +11,7 @@ from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 
 HEAD = "type,key,name,kind,parent,connectivity,org,post,level,owner,address\n"
 GOOD = HEAD + "".join(
