@@ -53,6 +53,11 @@ class Backup:
         return self.fault is None or self.fault.code != "transcodes_full"
 
     @property
+    def starved(self) -> bool:
+        """It is wanted, and there is no key frame to begin with."""
+        return self.wanted and self._transcode is None and not self._kept
+
+    @property
     def shape(self) -> object:
         """What the workers have to be told anew when it changes."""
         return self._size, self.fault and self.fault.code

@@ -89,6 +89,8 @@ class Picture:
 
     def _fit(self) -> None:
         self.backup.want(self._needed and (self._codec == "h265" or self.b_frames))
+        if self.backup.starved:
+            self._broken()
 
     @property
     def size(self) -> tuple[int, int]:

@@ -228,7 +228,12 @@ def test_our_own_offer() -> None:
     assert list(audio.codecs) == [111]
     first = next(iter(video.codecs.values()))
     assert (first.name, first.parameters()["profile-level-id"]) == ("H264", "640c1f")
-    assert {codec.name for codec in video.codecs.values()} == {"VP8", "H264", "VP9", "AV1", "rtx"}
+    assert {codec.name for codec in video.codecs.values()} == {"VP8", "H264", "VP9", "AV1", "H265", "rtx"}
+    hevc = [codec.parameters() for codec in video.codecs.values() if codec.name == "H265"]
+    assert [(one["profile-id"], one["tier-flag"], one["level-id"], one["tx-mode"]) for one in hevc] == [
+        ("1", "0", "186", "SRST"),  # Main, at any level; the answer says what the client decodes
+        ("2", "0", "186", "SRST"),
+    ]
     assert video.groups == [("FID", [6, 7])]
     assert video.msid == ("PA|TR_2", "TR_2")
     assert plane.MID in video.extensions

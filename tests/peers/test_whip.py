@@ -12,9 +12,11 @@ from livekit import rtc
 from livekit.protocol import models
 from playwright.async_api import Browser, Page
 
+from commhub.media.messages import Untaken
 from tests.support import until
 from tests.support.browser import chromium
 from tests.support.caller import Caller
+from tests.support.hevc_player import speaks_h265
 from tests.support.hub import Hub
 from tests.support.whip import Picture, Tone, Way
 
@@ -47,6 +49,27 @@ async def test_a_player_sees_and_hears_and_goes_on_when_the_watched_one_comes_ba
             await asyncio.gather(wall.sees(after=gone + 0.5, count=10), wall.hears(after=gone + 0.5, count=20))
         assert (await wall.call("DELETE"))[0] == 200
         assert (await wall.call("DELETE"))[0] == 404
+
+
+async def test_h265_of_an_encoder_is_for_players_that_decode_it(hub: Hub) -> None:
+    """Nothing is made of a participant's picture: who does not decode it is told so."""
+    said: list[Any] = []
+    hub.rooms.engine.on_event(said.append)
+    with speaks_h265():
+        async with (
+            Way(hub.base, "/whip", hub.token("encoder")).send(Picture(90)) as encoder,
+            Way(hub.base, "/whep", hub.token("wall")).receive("video") as wall,
+        ):
+            await wall.sees(count=20)
+            assert abs(wall.pictures[-1][1] - 90) < 12
+            encoding = next(one for one in hub.rooms.rooms["r"].people.values() if one.identity == "encoder")
+            (track,) = encoding.tracks.values()
+            assert track.info.mime_type == "video/H265"
+            assert "H265/90000" in encoder.connection.remoteDescription.sdp
+            async with Caller(hub.url, hub.token("alice"), video=False, audio=False) as alice:
+                # Its SDK hears subscription_response, and says nothing of it.
+                await until(lambda: any(isinstance(one, Untaken) for one in said), 20, "a word about the codec")
+                assert alice.frames == {}
 
 
 async def test_from_encoder_to_player_over_a_hub_that_is_killed(hub: Hub) -> None:

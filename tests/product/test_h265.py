@@ -15,7 +15,7 @@ from tests.support import h265, until
 from tests.support.caller import Caller
 from tests.support.camera_house import PICTURE, TERMINAL, House, admitted, cameras, gb28181
 from tests.support.gb28181 import device
-from tests.support.hevc_player import decodes_h265
+from tests.support.hevc_player import speaks_h265
 from tests.support.whip import Way
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(200)]
@@ -37,7 +37,7 @@ async def test_who_decodes_it_gets_it_and_the_rest_share_one_h264(tmp_path: Path
             grants = VideoGrants(room_join=True, room=made["id"], can_publish=False, hidden=True)
             token = AccessToken("wall", SECRET).with_identity("wall").with_grants(grants).to_jwt()
             async with AsyncExitStack() as stack:
-                stack.enter_context(decodes_h265())
+                stack.enter_context(speaks_h265())
                 able = await stack.enter_async_context(Way(hub.base, "/whep", token).receive("video"))
                 await able.sees(count=25, within=40)
                 assert h265.children(bridge) == []  # nor does the recording need it

@@ -15,6 +15,7 @@ from recorder.containers import container
 from recorder.depacketise import depacketiser
 from recorder.frames import Frame
 from recorder.hevc import string
+from recorder.picture import Darkroom
 from recorder.reorder import Packet
 from tests.support import h265 as support
 
@@ -96,3 +97,10 @@ def test_torn_packets_spoil_their_picture_only(payload: bytes) -> None:
     taker.receive(Packet(0, 0, True, payload, 0, 0))
     found = [frame for packet in sent for frame in taker.receive(packet)]
     assert len(found) == 10
+
+
+def test_a_picture_to_keep_is_taken_of_it() -> None:
+    room = Darkroom()
+    assert room.feed(frames(packets(support.film(5, 5)))[0])
+    assert room.picture is not None
+    assert (room.picture.width, room.picture.height) == (320, 180)

@@ -1,4 +1,5 @@
-"""aiortc as a viewer who decodes H.265: its ICE, DTLS, SRTP, NACK and jitter buffer, FFmpeg's decoder."""
+"""aiortc as a viewer who decodes H.265, and as a publisher who sends it: its ICE, DTLS, SRTP, NACK and jitter buffer, FFmpeg's
+codecs."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ from typing import Any
 
 import aiortc.codecs
 import aiortc.rtcrtpreceiver
+import aiortc.rtcrtpsender
 import av
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
+from av.video.frame import PictureType
+
+from commhub.wire import h264, h265
 
 _FMTP = {"level-id": "180", "profile-id": "1", "tier-flag": "0", "tx-mode": "SRST"}
 _CODE = b"\0\0\0\1"
@@ -43,11 +48,34 @@ class _Decoder:
         return list(self._codec.decode(packet))
 
 
+class _Encoder:
+    """``encode`` as aiortc's encoders have it."""
+
+    def __init__(self) -> None:
+        self._codec: av.VideoCodecContext | None = None
+
+    def _open(self, frame: av.VideoFrame) -> av.VideoCodecContext:
+        made = av.CodecContext.create("libx265", "w")
+        assert isinstance(made, av.VideoCodecContext)
+        made.width, made.height, made.pix_fmt, made.time_base = frame.width, frame.height, "yuv420p", Fraction(1, 90_000)
+        words = "log-level=none:repeat-headers=1:info=0:bframes=0:pools=none:frame-threads=1:keyint=1000"
+        made.options = {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1", "x265-params": words}
+        return made
+
+    def encode(self, frame: av.VideoFrame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        self._codec = self._codec or self._open(frame)
+        picture = frame.reformat(format="yuv420p")
+        picture.pts, picture.time_base = frame.pts, frame.time_base
+        picture.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        units = [unit for packet in self._codec.encode(picture) for unit in h264.split_annex_b(bytes(packet))]
+        return h265.packets(units), frame.pts or 0
+
+
 @contextmanager
-def decodes_h265() -> Iterator[None]:
-    """Connections that are made meanwhile offer it, best of all."""
-    videos, receiver = aiortc.codecs.CODECS["video"], aiortc.rtcrtpreceiver
-    before = list(videos), receiver.depayload, receiver.get_decoder  # type: ignore[attr-defined]
+def speaks_h265() -> Iterator[None]:
+    """Connections that offer meanwhile offer it, best of all."""
+    videos, receiver, sender = aiortc.codecs.CODECS["video"], aiortc.rtcrtpreceiver, aiortc.rtcrtpsender
+    before = list(videos), receiver.depayload, receiver.get_decoder, sender.get_encoder  # type: ignore[attr-defined]
     feedback = [RTCRtcpFeedback(type="nack"), RTCRtcpFeedback(type="nack", parameter="pli")]
     videos[:0] = [
         RTCRtpCodecParameters(
@@ -62,9 +90,13 @@ def decodes_h265() -> Iterator[None]:
     def get_decoder(codec: RTCRtpCodecParameters) -> Any:
         return _Decoder() if codec.name == "H265" else before[2](codec)
 
+    def get_encoder(codec: RTCRtpCodecParameters) -> Any:
+        return _Encoder() if codec.name == "H265" else before[3](codec)
+
     receiver.depayload, receiver.get_decoder = depayload, get_decoder  # type: ignore[attr-defined]
+    sender.get_encoder = get_encoder  # type: ignore[attr-defined]
     try:
         yield
     finally:
         videos[:] = before[0]
-        receiver.depayload, receiver.get_decoder = before[1:]  # type: ignore[attr-defined]
+        receiver.depayload, receiver.get_decoder, sender.get_encoder = before[1:]  # type: ignore[attr-defined]
