@@ -1,7 +1,8 @@
-"""A post answers by one press; a consultation is scheduled; the roll is called in a room, by mouse and by keys."""
+"""A post answers by one press; a line is tested; a consultation is scheduled; the roll is called in a room, by mouse and by keys."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ async def test_the_roll_is_called(tmp_path: Path) -> None:
         await expect(second.get_by_test_id("roll-question")).to_have_count(0)
         await expect(first.get_by_test_id("posts-entry")).to_have_attribute("data-state", "present", timeout=10_000)
         await screenshot(first, "posts")
+
+        # Can their organisation connect? Their page sends a picture and a tone, and gets them back.
+        await first.goto("/links")
+        await first.get_by_test_id("link-row").filter(has_text="应急管理局").click()
+        await first.get_by_test_id("links-one").click()
+        await expect(first.get_by_test_id("link-test")).to_have_attribute("data-state", re.compile("well|weak"), timeout=60_000)
+        await expect(second.get_by_test_id("link-note")).to_have_count(0)
+        await screenshot(first, "links")
 
         # Scheduled, accepted.
         await first.goto("/consultations")

@@ -7,6 +7,7 @@ import { RingCards } from '../consultations/RingCards'
 import { GroupBar, Groups } from '../groups/Groups'
 import { HubError } from '../hub/http'
 import { useT } from '../i18n'
+import { LinkTester } from '../linktests/LinkTester'
 import { RollQuestions } from '../rollcalls/RollQuestions'
 import { SignIn } from '../signin/SignIn'
 import { Button } from '../ui/controls'
@@ -61,6 +62,7 @@ export function App() {
       {session && <RingCards />}
       {session && <AlarmCards />}
       {session && <RollQuestions />}
+      {session && <LinkTester />}
       {session && <AgendaReminders />}
       <KeyHelpHost />
       <Toasts />

@@ -15,6 +15,7 @@ export interface Section {
 const Cameras = lazy(() => import('../cameras/Cameras'))
 const Devices = lazy(() => import('../devices/Devices'))
 const Directory = lazy(() => import('../directory/Directory'))
+const LinkTests = lazy(() => import('../linktests/LinkTests'))
 const Posts = lazy(() => import('../rollcalls/Posts'))
 const History = lazy(() => import('../calls/History'))
 const Recordings = lazy(() => import('../review/Recordings'))
@@ -26,6 +27,7 @@ export const sections: readonly Section[] = [
   { path: '/calls', label: 'call.nav', permission: 'call.list', page: History },
   { path: '/cameras', label: 'app.cameras', permission: 'camera.open', page: Cameras },
   { path: '/posts', label: 'roll.nav', permission: 'roll.post', page: Posts },
+  { path: '/links', label: 'link_test.nav', permission: 'link.test', page: LinkTests },
   { path: '/review', label: 'app.review', permission: 'recording.list', page: Recordings },
   { path: '/admin/devices', label: 'hardware.nav', permission: 'device.admit', page: Devices },
 ]

@@ -26,6 +26,7 @@ export interface Organisation {
   short: string
   kind: OrgKind
   parent_id: string | null
+  connectivity: 'none' | 'phone' | 'staffed' | 'video' | 'full'
 }
 
 export interface Person {

@@ -9,6 +9,7 @@ import { directory } from './en/directory'
 import { dispatch } from './en/dispatch'
 import { groups } from './en/groups'
 import { keys } from './en/keys'
+import { linktests } from './en/linktests'
 import { review } from './en/review'
 import { rollcalls } from './en/rollcalls'
 import { room } from './en/room'
@@ -20,6 +21,7 @@ export const en: Words = {
   ...room,
   ...control,
   ...rollcalls,
+  ...linktests,
   ...agenda,
   ...review,
   ...calls,

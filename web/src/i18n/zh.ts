@@ -9,6 +9,7 @@ import { directory } from './zh/directory'
 import { dispatch } from './zh/dispatch'
 import { groups } from './zh/groups'
 import { keys } from './zh/keys'
+import { linktests } from './zh/linktests'
 import { review } from './zh/review'
 import { rollcalls } from './zh/rollcalls'
 import { room } from './zh/room'
@@ -20,6 +21,7 @@ export const zh = {
   ...room,
   ...control,
   ...rollcalls,
+  ...linktests,
   ...agenda,
   ...review,
   ...calls,
