@@ -1,4 +1,4 @@
-"""A post answers by one press; a line is tested; a consultation is scheduled; the roll is called in a room, by mouse and by keys."""
+"""A post answers by one press, a line is tested, a consultation is scheduled, the roll is called: by mouse and by keys."""
 
 from __future__ import annotations
 
