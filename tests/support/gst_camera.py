@@ -44,7 +44,9 @@ def serve(options: argparse.Namespace) -> None:
     encode = f"x264enc speed-preset={speed} {frames} key-int-max={options.fps} threads=1"
     encode += f" ! video/x-h264,profile={profile} ! rtph264pay name=pay0 pt=96"
     if options.h265:
-        encode = f"x265enc speed-preset=ultrafast key-int-max={options.fps} ! rtph265pay name=pay0 pt=96 config-interval=1"
+        frames = "option-string=bframes=2" if options.b_frames else "option-string=bframes=0 tune=zerolatency"
+        encode = f"x265enc speed-preset=ultrafast {frames} key-int-max={options.fps}"
+        encode += " ! rtph265pay name=pay0 pt=96 config-interval=1"
     launch = f"( videotestsrc is-live=true pattern=ball ! {picture} ! timeoverlay ! {encode}"
     if options.audio == "alaw":
         launch += " audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8"
