@@ -198,11 +198,23 @@ class Door:
                 data = {"identity": presence.identity, "name": presence.name}
                 await self._rooms.announce(transaction, "consultation.joined", room, _by(presence), data)
             # He was removed while he came in: let in before, on another terminal, and there only after.
-            if (member_of(presence.identity) if presence.kind == "person" else presence.identity) in record.excluded:
+            if (
+                member_of(presence.identity) if presence.kind == "person" else presence.identity
+            ) in record.excluded or await self._slipped(record, presence):
                 await self._rooms.put_out(room, presence.identity)
         except SQLAlchemyError:
             # A full disk must not keep anybody out of a consultation.
             log.exception("join not written", room=room)
+
+    async def _slipped(self, record: Consultation, presence: Presence) -> bool:
+        """Has the lobby been opened between the question at the door and the first step inside?"""
+        if record.control.lobby == "off":
+            return False
+        if presence.kind != "person" or _person(presence) is None:
+            return rules.stranger_waits(record, presence.identity)
+        person = member_of(presence.identity)
+        actor = await self._auth.actor(person)
+        return actor is not None and not self._rooms.forced(record.id, person) and rules.must_wait(record, actor)
 
     async def left(self, room: str, presence: Presence, reason: str) -> None:
         if (house := self._house(room, presence.identity)) is not None:

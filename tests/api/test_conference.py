@@ -186,6 +186,17 @@ async def test_whoever_waits_gets_nothing_and_is_let_in(hub: Hub) -> None:
         assert (await zhou.ok("GET", f"/consultations/{room}/lobby"))["items"] == []
 
 
+async def test_nobody_slips_in_while_the_lobby_opens(hub: Hub) -> None:
+    async with hub.browser("dispatcher") as zhou, hub.browser("water") as li:
+        room = await made(hub, zhou)
+        ticket = ticket_of((await li.ok("POST", f"/consultations/{room}/join", {"terminal": TERMINAL}))["token"])
+        await hub.door.admit(ticket)  # and then
+        await decide(zhou, room, "lobby", {"mode": "everybody"})
+        await hub.conference.enter(room, ticket.identity, ticket.name, "person", "")
+        await hub.conference.enter(room, "EN_robot", "Robot", "service", "")
+        assert not {ticket.identity, "EN_robot"} & set(hub.conference.rooms[room])
+
+
 async def test_the_chair_is_never_locked_out(hub: Hub) -> None:
     async with hub.browser("dispatcher") as zhou, hub.browser("water") as li:
         room = await made(hub, zhou)

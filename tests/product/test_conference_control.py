@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
-from tests.support.installation import Installation
+from tests.support.installation import Installation, SignIn
 
 SLOW = 20_000  # ms
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+
+
+async def sign_in(page: Page, who: SignIn) -> None:
+    await page.goto("/")
+    await page.get_by_test_id("signin-account").fill(who.account)
+    await page.get_by_test_id("signin-password").fill(who.password)
+    await page.get_by_test_id("signin-submit").click()
+    await expect(page.get_by_test_id("account-menu")).to_be_visible(timeout=SLOW)
 
 
 async def begun(chair: Page, names: list[str]) -> None:
