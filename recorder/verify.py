@@ -95,12 +95,23 @@ class _Piece:
     algorithm: str
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Of a whole file. ``repaired``: it may be shorter than what was noted."""
+
+    algorithm: str
+    digest: str
+    head: str
+    size: int
+    repaired: bool
+
+
 @dataclass(slots=True)
 class _Proofs:
     """What the journal says of one segment."""
 
     pieces: list[_Piece] = field(default_factory=list)
-    end: dict[str, Any] | None = None
+    end: _End | None = None
 
 
 def verify(source: Source, trusted: Iterable[PublicKey], witnessed: Iterable[Witnessed] = (), session: str = "") -> Verdict:
@@ -225,8 +236,9 @@ class _Journal:
         """What was done to a block, and to which of its lines first."""
         where = _first(wanted, here)
         everywhere = {tag(algorithm, line) for line in self.lines}
-        missing = where < len(wanted) and wanted[where] not in here
-        strange = where < len(here) and here[where] not in wanted
+        # Counted, for two records may be alike.
+        missing = where < len(wanted) and here.count(wanted[where]) < wanted.count(wanted[where])
+        strange = where < len(here) and wanted.count(here[where]) < here.count(here[where])
         if missing and wanted[where] in everywhere:
             return "reordered", where
         if strange and missing:
@@ -234,8 +246,17 @@ class _Journal:
         if missing:
             return "dropped", where
         if strange:
-            return "added", where
+            return "reordered" if here[where] in self._wanted() else "added", where
         return "reordered" if where < len(wanted) else "added", where
+
+    def _wanted(self) -> set[bytes]:
+        """The tags of all lines that any checkpoint names."""
+        out: set[bytes] = set()
+        for record in self.records:
+            if record is not None and record.get("type") == "checkpoint":
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    out |= set(_tags(record))
+        return out
 
     def _tail(self, begin: int) -> list[Fault]:
         """Behind the last checkpoint."""
@@ -296,20 +317,26 @@ def _proofs(records: list[dict[str, Any] | None]) -> dict[tuple[str, int], _Proo
             continue
         with contextlib.suppress(KeyError, TypeError, ValueError):
             proofs = out.setdefault((str(record["track"]), int(record["sequence"])), _Proofs())
-            if record["type"] == "segment_end":
-                proofs.end = record
+            algorithm = str(record["algorithm"])
+            if algorithm not in seals.DIGESTS:
                 continue
-            offset, digests = int(record["offset"]), base64.b64decode(record["digests"])
+            if record["type"] == "segment_end":
+                size, repaired = int(record["size"]), record.get("repaired") is True
+                proofs.end = _End(algorithm, str(record["digest"]), str(record["head"]), size, repaired)
+                continue
+            offset, digests = max(0, int(record["offset"])), base64.b64decode(record["digests"])
             for n, (size, until) in enumerate(zip(record["sizes"], record["until"], strict=True)):
+                if not 0 < size <= LIMIT:
+                    break
                 digest = digests[n * seals.SIZE : (n + 1) * seals.SIZE]
-                proofs.pieces.append(_Piece(offset, int(size), int(until), digest, str(record["algorithm"])))
+                proofs.pieces.append(_Piece(offset, int(size), int(until), digest, algorithm))
                 offset += size
     return out
 
 
 def _media(source: Source, names: list[str], found: _Journal, verdict: Verdict) -> None:
     proofs = _proofs(found.records)
-    digests = {str(one.end["digest"]): key for key, one in proofs.items() if one.end is not None and "digest" in one.end}
+    digests = {one.end.digest: key for key, one in proofs.items() if one.end is not None}
     expected: set[str] = set()
     for track in found.manifest.tracks.values():
         for segment in track.segments:
@@ -326,12 +353,21 @@ def _media(source: Source, names: list[str], found: _Journal, verdict: Verdict) 
                 fault = check.fault("dropped", 0)
             if fault is not None:
                 verdict.faults.append(fault)
-    orphans = {str(one) for record in found.records if record and record.get("type") == "recovered"
-               for one in (record.get("data") or {}).get("orphans", [])}  # fmt: skip
+    orphans = _orphans(found.records)
     for name in names:
         aside = name.rpartition("/")[2]
         if name.startswith(TRACKS) and name not in expected and not {aside, f"{aside}.part"} & orphans and not found.running:
             verdict.faults.append(Fault("added", name, 0.0))
+
+
+def _orphans(records: list[dict[str, Any] | None]) -> set[str]:
+    """Files that a repair found and left where they are."""
+    out: set[str] = set()
+    for record in records:
+        data = record.get("data") if record is not None and record.get("type") == "recovered" else None
+        if isinstance(data, dict) and isinstance(found := data.get("orphans"), list):
+            out |= {one for one in found if isinstance(one, str)}
+    return out
 
 
 @dataclass(slots=True)
@@ -350,18 +386,18 @@ class _Check:
 
     def run(self, data: Data) -> Fault | None:
         end = self.proofs.end
-        if end is None or "digest" not in end:
+        if end is None:
             return self._pieces(data, len(data))
-        algorithm, size = str(end["algorithm"]), int(end["size"])
-        whole = seals.digest(algorithm, data).hex()
-        if whole == end["digest"]:
+        size = end.size
+        whole = seals.digest(end.algorithm, data).hex()
+        if whole == end.digest:
             return None
         other = self.digests.get(whole)
         if other is not None:
             return self.fault("reordered", 0, f"{other[0]}/{other[1]:04d}")
         first = self.proofs.pieces[0].offset if self.proofs.pieces else size
         head = bytes(data[:first])
-        if len(head) == first and seals.digest(algorithm, head).hex() != end["head"]:
+        if len(head) == first and seals.digest(end.algorithm, head).hex() != end.head:
             return self.fault("edited", 0)
         fault = self._pieces(data, size)
         if fault is not None:
@@ -380,7 +416,7 @@ class _Check:
         return None
 
     def _repaired(self) -> bool:
-        return bool(self.proofs.end and self.proofs.end.get("repaired"))
+        return self.proofs.end is not None and self.proofs.end.repaired
 
     def _what(self, data: Data, pieces: list[_Piece], number: int) -> str:
         """What was done at the first piece that is another one."""

@@ -170,6 +170,7 @@ class Tamper:
 
     def __init__(self, folder: Path, dice: random.Random) -> None:
         self.folder, self.dice = folder, dice
+        self.parts = lines((folder / "journal").read_bytes())
         self.manifest = json.loads((folder / "manifest.json").read_bytes())
         self.segments = [
             (folder / "tracks" / track["id"] / segment["file"], segment["start_ms"] / 1000, segment["duration_ms"] / 1000)
@@ -251,6 +252,11 @@ class Tamper:
     def _journal(self) -> list[bytes]:
         return lines((self.folder / "journal").read_bytes())
 
+    def _named(self, kind: str, second: float) -> Expected:
+        """A record that cannot be read has its second from the one before."""
+        seconds = [self._seconds(self.parts, index) for index in range(len(self.parts))]
+        return Expected({kind}, "journal", second, 0.1 + max(b - a for a, b in itertools.pairwise(seconds)))
+
     def _seconds(self, parts: list[bytes], index: int) -> float:
         began = journal.decode(parts[0])[0]["at"]
         return max(0.0, float(journal.decode(parts[index])[0]["at"] - began) / 1e9)
@@ -263,7 +269,7 @@ class Tamper:
         line[self.dice.randrange(len(line) - 1)] ^= self.dice.choice([1, 2, 4, 16])
         parts[index] = bytes(line)
         (self.folder / "journal").write_bytes(b"".join(parts))
-        return Expected({"edited"}, "journal", second)
+        return self._named("edited", second)
 
     def journal_word(self) -> Expected:
         """With a checksum that is right."""
@@ -273,14 +279,14 @@ class Tamper:
         record["at"] += 1
         parts[index] = journal.encode(record)
         (self.folder / "journal").write_bytes(b"".join(parts))
-        return Expected({"edited"}, "journal", self._seconds(parts, index))
+        return self._named("edited", self._seconds(parts, index))
 
     def journal_cut(self) -> Expected:
         data = (self.folder / "journal").read_bytes()
         where = self.dice.randrange(len(data) // 3, len(data))
         (self.folder / "journal").write_bytes(data[:where])
         left = [line for line in lines(data[:where]) if line.endswith(b"\n")]
-        return Expected({"truncated"}, "journal", self._seconds(left, len(left) - 1))
+        return self._named("truncated", self._seconds(left, len(left) - 1))
 
     def journal_drop(self) -> Expected:
         parts = self._journal()
@@ -288,7 +294,7 @@ class Tamper:
         second = self._seconds(parts, index)
         del parts[index]
         (self.folder / "journal").write_bytes(b"".join(parts))
-        return Expected({"dropped"}, "journal", second)
+        return self._named("dropped", second)
 
     def journal_swap(self) -> Expected:
         parts = self._journal()
@@ -296,7 +302,7 @@ class Tamper:
         at = self._seconds(parts, first)
         parts[first], parts[second] = parts[second], parts[first]
         (self.folder / "journal").write_bytes(b"".join(parts))
-        return Expected({"reordered"}, "journal", at)
+        return self._named("reordered", at)
 
     def sidecar(self) -> Expected:
         path = self.folder / "manifest.json"
