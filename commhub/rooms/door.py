@@ -198,9 +198,8 @@ class Door:
                 data = {"identity": presence.identity, "name": presence.name}
                 await self._rooms.announce(transaction, "consultation.joined", room, _by(presence), data)
             # He was removed while he came in: let in before, on another terminal, and there only after.
-            if (
-                member_of(presence.identity) if presence.kind == "person" else presence.identity
-            ) in record.excluded or await self._slipped(record, presence):
+            member = member_of(presence.identity) if presence.kind == "person" else presence.identity
+            if member in record.excluded or await self._slipped(record, presence):
                 await self._rooms.put_out(room, presence.identity)
         except SQLAlchemyError:
             # A full disk must not keep anybody out of a consultation.
