@@ -9,19 +9,13 @@ import { Button, Field, ProblemLine, Skeleton } from '../ui/controls'
 import { Confirm, Dialog } from '../ui/overlay'
 import { api } from './api'
 import { groups } from './desk'
-import { forced, full, type Group, type Member, membersShown, quiet } from './groups.model'
+import { type Floor, forced, full, type Group, type Member, membersShown, quiet } from './groups.model'
 
 /** One group: listening and its loudness, the call, who waits, who is in it. */
 export function GroupCard({ group, onClose }: { group: Group; onClose(): void }) {
   const t = useT()
-  const me = useHub(state => state.session?.person)
-  const mayRevoke = useCan('group.revoke')
-  const mayEdit = useCan('group.edit')
   const volume = useStore(groups.store, state => state.volumes[group.id]) ?? full
   const floor = useStore(groups.store, state => state.floors[group.id]) ?? group.floor ?? quiet
-  const [asking, setAsking] = useState<'override' | 'revoke'>()
-  const [removing, setRemoving] = useState(false)
-  const [run, pending] = useCommand()
   const whole = useQuery({
     queryKey: ['groups', 'one', group.id, group.rev, group.live, floor.holder?.id],
     queryFn: () => api.one(group.id),
@@ -29,7 +23,6 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
     refetchInterval: group.live ? 3000 : false,
     placeholderData: before => before,
   })
-  const may = forced(floor, { id: me?.id ?? '', level: me?.level ?? 9 }, group.talks, mayRevoke)
   const patched = group.kind === 'patched'
   return (
     <section className="group-card" aria-label={group.name} data-testid="group-card">
@@ -44,6 +37,47 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
           onClick={onClose}
         />
       </header>
+      <Acts group={group} floor={floor} onGone={onClose} />
+      {group.affiliated && (
+        <label className="group-volume">
+          <span>{t('group.volume')}</span>
+          <input
+            type="range"
+            min={0}
+            max={100}
+            value={Math.round(volume.level * 100)}
+            onChange={event => groups.volume(group.id, { level: Number(event.target.value) / 100 })}
+            data-testid="group-volume"
+          />
+          <output>{Math.round(volume.level * 100)}</output>
+        </label>
+      )}
+      {floor.queue.length > 0 && (
+        <p data-testid="group-queue">
+          <span className="note">{t('group.queue')}</span> {floor.queue.map(one => one.name).join('、')}
+        </p>
+      )}
+      {whole.error && <ProblemLine text={sentence(whole.error)} />}
+      {whole.isPending && <Skeleton lines={3} />}
+      {whole.data &&
+        (patched ? <Joined group={whole.data} /> : <Members members={whole.data.members} live={group.live} />)}
+    </section>
+  )
+}
+
+/** What can be done with the group and its floor; what takes something from somebody asks first. */
+function Acts({ group, floor, onGone }: { group: Group; floor: Floor; onGone(): void }) {
+  const t = useT()
+  const me = useHub(state => state.session?.person)
+  const mayRevoke = useCan('group.revoke')
+  const mayEdit = useCan('group.edit')
+  const [asking, setAsking] = useState<'override' | 'revoke'>()
+  const [removing, setRemoving] = useState(false)
+  const [run, pending] = useCommand()
+  const may = forced(floor, { id: me?.id ?? '', level: me?.level ?? 9 }, group.talks, mayRevoke)
+  const patched = group.kind === 'patched'
+  return (
+    <>
       <div className="book-buttons">
         {!patched && (
           <Button
@@ -102,29 +136,6 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
           </Button>
         )}
       </div>
-      {group.affiliated && (
-        <label className="group-volume">
-          <span>{t('group.volume')}</span>
-          <input
-            type="range"
-            min={0}
-            max={100}
-            value={Math.round(volume.level * 100)}
-            onChange={event => groups.volume(group.id, { level: Number(event.target.value) / 100 })}
-            data-testid="group-volume"
-          />
-          <output>{Math.round(volume.level * 100)}</output>
-        </label>
-      )}
-      {floor.queue.length > 0 && (
-        <p data-testid="group-queue">
-          <span className="note">{t('group.queue')}</span> {floor.queue.map(one => one.name).join('、')}
-        </p>
-      )}
-      {whole.error && <ProblemLine text={sentence(whole.error)} />}
-      {whole.isPending && <Skeleton lines={3} />}
-      {whole.data &&
-        (patched ? <Joined group={whole.data} /> : <Members members={whole.data.members} live={group.live} />)}
       {asking && (
         <Reason group={group} action={asking} name={floor.holder?.name ?? ''} onClose={() => setAsking(undefined)} />
       )}
@@ -137,13 +148,13 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
           onConfirm={() =>
             void run(() => groups.remove(group.id)).then(done => {
               setRemoving(false)
-              if (done) onClose()
+              if (done) onGone()
             })
           }
           onClose={() => setRemoving(false)}
         />
       )}
-    </section>
+    </>
   )
 }
 

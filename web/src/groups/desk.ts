@@ -62,6 +62,8 @@ class GroupDesk {
   }))
   private readonly lines = new Map<string, GroupLine>()
   private microphone: Microphone | undefined
+  /** Whose floor was taken with a reason: it is kept until the key was pressed and let go, or the hub ends it. */
+  private readonly kept = new Set<string>()
   private timer: ReturnType<typeof setTimeout> | undefined
 
   start(): () => void {
@@ -159,7 +161,8 @@ class GroupDesk {
     }
     this.store.setState({ pressed: group.id, floors: again ? { ...floors, [group.id]: again as FloorWord } : floors })
     const state = this.store.getState().lines[group.id]
-    if (state === 'in') this.word(group.id, 'request')
+    if (letGo(this.heard(group.id)) === 'release') this.gate(group.id)
+    else if (state === 'in') this.word(group.id, 'request')
     else if (state === undefined) void this.begin(group)
   }
 
@@ -168,6 +171,7 @@ class GroupDesk {
     const id = this.store.getState().pressed
     if (id === undefined) return
     const word = letGo(this.heard(id))
+    this.kept.delete(id)
     this.store.setState({ pressed: undefined })
     this.gate(id)
     if (word) this.word(id, word)
@@ -175,9 +179,15 @@ class GroupDesk {
 
   /** With a reason: what is taken from somebody is written down. */
   async force(id: string, action: 'override' | 'revoke', reason: string): Promise<void> {
-    const answer = await api.floor(id, action, reason)
-    this.took(answer, true)
-    if (answer.you === 'refused') throw new Error(t(`group.refusal.${refusal(answer.reason)}`))
+    if (action === 'override') this.kept.add(id)
+    try {
+      const answer = await api.floor(id, action, reason)
+      this.took(answer, true)
+      if (answer.you === 'refused') throw new Error(t(`group.refusal.${refusal(answer.reason)}`))
+    } catch (error) {
+      this.kept.delete(id)
+      throw error
+    }
   }
 
   async emergency(id: string): Promise<void> {
@@ -281,7 +291,8 @@ class GroupDesk {
     this.gate(word.group)
     const pressed = this.store.getState().pressed === word.group
     // Granted after the key was let go: somebody else may talk.
-    const unwanted = !pressed && before?.you !== now.you && letGo(this.heard(word.group))
+    if (now.you !== 'granted' && now.you !== 'pending_revoke' && before?.you === 'granted') this.kept.delete(word.group)
+    const unwanted = !pressed && !this.kept.has(word.group) && before?.you !== now.you && letGo(this.heard(word.group))
     if (unwanted) this.word(word.group, unwanted)
     if (before?.you === now.you) return
     if (now.you === 'granted' && pressed) pip('go')
@@ -394,12 +405,12 @@ function volumesKept(): Record<string, Volume> {
   }
 }
 
-const kept = 'commhub.groups'
+const keptLines = 'commhub.groups'
 
 /** The calls this page, and no other one of the browser, has the sound of. */
 function ours(): string[] {
   try {
-    const found: unknown = JSON.parse(sessionStorage.getItem(kept) ?? '[]')
+    const found: unknown = JSON.parse(sessionStorage.getItem(keptLines) ?? '[]')
     return Array.isArray(found) ? found.filter(one => typeof one === 'string') : []
   } catch {
     return []
@@ -408,7 +419,7 @@ function ours(): string[] {
 
 function remember(id: string, on: boolean): void {
   const others = ours().filter(one => one !== id)
-  sessionStorage.setItem(kept, JSON.stringify(on ? [...others, id] : others))
+  sessionStorage.setItem(keptLines, JSON.stringify(on ? [...others, id] : others))
 }
 
 export const groups = new GroupDesk()
