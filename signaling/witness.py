@@ -77,7 +77,8 @@ class _Witness:
             self._say("room_started", unique=room.info.sid)
         changed, room.changed = room.changed, {}
         for sid, person in changed.items():
-            self._compare(sid, person)
+            if sid in self._told or not person.unlisted:
+                self._compare(sid, person)
 
     def going_on(self) -> list[tuple[str, str]]:
         found = [("room_started", self.room.info.sid)] if self.began else []

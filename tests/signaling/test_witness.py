@@ -10,7 +10,7 @@ from commhub.media import messages as media
 from signaling import session
 from signaling.witness import Witnesses
 from tests.signaling.test_session import SEAT
-from tests.support.livekit import Stage
+from tests.support.livekit import HUB_KEY, Stage, request, ticket
 
 Reason = models.DisconnectReason
 
@@ -140,3 +140,16 @@ def test_without_somebody_to_report_to_nothing_is_kept() -> None:
     stage.enter("alice")
     assert stage.room.changed == {}
     assert stage.told_kinds == ["room_started"]
+
+
+def test_nobody_is_told_of_whom_the_hub_itself_hides() -> None:
+    watched = Watched()
+    watched.enter("alice")
+    watched.facts_told.clear()
+    asked = request()
+    ear, outs = watched.room.join(ticket("ear", key=HUB_KEY, grants={"hidden": True}), asked, watched.now, dual=False)
+    watched.run(outs)
+    watched.event(media.PeerConnected("r", ear))
+    assert watched.room.people[ear].unlisted
+    watched.run(watched.room.remove("ear", watched.now))
+    assert watched.told_kinds == []
