@@ -158,7 +158,8 @@ class Sinks:
         sink = self._sinks[room.name, name] = RoomSink(name, room, link, self._outlets[link], only=only, best=layers != "watched")
         room.sinks.add(name)
         for peer in room.peers.values():
-            self._tell_peer(sink, peer, True, "")
+            if not peer.hidden:
+                self._tell_peer(sink, peer, True, "")
         for track in room.tracks.values():
             self._begin(sink, track)
 

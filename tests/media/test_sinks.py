@@ -115,6 +115,20 @@ async def test_gate_two_holds_for_sinks(bench: Bench, recorder: FakeLink) -> Non
     assert bench.plane.state[tap] == {"allowed": True}
 
 
+async def test_a_word_about_all_sinks_holds_for_each_also_for_who_comes_later(bench: Bench, recorder: FakeLink) -> None:
+    sound, _ = bench.plane.taps
+    bench.tell(m.Allow("r", "", "TR_audio_PA_a", False))
+    assert bench.plane.state[sound] == {"allowed": False}
+    before = set(bench.plane.taps)
+    link = FakeLink()
+    bench.engine.recorder(cast(Any, link), m.OpenSink("r", "later"))
+    later = [tap for tap in bench.plane.taps if tap not in before]
+    assert [bench.plane.state.get(tap, {}).get("allowed", True) for tap in later] == [False, True]
+    bench.tell(m.Allow("r", "", "TR_audio_PA_a", True))
+    assert [bench.plane.state[tap] for tap in (sound, later[0])] == [{"allowed": True}, {"allowed": True}]
+    bench.engine.link_closed(cast(Any, link))
+
+
 async def test_the_end_of_a_recorder_is_told_to_the_hub(bench: Bench, recorder: FakeLink) -> None:
     bench.engine.link_closed(cast(Any, recorder))
     assert bench.of(m.SinkEnded) == [m.SinkEnded("r", "s")]
@@ -125,6 +139,15 @@ async def test_the_end_of_a_recorder_is_told_to_the_hub(bench: Bench, recorder: 
 async def test_hidden_people_are_not_shown_to_a_sink(bench: Bench, recorder: FakeLink) -> None:
     bench.join("PA_h", hidden=True)
     assert "PA_h" not in [one.peer for one in recorder.of(m.SinkPeer)]
+
+
+async def test_nor_are_those_who_were_there_before_it(bench: Bench) -> None:
+    bench.publish()
+    bench.join("PA_h", hidden=True)
+    link = FakeLink()
+    bench.engine.recorder(cast(Any, link), m.OpenSink("r", "s"))
+    assert [one.peer for one in link.of(m.SinkPeer)] == ["PA_a", "PA_b"]
+    bench.engine.link_closed(cast(Any, link))
 
 
 async def test_a_sink_of_a_room_that_is_not_here() -> None:
