@@ -54,7 +54,7 @@ def document(routes: list[Route]) -> dict[str, Any]:
         paths.setdefault(PREFIX + route.path, {})[route.method.lower()] = operation
     for route in routes:  # their fields stand as parameters
         if route.query is not None:
-            schemas.pop(route.query.__name__, None)
+            schemas.pop(_name(known, route.query), None)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -72,6 +72,11 @@ def document(routes: list[Route]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _name(known: dict[Any, dict[str, Any]], model: Any) -> str:
+    """What it is called here: of two classes with one name each gets its module's, too."""
+    return str(known[model]["$ref"]).rpartition("/")[2]
 
 
 def _operation(route: Route, known: dict[Any, Any], schemas: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +105,7 @@ def _operation(route: Route, known: dict[Any, Any], schemas: dict[str, Any]) -> 
         for name, text in route.headers.items()
     ]
     if route.query is not None:
-        operation["parameters"] += _query(schemas[route.query.__name__])
+        operation["parameters"] += _query(schemas[_name(known, route.query)])
     if route.body is not None:
         operation["requestBody"] = {
             "required": True,

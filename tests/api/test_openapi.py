@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import create_model
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -21,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from commhub.api import openapi
+from commhub.api.routes import Call, Routes
 from tests.support.hubs import TERMINAL, Browser, Hub, serving
 
 
@@ -127,3 +129,17 @@ def explore(document: dict[str, Any], page: Browser, known: dict[str, str]) -> N
     assert len(answers) == sum(len(one) for one in document["paths"].values()) - 2
     # It got through: not everything was refused at the door.
     assert sum(any(status < 300 for status in statuses) for statuses in answers.values()) >= 10, answers
+
+
+def test_two_queries_may_have_one_name() -> None:
+    routes = Routes()
+    for name in ("cameras", "people"):
+        query = create_model("Search", __module__=f"pages.{name}", words=(str, ""))
+
+        async def answer(call: Call, query: Any) -> None: ...
+
+        answer.__annotations__ = {"call": Call, "query": query, "return": None}
+        routes.get(f"/{name}", "public", "Search.")(answer)
+    document = openapi.document(routes.all)
+    assert [one["get"]["parameters"][0]["name"] for one in document["paths"].values()] == ["words", "words"]
+    assert set(document["components"]["schemas"]) == {"Problem"}
