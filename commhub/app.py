@@ -291,7 +291,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
         door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
-        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=settings.recorder.shards)
+        kept = settings.recorder
+        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=kept.shards, always=kept.always)
         witness = Witness(base.store)
         witness.start()
         stack.push_async_callback(witness.close)

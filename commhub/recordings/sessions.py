@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +65,8 @@ def _over(state: SessionState) -> bool:
 
 
 class Recordings:
-    """``tell`` sends to the recorder; :meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by its link."""
+    """:meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by the recorders' links. ``always``: labels whose
+    consultations are recorded from the first who joins to the end."""
 
     def __init__(
         self,
@@ -78,11 +79,13 @@ class Recordings:
         *,
         clock: Callable[[], float] = time.monotonic,
         shards: int = 1,
+        always: Iterable[str] = (),
     ) -> None:
         self._store, self._events, self._rooms, self._feeds = store, events, rooms, feeds
         self._conference, self._clock = conference, clock
         self._sessions: dict[str, _Session] = {}
         self._following = Following(engine, self._sessions, shards)
+        self._always = frozenset(always)
         self._said: asyncio.Queue[SessionState | tuple[int, dict[str, SessionState]]] = asyncio.Queue()
         self._tasks = Tasks("recordings")
         self._beginning: set[str] = set()  # rooms whose first session is being begun
@@ -122,6 +125,7 @@ class Recordings:
             session = record.recording_id
             if record.recording_state not in RUNNING or session is None:
                 raise Conflict("Nothing is being recorded.", "当前没有录制。", code="not_recording")
+            self._refuse_always(record)
             if (record.recording_state == "paused") == paused:
                 return self._rooms.view(record, actor)
             await self._rooms.edit(transaction, consultation, recording_state="paused" if paused else "recording")
@@ -133,6 +137,18 @@ class Recordings:
             record = await self._rooms.announce(transaction, event, consultation, actor, {"recording_id": session})
         self._light(record)
         return self._rooms.view(record, actor)
+
+    def always(self, label: str) -> bool:
+        """Are consultations of that label recorded, whoever wants it or not?"""
+        return label in self._always
+
+    def _refuse_always(self, record: Consultation) -> None:
+        if self.always(str(record.label)):
+            raise Conflict(
+                "Consultations of this label are always recorded.",
+                "该密级的会商必须全程录制，不能停止或暂停。",
+                code="always_recorded",
+            )
 
     def _hold(self, session: str, paused: bool) -> None:
         """The recorder is told at once; as soon as it is back when it is away."""
@@ -147,6 +163,7 @@ class Recordings:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
             if record.recording_state == "off" and not record.recording_wanted:
                 return self._rooms.view(record, actor)
+            self._refuse_always(record)
             off = {"recording_state": "off", "recording_since": None, "recording_wanted": False}
             await self._rooms.edit(transaction, consultation, **off, **NO_REASON)
             await audit.record(transaction, actor, "recording.stop", consultation, object=record.title)
@@ -381,7 +398,9 @@ class Recordings:
         try:
             async with self._store.transaction() as transaction:
                 record = await consultations.one(transaction, room)
-                if record is None or not record.live or not record.recording_wanted or record.recording_state != "off":
+                if record is None or not record.live or record.recording_state != "off":
+                    return
+                if not (record.recording_wanted or self.always(str(record.label))):
                     return
                 # At first by the host, who wanted it; later it is the hub that goes on.
                 await self._begin(transaction, record, HUB if record.recording_id else By(record.host.name, record.host.id))

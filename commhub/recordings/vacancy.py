@@ -71,14 +71,14 @@ class Vacancy:
     async def look(self) -> None:
         """Once over all live consultations."""
         async with self._store.reading() as reading:
-            columns = (_c.id, _c.created_at, _c.recording_state, _c.recording_wanted, _c.recording_id)
+            columns = (_c.id, _c.created_at, _c.recording_state, _c.recording_wanted, _c.recording_id, _c.label)
             live = await reading.all(sa.select(*columns).where(_c.state == "live"))
         now = self._clock()
         self._since = {row.id: self._since[row.id] for row in live if row.id in self._since}
         for row in live:
             if not self._empty(row.id):
                 self._since.pop(row.id, None)
-                if row.recording_wanted and row.recording_state == "off":
+                if (row.recording_wanted or self._recordings.always(row.label)) and row.recording_state == "off":
                     self._recordings.begin_wanted(row.id)  # who came while the hub was being restarted
                 continue
             since, recording = self._since.setdefault(row.id, (now, row.recording_id))

@@ -273,6 +273,7 @@ class RecorderSettings(Section):
     signature: Literal["ed25519", "sm2"] = "ed25519"
     checkpoint_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
     shards: Annotated[int, Field(ge=1, le=8)] = 1
+    always: Annotated[list[Literal["public", "internal", "sensitive"]], Listed] = []
 
 
 class LogSettings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pytest
 from commhub.errors import Conflict, Forbidden
 from commhub.media.messages import Checkpoint, Message, Record
 from commhub.media.messages.recording import shard_of
-from commhub.model import new_id
+from commhub.model import Label, new_id
 from commhub.recordings import Witness
 from commhub.recordings.following import Following
 from commhub.recordings.witness import kept
 from commhub.store import Store
-from tests.commhub.test_recordings import Bench, playing
+from tests.commhub.test_recordings import Bench, playing, until
 
 
 @pytest.fixture
@@ -68,6 +69,23 @@ async def test_a_restarted_hub_knows_that_it_is_paused(bench: Bench, tmp_path: P
     await bench.recordings.open()
     (session,) = bench.recordings._sessions.values()
     assert session.record.paused
+
+
+async def test_labels_that_are_always_recorded(bench: Bench) -> None:
+    bench.recordings._always = frozenset({"internal"})
+    made = await bench.create(record=False)
+    bench.link()
+    await bench.join(made.id)
+    await until(lambda: bool(bench.orders(Record)))
+    assert (await bench.look(made.id)).recording.state == "recording"
+    for act in (bench.recordings.stop(made.id, bench.zhou), bench.recordings.pause(made.id, bench.zhou, True)):
+        with pytest.raises(Conflict) as caught:
+            await act
+        assert caught.value.code == "always_recorded"
+    other = await bench.create(label=Label.PUBLIC)
+    await bench.join(other.id)
+    await asyncio.sleep(0.05)
+    assert (await bench.look(other.id)).recording.state == "off"
 
 
 def told(number: int, head: str = "ab") -> Checkpoint:
