@@ -18,7 +18,7 @@ from tests.support.gb28181 import device
 from tests.support.hevc_player import speaks_h265
 from tests.support.whip import Way
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(500)]
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
