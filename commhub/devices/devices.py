@@ -26,7 +26,7 @@ from commhub.devices.owners import give
 from commhub.devices.registry import Known, Options, Registry, query
 from commhub.devices.shapes import Device, DeviceOptions
 from commhub.devices.tree import Trees
-from commhub.errors import Conflict, Forbidden, Unavailable
+from commhub.errors import Conflict, Unavailable
 from commhub.events import Events
 from commhub.guard import Rates
 from commhub.media.messages import (
@@ -190,9 +190,7 @@ class Devices:
     async def refresh(self, by: Actor, device: str) -> None:
         """Ask for the catalogue anew; it comes by itself."""
         async with self._store.transaction() as transaction:
-            row = await self.registry.row(transaction, device)
-            if not by.may("device.list", org=row.org_id, label=row.label):
-                raise Forbidden("The device belongs to another organisation.", "该设备属于其他单位。")
+            row = await self.registry.row(transaction, device, by)
             if row.state != "admitted" or not row.online:
                 raise Conflict("The device is not online.", "设备不在线。", code="offline")
             await audit.record(transaction, by, "device.list", device, object=f"catalogue {row.code} {row.name}")

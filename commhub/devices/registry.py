@@ -89,9 +89,11 @@ class Registry:
 
     # ---- reading
 
-    async def row(self, reading: Reading, device: str) -> sa.Row[Any]:
+    async def row(self, reading: Reading, device: str, by: Actor | None = None) -> sa.Row[Any]:
+        """NotFound; also of one that ``by`` may not know of. Who waits for admission belongs to nobody yet."""
         row = await reading.first(query().where(_d.id == device))
-        if row is None:
+        known = by is None or row is None or row.org_id is None or by.may("device.list", org=row.org_id, label=row.label)
+        if row is None or not known:
             raise NotFound("There is no such device.", "没有这个设备。")
         return row
 
@@ -160,11 +162,11 @@ class Registry:
     async def admit(self, by: Actor | By, device: str, org: str, name: str = "", label: Label | None = None) -> str:
         """Returns the new password: of one that is admitted already, too, whose old one is void."""
         async with self._store.reading() as reading:
-            before = await self.row(reading, device)
+            before = await self.row(reading, device, by)
         name = name or before.name or before.code
         search = await asyncio.to_thread(words, name, before.code)
         async with self._store.transaction() as transaction:
-            row = await self.row(transaction, device)
+            row = await self.row(transaction, device, by)
             _may(by, row.org_id, row.label)
             values = {"name": name, "org_id": org, "label": str(label or row.label), "search": search}
             return await self._admit(transaction, by, device, row.code, values, "")
@@ -185,7 +187,7 @@ class Registry:
     async def refuse(self, by: Actor, device: str) -> None:
         """It is not let in any more; its cameras are shown no more, and keep their ids."""
         async with self._store.transaction() as transaction:
-            row = await self.row(transaction, device)
+            row = await self.row(transaction, device, by)
             _may(by, row.org_id, row.label)
             await self._write(transaction, device, state="refused", online=False, password=b"")
             await _hide(transaction, device)
@@ -204,7 +206,7 @@ class Registry:
     ) -> None:
         search = await asyncio.to_thread(words, name) if name is not None else ""
         async with self._store.transaction() as transaction:
-            row = await self.row(transaction, device)
+            row = await self.row(transaction, device, by)
             _may(by, row.org_id, row.label)
             values: dict[str, Any] = {}
             if name is not None:
@@ -229,7 +231,7 @@ class Registry:
     async def delete(self, by: Actor, device: str) -> None:
         """Its cameras keep their ids: they are there again when a device with its code is."""
         async with self._store.transaction() as transaction:
-            row = await self.row(transaction, device)
+            row = await self.row(transaction, device, by)
             _may(by, row.org_id, row.label)
             await _hide(transaction, device)
             await transaction.run(sa.delete(tables.camera_nodes).where(tables.camera_nodes.c.device_id == device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import sqlalchemy as sa
 
@@ -77,7 +77,7 @@ class Exchange:
         if self._busy.locked():
             raise Busy("Another import is going on.", "另一个导入正在进行，请稍后再试。", retry_after=10)
 
-    async def take(self, by: Actor | By, data: bytes | BinaryIO, format: Format, *, dry_run: bool = False) -> Imported:
+    async def take(self, by: Actor | By, data: bytes | IO[bytes], format: Format, *, dry_run: bool = False) -> Imported:
         """All rows or none. WrongRows names all that is wrong with any of them."""
         self.check_free()
         async with self._busy:

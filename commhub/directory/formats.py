@@ -12,7 +12,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, Final, Literal
+from typing import IO, Any, Final, Literal
 
 import msgspec
 
@@ -27,7 +27,7 @@ LISTS: Final = {"organisations": "organisation", "places": "place", "seats": "se
 _CALCULATED = ("=", "+", "-", "@", "'")
 
 
-def read(data: bytes | BinaryIO, format: Format) -> tuple[list[Row], list[Mistake]]:
+def read(data: bytes | IO[bytes], format: Format) -> tuple[list[Row], list[Mistake]]:
     """Rows with the line they begin in, and what is no row at all. Invalid when it is nothing of the kind. A file is read from
     its beginning; CSV line by line, so that it is never in memory as a whole."""
     file = io.BytesIO(data) if isinstance(data, bytes) else data
@@ -40,7 +40,7 @@ def read(data: bytes | BinaryIO, format: Format) -> tuple[list[Row], list[Mistak
 # ---- CSV
 
 
-def _read_csv(file: BinaryIO) -> tuple[list[Row], list[Mistake]]:
+def _read_csv(file: IO[bytes]) -> tuple[list[Row], list[Mistake]]:
     encoding = _encoding(file)
     file.seek(0)
     text = io.TextIOWrapper(file, encoding, newline="")
@@ -88,7 +88,7 @@ def _rows(text: io.TextIOBase) -> tuple[list[Row], list[Mistake]]:
     return rows, mistakes
 
 
-def _encoding(file: BinaryIO) -> str:
+def _encoding(file: IO[bytes]) -> str:
     """The first in which all of it is text."""
     for encoding in ("utf-8-sig", "gb18030"):
         decoder = codecs.getincrementaldecoder(encoding)()
