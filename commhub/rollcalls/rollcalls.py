@@ -126,7 +126,7 @@ class RollCalls:
         if record.consultation is None:
             return self.posts.seen(record, reader), True
         consultation = await consultations.one(reading, record.consultation)
-        if consultation is None or not rules.may_see(consultation, reader):
+        if consultation is None or not rules.may_see(consultation, reader) or rules.must_wait(consultation, reader):
             raise NotFound("There is no such roll call.", "没有这次点名。")
         leads = record.state == "live" and rules.may_control(consultation, reader, "lead")
         return record, leads

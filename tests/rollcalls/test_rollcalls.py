@@ -192,6 +192,26 @@ async def test_no_step_without_its_audit_row(hub: Hub, monkeypatch: pytest.Monke
         assert (await chair.browser.ok("GET", f"/roll-calls/{roll['id']}"))["phase"] == "idle"
 
 
+async def test_who_waits_in_the_lobby_learns_no_names(hub: Hub) -> None:
+    async with hub.browser("dispatcher") as chair, hub.browser("emergency") as waiting:
+        room = await consultation(hub, chair, "emergency", "water")
+        body = {"kind": "sequence", "people": [(await hub.person("water")).id]}
+        roll = await chair.ok("POST", f"/consultations/{room}/roll-calls", body)
+        link = f"/roll-calls/{roll['id']}"
+        assert (await waiting.call("GET", link))[0] == 200
+        # The controls have a revision of their own.
+        rev = (await chair.ok("GET", f"/consultations/{room}"))["control"]["rev"]
+        headers = {"If-Match": f'"{rev}"'}
+        await chair.ok("PUT", f"/consultations/{room}/lobby", {"mode": "everybody"}, headers=headers)
+        assert (await waiting.call("GET", link))[0] == 404
+        assert (await waiting.ok("GET", f"/roll-calls?consultation={room}"))["items"] == []
+        async with waiting.events() as stream:
+            await step(chair, roll, "end")
+            await chair.ok("POST", f"/consultations/{room}/end")
+            told = await stream.event("consultation.ended")
+            assert "roll_call" not in told["data"]
+
+
 async def test_posts_answer_in_time_late_or_not_at_all(hub: Hub) -> None:
     async with AsyncExitStack() as stack:
         chair = await stack.enter_async_context(console(hub, "dispatcher"))
