@@ -89,11 +89,16 @@ class Registry:
 
     # ---- reading
 
-    async def row(self, reading: Reading, device: str, by: Actor | None = None) -> sa.Row[Any]:
+    async def row(self, reading: Reading, device: str, by: Actor | By | None = None) -> sa.Row[Any]:
         """NotFound; also of one that ``by`` may not know of. Who waits for admission belongs to nobody yet."""
         row = await reading.first(query().where(_d.id == device))
-        known = by is None or row is None or row.org_id is None or by.may("device.list", org=row.org_id, label=row.label)
-        if row is None or not known:
+        stranger = (
+            isinstance(by, Actor)
+            and row is not None
+            and row.org_id is not None
+            and not by.may("device.list", org=row.org_id, label=row.label)
+        )
+        if row is None or stranger:
             raise NotFound("There is no such device.", "没有这个设备。")
         return row
 

@@ -5,7 +5,7 @@ until it is said how one is made. The directory's own are in ``tests/directory/t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,7 @@ async def test_a_word_about_something_of_a_sibling_is_answered_as_about_nothing(
     assert hub.api is not None
     async with hub.browser("dispatcher") as zhou, hub.browser("admin") as admin, hub.browser("binjiang") as page:
         theirs = await things(hub, zhou, admin)
-        named = {
+        named: dict[str, Callable[[str], dict[str, Any]]] = {
             "move": lambda id: {"camera": id, "act": "move", "pan": 0.5},
             "floor": lambda id: {"group": id, "action": "request"},
             "watch": lambda id: {"orgs": [hub.ids["yunhu"] if id != NOTHING else id], "people": []},
