@@ -238,3 +238,31 @@ async def test_repaired_is_proved(data_dir: Path, tmp_path: Path) -> None:
     path.write_bytes(data)
     (fault,) = verify(Folder(folder), trusted).faults
     assert (fault.kind, fault.file) == ("edited", "tracks/0001/0001.webm")
+
+
+async def test_what_goes_on_after_a_repair_is_one_chain(data_dir: Path, tmp_path: Path) -> None:
+    made, again = data_dir / "recordings", data_dir / "again"
+    feed = await SinkFeed(data_dir).start()
+    async with recorder(data_dir, made, checkpoint_seconds=0.1) as hub:
+        await hub.record()
+        await feed.opened("S1")
+        zero = (await hub.state("S1", "recording")).started_at
+        feed.peer("S1", "a", name="甲")
+        await feed.play("S1", [feed.track("S1", "a", sink_feed.opus())], 4.0, zero)
+        await until(lambda: bool(hub.checkpoints) and hub.checkpoints[-1].number > 2)
+        await until(lambda: sum(path.stat().st_size for path in (made / "S1" / "tracks").glob("*/*.part")) > 5_000)
+        shutil.copytree(made, again)
+    async with recorder(data_dir, again, checkpoint_seconds=0.1) as hub:
+        assert hub.states["S1"].state == "repaired"
+        before = len(hub.checkpoints)
+        feed.sinks.clear()
+        await hub.record()
+        await feed.opened("S1")
+        feed.peer("S1", "a", name="甲")
+        await feed.play("S1", [feed.track("S1", "a", sink_feed.opus())], 2.0, zero + 9 * SECOND)
+        await until(lambda: len(hub.checkpoints) > before + 2)
+        await hub.stop()
+    await feed.stop()
+    verdict = verify(Folder(again / "S1"), [Keys(data_dir / "evidence").current().public], session="S1")
+    assert verdict.faults == []
+    assert (verdict.files, verdict.running) == (2, False)
