@@ -7,11 +7,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import av
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from bridges.simulated.device import Device
 from bridges.simulated.model import Mount
@@ -24,7 +25,7 @@ from tests.support.camera_house import House
 from tests.support.installation import SECRET, Person
 from tests.support.receiver import WebhookHost
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]
 
 CAMERA = "临江大堤 K08"
 #: Of the day, in this browser's time: ms.
@@ -118,9 +119,55 @@ async def is_taken_over(page: Page, made: Device, hub: House) -> None:
         await page.get_by_test_id("lock-seize").click(timeout=10_000)
         await expect(page.get_by_test_id("lock-mine")).to_be_visible(timeout=10_000)
         await until(lambda: commands(made, "PTZCmd")[-1] == STOP, 5, "a stop")
-        while (said := await words.receive_json(timeout=10))["type"] != "refused":
+        while (said := await words.receive_json(timeout=60))["type"] != "refused":
             pass
         assert (said["code"], said["camera"]) == ("locked", camera)
+
+
+def was_told(made: Device, what: str, value: str) -> bool:
+    return any(one.startswith(value) for one in commands(made, what))
+
+
+async def is_told(page: Page, made: Device) -> None:
+    """What is in the menu reaches the device; a restart is asked about first."""
+    for act, what, value in (
+        ("record_start", "RecordCmd", "Record"),
+        ("guard_on", "GuardCmd", "SetGuard"),
+        ("aux_on", "PTZCmd", "A50F018C"),
+    ):
+        await page.get_by_test_id("acts").click()
+        await screenshot(page, "camera-acts")
+        await page.get_by_test_id(f"act-{act}").click()
+        await until(partial(was_told, made, what, value), 10, act)
+    await page.get_by_test_id("acts").click()
+    await page.get_by_test_id("act-reboot").click()
+    await expect(page.get_by_test_id("confirm")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("confirm")).to_be_hidden()
+    assert commands(made, "TeleBoot") == []
+
+
+async def goes_round(page: Page, person: Person) -> None:
+    """The camera of the next screen is opened while the one before it is still shown."""
+    items = {one["name"]: one["id"] for one in (await person.call("GET", "/cameras?limit=200"))["items"]}
+    first, second = items["临江大堤 K12"], items["临江大堤 K14"]
+    body = {"name": "大堤", "tiles": 1, "dwell_seconds": 10, "cameras": [first, second]}
+    await person.call("POST", "/rounds", body)
+    wanted: list[list[str]] = []
+
+    def asked(request: Request) -> None:
+        if request.method == "PUT" and "/views/" in request.url:
+            wanted.append((request.post_data_json or {}).get("cameras", []))
+
+    page.on("request", asked)
+    await page.reload()
+    await page.get_by_test_id("round-start").click(timeout=20_000)
+    spot = page.locator('[data-testid="spot"][data-camera]')
+    await expect(spot).to_have_attribute("data-camera", first, timeout=20_000)
+    await expect(spot).to_have_attribute("data-camera", second, timeout=30_000)
+    assert any({first, second} <= set(cameras) for cameras in wanted), wanted
+    await expect(page.locator('[data-testid="spot"][data-state="live"]')).to_have_count(1, timeout=20_000)
+    await page.get_by_test_id("round-stop").click()
 
 
 async def is_narrow(page: Page) -> None:
@@ -346,6 +393,7 @@ async def test_a_camera_is_talked_through_zoomed_taken_over_and_played_back(tmp_
         await zooms(page, made)
         await keeps_presets(page, made)
         await is_taken_over(page, made, hub)
+        await is_told(page, made)
         await is_narrow(page)
         await downloads(page, made, tmp_path)
         midnight = float(await page.evaluate(MIDNIGHT)) / 1000
@@ -353,5 +401,6 @@ async def test_a_camera_is_talked_through_zoomed_taken_over_and_played_back(tmp_
         await plays(page, playing)
         await outlives_the_hub(page, playing, hub)
         await ends(page, playing)
+        await goes_round(page, playing.person)
         await nobody_is_told(page, hub, receiver, playing.person)
         assert page.complaints == []  # type: ignore[attr-defined]
