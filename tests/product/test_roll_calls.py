@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """Two pages, media and a database on a machine that others use, too."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=None)
 
 
 async def test_the_roll_is_called(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.installation import Installation
 from tests.support.talkers import Talker, colleagues, talker
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 
 
 async def _came(ear: Talker, mouths: list[Talker], seconds: float) -> dict[str, int]:
