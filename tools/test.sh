@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that tests it: first what needs no peers, on all cores; then what holds media of real peers to deadlines, one test
-# after the other, meanwhile lint, types and the pages' own tests.
+# Everything that tests it: first what needs no peers, on all cores; then what holds media of real peers to deadlines, two files
+# at a time (they wait more than they work), meanwhile lint, types and the pages' own tests.
 # Words given are passed on to both runs of pytest. What runs beside is written to .cache/ and shown at the end; the last line
 # adds up what both runs counted, and .cache/tests has it too.
 set -euo pipefail
@@ -31,7 +31,7 @@ run --peers=never --numprocesses "$(nproc)" --dist worksteal "$@"
 # Only what runs beside is slowed down.
 NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
-run --peers=only "$@"
+run --peers=only --numprocesses 2 --dist loadfile "$@"
 wait "$checks" || {
     failed=1
     printf '\n---- make check pages-test ----\n'
