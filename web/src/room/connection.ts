@@ -229,7 +229,13 @@ export class RoomConnection {
     for (;;) {
       const joining = await this.hub.api.join(this.consultation, terminalId())
       if (this.closed) return undefined
-      if (joining.state !== 'waiting') return joining
+      if (joining.state !== 'waiting') {
+        if (this.phase.at === 'waiting') {
+          this.phase = { at: 'joining' }
+          this.draw()
+        }
+        return joining
+      }
       if (this.phase.at !== 'waiting') {
         this.phase = { at: 'waiting', since: this.hub.now() }
         this.draw()
