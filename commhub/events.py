@@ -42,8 +42,20 @@ TYPES: dict[str, str] = {
     **{
         f"consultation.{step}": "consultation.oversee"
         for step in (
-            "chair", "muted", "speaker", "hand", "lobby", "waiting", "admitted", "refused", "returned", "stage", "broadcast",
-            "side", "planned_end", "ending",
+            "chair",
+            "muted",
+            "speaker",
+            "hand",
+            "lobby",
+            "waiting",
+            "admitted",
+            "refused",
+            "returned",
+            "stage",
+            "broadcast",
+            "side",
+            "planned_end",
+            "ending",
         )
     },
     "camera.state": "camera.list",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,7 +25,7 @@ from commhub.errors import Conflict, Forbidden, NotFound, Unfit
 from commhub.events import Events
 from commhub.linktests.shapes import LinkReport, LinkTest
 from commhub.linktests.verdict import Reason, State, judged
-from commhub.model import HUB, Actor, By, Label, iso, new_id, utc_ns
+from commhub.model import HUB, ULID_PATTERN, Actor, By, Label, iso, new_id, utc_ns
 from commhub.rooms import InternalKey
 from commhub.store import Reading, Store, Transaction, tables
 from commhub.tasks import Tasks
@@ -35,7 +36,8 @@ from commhub.views import Member, OrgName
 log = logs.get(__name__)
 
 PERMISSION = "link.test"
-PREFIX = "test_"
+PREFIX = "linktest_"
+_ROOM = re.compile(PREFIX + ULID_PATTERN)
 SECONDS = 6.0  # of media
 WITHIN = 40.0  # seconds from the instruction to the result
 AT_ONCE = 4
@@ -84,7 +86,7 @@ class LinkTests:
     # ---- the door
 
     def owns(self, room: str) -> bool:
-        return room.startswith(PREFIX)
+        return _ROOM.fullmatch(room) is not None
 
     async def admit(self, ticket: Ticket) -> None:
         running = self._running.get(ticket.room.removeprefix(PREFIX))

@@ -132,14 +132,14 @@ def test_heads_of_earlier_years_count(data: Path, capsys: pytest.CaptureFixture[
     assert verify(capsys)[:2] == (1, "Row 8 is not the one whose hash was exported.\n")
 
 
-def test_where_there_is_nothing_nothing_is_whole(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.environ["COMMHUB_DATA_DIR"] = str(tmp_path / "elsewhere")
+def test_where_there_is_nothing_nothing_is_whole(data: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.environ["COMMHUB_DATA_DIR"] = str(data_dir / "e")
     status, out, err = verify(capsys)
     assert (status, out) == (2, "")
     assert "There is no database at" in err
-    assert not (tmp_path / "elsewhere" / "commhub.db").exists()  # looking makes none
-    (tmp_path / "elsewhere").mkdir(exist_ok=True)
-    (tmp_path / "elsewhere" / "commhub.db").write_bytes(b"no database " * 100)
+    assert not (data_dir / "e" / "commhub.db").exists()  # looking makes none
+    (data_dir / "e").mkdir(exist_ok=True)
+    (data_dir / "e" / "commhub.db").write_bytes(b"no database " * 100)
     status, out, err = verify(capsys)
     assert (status, out) == (2, "")
     assert "The database cannot be read" in err

@@ -158,7 +158,7 @@ def test_sigterm_cancels_a_child_and_is_a_good_end(parts: types.ModuleType) -> N
 def test_what_a_restart_cannot_mend_ends_with_2(
     parts: types.ModuleType, capsys: pytest.CaptureFixture[str], error: Exception, sentence: str
 ) -> None:
-    async def record(settings: Settings) -> None:
+    async def record(settings: Settings, index: int) -> None:
         raise error
 
     parts.record = record  # type: ignore[attr-defined]
@@ -167,7 +167,7 @@ def test_what_a_restart_cannot_mend_ends_with_2(
 
 
 def test_what_nobody_foresaw_is_logged_once_and_ends_with_1(parts: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    async def record(settings: Settings) -> None:
+    async def record(settings: Settings, index: int) -> None:
         raise ZeroDivisionError("torn")
 
     parts.record = record  # type: ignore[attr-defined]
@@ -274,7 +274,7 @@ async def media(settings, index):
 async def bridge(settings, kind):
     await asyncio.sleep(60)
 
-async def record(settings):
+async def record(settings, index):
     await asyncio.sleep(60)
 
 async def sample(settings, camera_port):

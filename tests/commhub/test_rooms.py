@@ -38,7 +38,7 @@ async def test_what_a_new_consultation_is(hub: Hub) -> None:
     assert made.host.name == "周明远"
     assert [one.short for one in made.organisations] == ["水务"]
     assert {one.name for one in made.people} == {"陈知行", "刘雨桐"}
-    assert set(made.may) == {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"}
+    assert set(made.may) == {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose", "lead", "chair"}
     assert made.id in hub.conference.rooms
     assert [one.event.type for one in events[:2]] == ["consultation.created", "consultation.invited"]
     # Who has no account has no page that could ring.
@@ -93,7 +93,7 @@ async def test_who_sees_it_and_what_he_may(hub: Hub, account: str) -> None:
         return
     assert listed == [made.id]
     may = set(rooms.view(await rooms.find(made.id, person), person).may)
-    everything = {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose"}
+    everything = {"join", "lock", "remove", "mute", "record", "camera", "invite", "end", "diagnose", "lead", "chair"}
     assert may == {
         "dispatcher": everything,
         "admin": everything,

@@ -307,7 +307,7 @@ async def test_presets(house: House) -> None:
 
 
 async def test_the_page_of_a_signed_out_person_moves_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("commhub.api.stream.CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("commhub.api.checking.CHECK_SECONDS", 0.05)
     async with house.hub.browser("dispatcher") as page, page.events() as stream:
         await move(stream, house.camera, pan=1)
         await moved(house, (1, 0, 0))

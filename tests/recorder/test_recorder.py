@@ -447,6 +447,7 @@ async def test_one_recordings_trouble_is_its_own(data_dir: Path, feed: SinkFeed,
             await feed.opened(name)
         sender = feed.track("S2", "a", sink_feed.opus())
         await feed.play("S2", [sender], 2.3, time.time_ns())
+        await until((data_dir / "recordings" / "S2" / "manifest.json").exists)
         await until(lambda: any(track["segments"][0]["duration_ms"] > 2200 for track in hub.manifest("S2")["tracks"]))
         for name in ("S1", "S2"):
             assert (await hub.stop(name)).state == "complete"
