@@ -10,6 +10,11 @@ if [ -n "${LIVEKIT_SERVER:-}" ]; then
     exit
 fi
 if [ ! -x "$server" ]; then
+    mkdir -p .cache
+    exec 9>.cache/livekit.lock # one process installs it, others wait
+    flock 9
+fi
+if [ ! -x "$server" ]; then
     go=$(command -v go || true)
     case "$("${go:-false}" version 2>/dev/null || true)" in
     *go1.2[4-9]* | *go1.[3-9][0-9]*) ;;

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import json
 import shutil
@@ -31,12 +32,19 @@ def _programs() -> tuple[str, str]:
 
 
 async def installed() -> Path:
-    """The folder with the SDK. ConnectionError, with npm's last line, when the registry cannot be reached."""
+    """The folder with the SDK. ConnectionError, with npm's last line, when the registry cannot be reached. One process installs
+    it, others wait."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / ".lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        return await _installed()
+
+
+async def _installed() -> Path:
     wanted = (LOCK / "package-lock.json").read_bytes()
     marker = FOLDER / "node_modules" / ".package-lock-of-tests"
     if marker.exists() and marker.read_bytes() == wanted:
         return FOLDER
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(LOCK / name, FOLDER / name)
     node, npm = _programs()
