@@ -24,10 +24,11 @@ from commhub.media.messages import Checkpoint, Done, Message, RecordSnapshot, Se
 from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
 from recorder import repair
+from recorder.book import RESERVED, Book
 from recorder.files import Disk, free_bytes
 from recorder.keys import Keys
 from recorder.notary import Evidence
-from recorder.session import RESERVED, Session
+from recorder.session import Session
 from recorder.track import Limits
 from recorder.worker import Worker
 
@@ -269,7 +270,7 @@ class Recorder:
             return None
         manifest = loaded[0] if loaded else None
         session = Session(folder, self._disk, self._limits, self._changed, manifest, self._evidence, chain)
-        session.witness = self._witness
+        session.told(self._witness)
         self._known.pop(order.session, None)
         self._running[order.session] = session
         session.only = order.only
@@ -320,7 +321,7 @@ class Recorder:
             "recordings": len(self._running),
             "recorder_bytes": self._disk.written,
             "recorder_waiting_bytes": self._disk.pending,
-            "recorder_gaps": Session.all_gaps,
+            "recorder_gaps": Book.all_gaps,
             "recorder_lag_seconds": max(lags, default=0.0),
         }
 

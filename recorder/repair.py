@@ -22,11 +22,11 @@ from commhub.model import utc_ns
 from commhub.wire import journal
 from recorder import files, seals
 from recorder import manifest as manifests
+from recorder.book import JOURNAL, MANIFEST, RESERVE, TRACKS
 from recorder.chain import Chain
 from recorder.files import PART
 from recorder.manifest import Manifest, Segment, Track
 from recorder.notary import Evidence, pieces
-from recorder.session import JOURNAL, MANIFEST, RESERVE, TRACKS
 
 log = logs.get(__name__)
 _JOURNAL_LIMIT = 1 << 30

@@ -7,20 +7,19 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commhub import log as logs
 from commhub.media import messages
 from commhub.media.messages import SessionState
 from commhub.model import utc_ns
-from commhub.wire import journal
-from recorder import files
 from recorder import manifest as manifests
+from recorder.book import TRACKS, Book
 from recorder.chain import Chain
-from recorder.files import Disk, File
+from recorder.files import Disk
 from recorder.levels import Levels
 from recorder.manifest import Manifest
-from recorder.notary import Evidence, Notary, Open
+from recorder.notary import Evidence, Open
 from recorder.reel import Reel, last_number
 from recorder.timeline import SenderClock
 from recorder.track import Feed, Limits
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from recorder.chat import Chats
 
 log = logs.get(__name__)
-JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks"
-RESERVED = 256 << 10  # bytes kept back so that a full disk still takes the last facts
-_REFRESH = 2.0  # s between two manifests
 _CONFIRM = 15.0  # s in which a worker that is back must name who is there
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -68,22 +64,19 @@ class _Peer:
 class Session:
     """``changed`` is called when :meth:`state` has news for the hub. Belongs to one event loop."""
 
-    all_gaps = 0  # of this process
-
     def __init__(
         self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None,
         evidence: Evidence | None = None, chain: Chain | None = None,
     ) -> None:  # fmt: skip
-        self.manifest = manifest or Manifest()
+        self._book = Book(folder, disk, manifest, evidence, chain, self._refused, self._open_files)
+        self._write = self._book.write
+        self.manifest = self._book.manifest
         self.folder = folder
         self.worker = ""
         self.only: list[messages.Pick] = []  # the parts of the room that are recorded; empty: all of it
         self.layers = "best"  # or "watched"
         self.off = False  # off the record: no media, no words
         self._disk, self._limits, self._changed = disk, limits, changed
-        self._journal: File | None = None
-        self._unwritten: list[bytes] = []
-        self._flushing = False
         self._peers: dict[str, _Peer] = {}
         self._lives: dict[str, Live] = {}  # by track sid
         self._opaque: dict[str, str] = {}  # sid → track: encrypted end to end, so nothing of it is kept
@@ -93,14 +86,9 @@ class Session:
         self._levels = Levels()
         self._unconfirmed: set[str] = set()
         self._confirm_by = 0.0
-        self._refreshed = 0.0
-        self._pause = _REFRESH
         self._slow = False
         self._ending: asyncio.Task[None] | None = None
         self._again = manifest is not None  # there may be files already
-        self._evidence, self._chain = evidence, chain
-        self._notary: Notary | None = None
-        self.witness: Callable[[messages.Checkpoint], None] = lambda checkpoint: None
         self._last_track = last_number(folder / TRACKS) if self._again else 0
 
     # ---------------------------------------------------------------------------------------------------------- life
@@ -111,16 +99,16 @@ class Session:
 
     @property
     def running(self) -> bool:
-        return self._journal is not None and self._ending is None
+        return self._book.is_open and self._ending is None
+
+    def told(self, witness: Callable[[messages.Checkpoint], None]) -> None:
+        """``witness`` hears of checkpoints that are on the disk; before :meth:`start`."""
+        self._book.witness = witness
 
     def start(self, order: messages.Record) -> None:
         """A new recording, or one that goes on after it was interrupted."""
-        self._journal = File(self._disk, self.folder / JOURNAL, self._refused, existing=True, keep=True)
         self._ending = None
-        if self._evidence is not None:
-            chain = self._chain or Chain(order.session, self._evidence.digest)
-            self._notary = Notary(self._evidence, chain, self._disk, self._write, self._flush, self._journal, self._open_files)
-            self._notary.told = self.witness
+        self._book.open(order.session)
         if self._again:
             self._unconfirmed = {identity for identity, person in self.manifest.people.items() if person.present}
             self._write("continued", reason=self.manifest.state)
@@ -128,14 +116,9 @@ class Session:
             self._write(
                 "opened", version=manifests.VERSION, session=order.session, room=order.room, title=order.title, about=order.about
             )
-        self._disk.run(lambda: files.reserve(self.folder / RESERVE, RESERVED)).add_done_callback(self._reserved)
         log.info("recording started", session=self.id, room=self.manifest.room, again=self._again)
-        self._refresh(0.0)
+        self._book.refresh(0.0)
         self._changed(self)
-
-    def _reserved(self, done: asyncio.Future[None]) -> None:
-        if not done.cancelled() and isinstance(error := done.exception(), OSError):
-            self._refused(error)
 
     async def stop(self, reason: str) -> None:
         """Idempotent; returns when everything is on the disk. What ended by ``shutdown`` may be ordered again."""
@@ -148,14 +131,14 @@ class Session:
             await asyncio.shield(ending)
 
     def _refused(self, error: OSError) -> None:
-        if self._ending is None and self._journal is not None:
+        if self.running:
             log.error("recording refused by the disk", session=self.id, error=error.strerror)
             code = "disk_full" if error.errno in _FULL else "disk_error"
             self._finish("failed", code, code)
 
     def _finish(self, state: str, code: str, reason: str) -> asyncio.Task[None] | None:
         """The end, begun once; None when there was no beginning."""
-        if self._ending is None and self._journal is not None:
+        if self.running:
             self._ending = asyncio.create_task(self._end(state, code, reason), name=f"end of {self.id}")
         return self._ending
 
@@ -163,34 +146,16 @@ class Session:
         now = asyncio.get_running_loop().time()
         ended = utc_ns()
         if state == "failed":
-            reserve = self.folder / RESERVE
-            await _quiet(self._disk.run(lambda: reserve.unlink(missing_ok=True)))
+            await self._book.give_way()
         self._hush()
         for sid in list(self._lives):
             self._close(sid, now, "ended")
         while finishing := [future for reel in self._reels.values() for future in reel.finishing]:
             await asyncio.wait(finishing)
             await asyncio.sleep(0)  # their callbacks journal
-        if self._notary is not None:
-            await self._notary.close()
         text, text_zh = _TEXTS.get(code, ("", ""))
-        self._write("closed", state=state, code=code, reason=reason, ended=ended, text=text, text_zh=text_zh)
-        document = manifests.encode(self.manifest.document(ended))
-        signed = await self._notary.last(document) if self._notary is not None else None
-        self._flush()
-        assert self._journal is not None
-        ending, self._journal = self._journal, None
-
-        def last() -> None:
-            (self.folder / RESERVE).unlink(missing_ok=True)
-            files.replace(self.folder / MANIFEST, document, durable=True)
-            files.sync_folder(self.folder)
-
-        await _quiet(ending.revive())
-        await _quiet(ending.close())
-        await _quiet(self._disk.settle(last))
-        if signed is not None:
-            self.witness(signed)
+        closed = {"state": state, "code": code, "reason": reason, "ended": ended, "text": text, "text_zh": text_zh}
+        await self._book.close(ended, closed)
         log.info("recording ended", session=self.id, state=state, reason=reason, tracks=len(self.manifest.tracks))
         self._changed(self)
 
@@ -208,46 +173,10 @@ class Session:
     def _open_files(self) -> list[Open]:
         return [found for reel in self._reels.values() if (found := reel.open) is not None]
 
-    def _noted(self, track: str, sequence: int, notes: list[files.Note]) -> None:
-        if self._notary is not None:
-            self._notary.noted(track, sequence, notes)
-
-    def _write(self, kind: str, /, at: int = 0, **fields: Any) -> None:
-        record: dict[str, Any] = {"type": kind, "at": at or utc_ns(), **fields}
-        self.manifest.apply(record)
-        Session.all_gaps += kind == "gap"
-        try:
-            line = journal.encode(record)
-        except ValueError as error:
-            log.warning("fact not journalled", session=self.id, type=kind, reason=str(error))
-            return
-        self._unwritten.append(line)
-        if self._notary is not None:
-            self._notary.line(line)
-        if not self._flushing:
-            self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._unwritten and self._journal is not None:
-            self._journal.append(b"".join(self._unwritten))
-            self._unwritten.clear()
-
     def mark(self, mark: messages.Mark) -> None:
         if self.running:
             identity = mark.data.get("identity", "")
             self._write("mark", mark.at, event=mark.event, identity=identity if isinstance(identity, str) else "", data=mark.data)
-
-    def _refresh(self, now: float) -> None:
-        """Write the manifest; a long one less often."""
-        self._refreshed = now
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        document = manifests.encode(self.manifest.document(utc_ns()))
-        self._pause = max(_REFRESH, 100 * (loop.time() - began))
-        done = self._disk.run(lambda: files.replace(self.folder / MANIFEST, document))
-        done.add_done_callback(self._reserved)
 
     # ---------------------------------------------------------------------------------------------- the worker's facts
 
@@ -351,7 +280,8 @@ class Session:
         reel = self._reels.get(chosen.id)
         if reel is None:
             folder = self.folder / TRACKS / chosen.id
-            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again, self._noted)
+            noted = self._book.noted
+            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again, noted)
         return reel
 
     def _close(self, sid: str, now: float, reason: str, at: int = 0) -> None:
@@ -448,10 +378,7 @@ class Session:
                 live.want_key()
         if self._unconfirmed and self._lives and now >= self._confirm_by:
             self._leave(sorted(self._unconfirmed), "lost")
-        if now - self._refreshed >= self._pause:
-            self._refresh(now)
-        if self._notary is not None:
-            self._notary.tick(now)
+        self._book.tick(now)
 
     def _hold_off(self, now: float) -> None:
         """The disk does not keep up (or does again): leave media out rather than run out of memory."""
@@ -465,11 +392,3 @@ class Session:
                 self._write("gap", track=live.reel.track.id, start=utc_ns(), reason="disk_slow")
             else:
                 live.feed.resume()
-
-
-async def _quiet(future: asyncio.Future[None]) -> None:
-    """Wait; what the disk refuses now is past help."""
-    try:
-        await future
-    except OSError as error:
-        log.error("recording not closed cleanly", error=error.strerror)
