@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import tally
+from tests.support import sharing, tally
 from tests.support.proofs import Figure, Proof, write
 
 # How long an example takes says something of the machine, not of the code.
@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proofs", type=Path, metavar="FILE", help="write the figures of proofs (marker prove) into this table")
     # Not by -m, which stays free for whoever asks for a part.
     parser.addoption("--peers", choices=("only", "never"), help="run only what has real software on the other side, or all else")
+    parser.addoption("--shared", type=Path, metavar="DIR", help="leave out files that a run with the same folder has claimed")
     parser.addoption("--tally", type=Path, metavar="FILE", help="append what was counted (tests/support/tally.py)")
 
 
@@ -55,6 +56,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(limit + LEAVING), append=False)
     # What takes milliseconds speaks first.
     items.sort(key=has_peer)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    folder: Path | None = session.config.getoption("--shared")
+    if folder is None or session.config.option.collectonly or session.testsfailed:
+        return None
+    sharing.run(session, folder)
+    return True
 
 
 def has_peer(item: pytest.Item) -> bool:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Everything that tests it: first what needs no peers, on all cores; then what holds media of real peers to deadlines, two files
-# at a time (they wait more than they work), meanwhile lint, types and the pages' own tests.
-# Words given are passed on to both runs of pytest. What runs beside is written to .cache/ and shown at the end; the last line
-# adds up what both runs counted, and .cache/tests has it too.
+# Everything that tests it: first what needs no peers, on all cores; then what holds media of real peers to deadlines, in two runs
+# that share its files (they wait more than they work), meanwhile lint, types and the pages' own tests.
+# Words given are passed on to each run of pytest. What runs beside is written to .cache/ and shown at the end; the last line
+# adds up what all runs counted, and .cache/tests has it too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
-log=.cache/check.log tally=.cache/tally
+log=.cache/check.log tally=.cache/tally second=.cache/second.log shared=.cache/shared
 rm -f .cache/tests "$tally"
-trap '[ -z "${checks:-}" ] || kill "$checks" 2>/dev/null || true' EXIT
+trap 'kill ${checks:-} ${other:-} 2>/dev/null || true' EXIT
 trap 'exit 130' INT
 
 source tools/fair.sh
@@ -31,7 +31,24 @@ run --peers=never --numprocesses "$(nproc)" --dist worksteal "$@"
 # Only what runs beside is slowed down.
 NO_COLOR=1 nice -n 10 make --keep-going check pages-test >"$log" 2>&1 &
 checks=$!
-run --peers=only --numprocesses 2 --dist loadfile "$@"
+rm -rf "$shared"
+mkdir "$shared"
+(
+    found=0 failed=0
+    run --peers=only "--shared=$shared" "$@"
+    exit $((failed ? 1 : found ? 0 : 5))
+) >"$second" 2>&1 &
+other=$!
+run --peers=only "--shared=$shared" "$@"
+status=0
+wait "$other" || status=$?
+other=""
+case $status in
+    0) found=1 ;;
+    5) ;;
+    *) failed=1 ;;
+esac
+cat "$second"
 wait "$checks" || {
     failed=1
     printf '\n---- make check pages-test ----\n'
@@ -40,5 +57,5 @@ wait "$checks" || {
 }
 checks=""
 [ "$found$failed" != 00 ] || failed=5
-.venv/bin/python -m tests.support.tally "$tally" 2 | tee .cache/tests || failed=1
+.venv/bin/python -m tests.support.tally "$tally" 3 | tee .cache/tests || failed=1
 exit "$failed"

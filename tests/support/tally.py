@@ -1,4 +1,4 @@
-"""What several runs of pytest counted, added up into one line like pytest's own: `make test` runs it twice.
+"""What several runs of pytest counted, added up into one line like pytest's own: `make test` runs it three times.
 
 ``python -m tests.support.tally FILE RUNS`` prints the line of so many runs that were made with ``--tally FILE``.
 """

@@ -129,7 +129,8 @@ async def test_a_file_that_is_broken_is_kept_as_far_as_it_goes(tmp_path: Path, m
     async with house(tmp_path, "broken-file") as here:
         here.want()
         failed = await here.turns("failed")
-        assert failed.code == "channel_unknown"
+        # What it lacks begins within a second or at its end: asked from that second, the device hangs up again, or has nothing.
+        assert failed.code in ("channel_unknown", "hung_up")
         assert failed.text_zh
         assert failed.seconds == pytest.approx(SECONDS / 2, abs=1.1)
         assert failed.bytes == (tmp_path / "one.mp4").stat().st_size
