@@ -24,6 +24,7 @@ from commhub.settings.values import (
     port_range,
     read_address,
     receiver_url,
+    retention,
     target,
 )
 
@@ -274,6 +275,18 @@ class RecorderSettings(Section):
     checkpoint_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
     shards: Annotated[int, Field(ge=1, le=8)] = 1
     always: Annotated[list[Literal["public", "internal", "sensitive"]], Listed] = []
+
+
+class RecordingsSettings(Section):
+    """How long recordings are kept, how much room they may take, and what needs a second person."""
+
+    public_days: Annotated[int, Field(ge=0, le=36500), AfterValidator(retention)] = 0
+    internal_days: Annotated[int, Field(ge=0, le=36500), AfterValidator(retention)] = 0
+    sensitive_days: Annotated[int, Field(ge=0, le=36500), AfterValidator(retention)] = 0
+    notice_days: Annotated[int, Field(ge=1, le=365)] = 14
+    request_hours: Annotated[float, Field(ge=1, le=720)] = 72
+    approval: Annotated[list[Literal["public", "internal", "sensitive"]], Listed] = ["sensitive"]
+    quota_bytes: Annotated[int, Field(ge=0)] = 0
 
 
 class LogSettings(Section):

@@ -25,6 +25,7 @@ from commhub.settings.sections import (
     MediaSettings,
     MetricsSettings,
     RecorderSettings,
+    RecordingsSettings,
     RedisSettings,
     RoomsSettings,
     SnapshotsSettings,
@@ -62,6 +63,7 @@ class Settings(Section):
     groups: GroupsSettings = GroupsSettings()
     link_tests: LinkTestsSettings = LinkTestsSettings()
     recorder: RecorderSettings = RecorderSettings()
+    recordings: RecordingsSettings = RecordingsSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()
     keys: Annotated[dict[str, Key], BeforeValidator(read_keys)] = {}

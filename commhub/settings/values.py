@@ -24,6 +24,16 @@ def mistake(chinese: str, english: str, path: str = "") -> PydanticCustomError:
 # ---- types of values
 
 
+RETENTION_DAYS = 30  # what the rules for public video ask for at least
+
+
+def retention(days: int) -> int:
+    """Days that something is kept; 0 is for ever."""
+    if 0 < days < RETENTION_DAYS:
+        raise mistake(f"至少 {RETENTION_DAYS} 天，或 0（永久保存）。", f"is less than {RETENTION_DAYS} days; 0 is for ever.")
+    return days
+
+
 def listed(value: object) -> object:
     """A list may be given as text: JSON, or items between commas (as the environment can hold it)."""
     if not isinstance(value, str):
