@@ -14,6 +14,7 @@ from commhub.store import (
     download_tables,
     group_tables,
     link_tables,
+    recorded_tables,
     roll_tables,
 )
 from commhub.store.columns import identity, to
@@ -55,6 +56,7 @@ roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints
+recorded_rooms = recorded_tables.recorded_rooms
 
 dispatch_acts = dispatch_tables.dispatch_acts
 
@@ -335,6 +337,9 @@ recordings = Table(
     Column("tracks", Integer, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("people", Text, nullable=False),
+    Column("kind", String(12), nullable=False, server_default="consultation"),  # or call, group, camera
+    Column("subject", String(26), nullable=False, server_default=""),  # the call, group, camera; of a consultation empty
+    Column("incident", String(64), nullable=False, server_default="", index=True),  # what several recordings belong to
 )
 
 events = Table(
