@@ -9,6 +9,7 @@ import { dateTime, shortTime } from '../ui/time.model'
 import { Controls } from './Controls'
 import { nextRate } from './clock.model'
 import { PlayerEngine } from './engine'
+import { headPieces } from './headPieces'
 import { jumpEvent, type SpeakerLane, speakerLanes } from './lanes.model'
 import { Media } from './Media'
 import { Pictures } from './Pictures'
@@ -80,7 +81,7 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
 
   return (
     <div className="player" ref={root} data-testid="player" data-playing={view.playing} data-buffering={view.buffering}>
-      <Head recording={recording} />
+      <Head recording={recording} engine={engine} />
       <div className="player-left">
         <Pictures
           recording={recording}
@@ -146,7 +147,7 @@ function lanesOf(recording: RecordingDetail, duration: number): SpeakerLane[] {
   return [...lanes, ...silent.map(({ identity, name, org_name }) => ({ identity, name, org: org_name, spans: [] }))]
 }
 
-function Head({ recording }: { recording: RecordingDetail }) {
+function Head({ recording, engine }: { recording: RecordingDetail; engine: PlayerEngine }) {
   const t = useT()
   const began = Date.parse(recording.started_at)
   const end = recording.ended_at ? shortTime(Date.parse(recording.ended_at)) : ''
@@ -168,6 +169,15 @@ function Head({ recording }: { recording: RecordingDetail }) {
         {t('review.tracks', { count: recording.track_count })} · {recording.code}
       </span>
       <span className="grow" />
+      {headPieces.map(Piece => (
+        <Piece
+          key={Piece.displayName ?? Piece.name}
+          recording={recording}
+          position={() => engine.snapshot().position}
+          range={undefined}
+          seek={at => engine.seek(at)}
+        />
+      ))}
       <RecordingState recording={recording} />
       <span className="chip">{t(`label.${recording.label}`)}</span>
     </header>
