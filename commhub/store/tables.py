@@ -13,6 +13,7 @@ from commhub.store import (
     dispatch_tables,
     download_tables,
     group_tables,
+    keeping_tables,
     link_tables,
     recorded_tables,
     roll_tables,
@@ -56,6 +57,10 @@ roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints
+
+recording_keeping = keeping_tables.recording_keeping
+recording_holds = keeping_tables.recording_holds
+storage_quotas = keeping_tables.storage_quotas
 recorded_rooms = recorded_tables.recorded_rooms
 
 dispatch_acts = dispatch_tables.dispatch_acts
@@ -324,7 +329,7 @@ recordings = Table(
     metadata,
     identity(),
     Column("consultation_id", String(26), nullable=False, index=True),
-    Column("org_id", String(26), nullable=False),
+    Column("org_id", String(26), nullable=False, index=True),
     Column("label", String(16), nullable=False),
     Column("title", String(200), nullable=False),
     Column("code", String(32), nullable=False),
