@@ -69,6 +69,15 @@ TYPES: dict[str, str] = {
     "playback.state": "camera.playback",
     "download.state": "camera.download",
     "recording.listed": "recording.list",
+    **{
+        f"recording.{step}": "recording.list"
+        for step in (
+            *("held", "released", "expiring", "deleted", "removed"),
+            *("deletion_asked", "deletion_refused", "deletion_lapsed"),
+        )
+    },
+    "storage.space": "storage.view",
+    "storage.quota": "storage.view",
     "group.created": "group.oversee",
     "group.changed": "group.oversee",
     "group.removed": "group.oversee",

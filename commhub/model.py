@@ -125,6 +125,9 @@ _REVIEWER = frozenset(
         "consultation.oversee",
         "recording.list",
         "recording.view",
+        "recording.hold",  # sets and lifts legal holds
+        "recording.delete",  # asks that one be deleted; another one confirms it
+        "storage.view",
         "directory.view",
     }
 )
@@ -143,6 +146,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         "directory.edit",
         "key.view",
         "metrics.view",
+        "recording.confirm",  # that one be deleted which somebody else wants deleted
+        "storage.edit",  # quotas of organisations
     },
 }
 

@@ -340,6 +340,43 @@ class Joining(View):
 # ---- recordings
 
 
+class DeletionRequest(View):
+    """Somebody asks that a recording be deleted; nobody else said so by ``lapses_at``: nothing came of it."""
+
+    person_id: str | None
+    name: str
+    at: Time
+    reason: str
+    lapses_at: Time
+
+
+class Tombstone(View):
+    """What stays of a deleted recording. ``why``: two people, or its retention. ``head`` is the digest its journal's last
+    checkpoint had, of ``checkpoints``: a copy that turns up can still be compared."""
+
+    at: Time
+    why: Literal["people", "retention"]
+    asked_name: str
+    confirmed_name: str
+    reason: str
+    head: str
+    checkpoints: int
+    bytes: int
+    removed_at: Time | None
+
+
+class Keeping(View):
+    """What becomes of a recording. ``until`` is its retention, null: for ever; ``expires_at`` is announced. ``rev`` grows with
+    every change."""
+
+    state: Literal["kept", "expiring", "held", "asked", "deleting", "deleted"] = "kept"
+    rev: int = 0
+    until: Time | None = None
+    expires_at: Time | None = None
+    request: DeletionRequest | None = None
+    tombstone: Tombstone | None = None
+
+
 class Recording(View):
     id: str
     consultation_id: str
@@ -354,6 +391,7 @@ class Recording(View):
     track_count: int
     people: list[str]
     org_name: str
+    keeping: Keeping = Keeping()
 
 
 class Segment(View):
