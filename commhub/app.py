@@ -28,6 +28,7 @@ from commhub.addresses import AllowList
 from commhub.agenda import Scheduled
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
+from commhub.archive import Archive
 from commhub.auth import Auth
 from commhub.calls import Calls
 from commhub.conference import Host
@@ -297,12 +298,13 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         witness.start()
         stack.push_async_callback(witness.close)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
-        ordered = RoomEgress(base.store, events, conference, workers, settings.recordings_dir, shards=settings.recorder.shards)
+        archive = Archive(settings.recordings_dir)
+        ordered = RoomEgress(base.store, events, conference, workers, archive, shards=settings.recorder.shards)
         egress = Egress(conference, ordered, webhooks.emit)
         entrances = RoomIngress(base.store, base.vault, conference, workers)
         ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
         hearing += [egress.heard, ingress.heard]
-        review = Review(base.store, settings.recordings_dir)
+        review = Review(base.store, archive)
 
         await _begin(
             recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,

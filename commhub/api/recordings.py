@@ -7,6 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from commhub.api import ranges
 from commhub.api.consultations import Body, Id, Query
 from commhub.api.routes import Call, Routes
 from commhub.recordings import Review
@@ -39,12 +40,7 @@ def routes(review: Review) -> Routes:
         media="application/octet-stream",
     )
     async def media(call: Call) -> web.StreamResponse:
-        path, mime = await review.file(call.actor, call.path("id"), call.path("track"), call.path("file"))
-        # aiohttp reads in a thread or by sendfile, and answers Range, If-Range and If-Modified-Since.
-        response = web.FileResponse(path, chunk_size=256 << 10)
-        response.content_type = mime
-        # A segment may still grow, and the right to see it may end: the browser asks each time.
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
+        reader, mime = await review.file(call.actor, call.path("id"), call.path("track"), call.path("file"))
+        return await ranges.answer(call.request, reader, mime)
 
     return r

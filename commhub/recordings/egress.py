@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit
 from commhub import log as logs
+from commhub.archive import MANIFEST_LIMIT, Archive
 from commhub.conference import EGRESS_OVER, Conference, EgressFile, EgressOrder, Part
 from commhub.errors import Busy, NotFound
 from commhub.events import Events
@@ -89,7 +89,7 @@ def _ignore(order: EgressOrder) -> None:
 
 class RoomEgress:
     """Implements :class:`commhub.conference.Egresses`. :meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by the
-    recorder's link, beside :class:`~commhub.recordings.sessions.Recordings`. ``folder`` holds a folder per session."""
+    recorder's link, beside :class:`~commhub.recordings.sessions.Recordings`. ``archive`` has what was recorded."""
 
     def __init__(
         self,
@@ -97,13 +97,13 @@ class RoomEgress:
         events: Events,
         conference: Conference,
         engine: Engine,
-        folder: Path,
+        archive: Archive,
         *,
         clock: Callable[[], float] = time.monotonic,
         shards: int = 1,
     ) -> None:
         self._store, self._events, self._conference, self._engine = store, events, conference, engine
-        self._folder, self._clock = folder, clock
+        self._archive, self._clock = archive, clock
         self._running: dict[str, _Running] = {}
         self._following = Following(engine, self._running, shards)
         self._said: asyncio.Queue[SessionState] = asyncio.Queue()
@@ -276,8 +276,8 @@ class RoomEgress:
     def _files(self, session: str) -> tuple[EgressFile, ...]:
         """From the recorder's manifest, which is rewritten every few seconds."""
         try:
-            manifest = _decode((self._folder / session / "manifest.json").read_bytes())
-        except (OSError, msgspec.DecodeError):
+            manifest = _decode(self._archive.read(session, "manifest.json", MANIFEST_LIMIT))
+        except (OSError, ValueError):
             return ()
         return tuple(
             EgressFile(

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from commhub import audit
 from commhub import log as logs
+from commhub.archive import MANIFEST_LIMIT, PART, Archive, Reader
 from commhub.errors import NotFound, Unavailable
 from commhub.log import Limiter
 from commhub.model import ULID_PATTERN, Actor
@@ -23,11 +24,9 @@ from commhub.views import Page, Recording, RecordingDetail
 log = logs.get(__name__)
 
 _SOURCES = {"microphone", "camera", "screen_share", "screen_share_audio", "camera_feed"}
-MANIFEST_LIMIT = 64 << 20  # bytes
 _r = tables.recordings.c
 _TRACK = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){1,2}")
-PART = ".part"  # the ending of a segment that is being written
 _TYPES = {".webm": "webm", ".mp4": "mp4", ".m4s": "mp4", ".mkv": "x-matroska"}
 
 
@@ -95,12 +94,10 @@ _decode = msgspec.json.Decoder(Manifest).decode
 
 
 class Review:
-    """``folder`` holds a folder per session."""
-
-    def __init__(self, store: Store, folder: Path) -> None:
-        self._store, self._folder = store, folder
+    def __init__(self, store: Store, archive: Archive) -> None:
+        self._store, self._archive = store, archive
         self._viewed = Limiter()
-        self._manifests: dict[str, tuple[int, int, Manifest]] = {}  # session → mtime, size, content; the last few
+        self._manifests: dict[str, tuple[tuple[int, int], Manifest]] = {}  # session → stamp, content; the last few
 
     async def listed(
         self,
@@ -142,27 +139,25 @@ class Review:
                 await audit.record(transaction, reader, "recording.view", recording, object=shown.title)
         return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names))
 
-    async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Path, str]:
-        """The path and its content type. NotFound for whatever is no file of this recording."""
+    async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Reader, str]:
+        """The file, to be closed, and its content type. NotFound for whatever is no file of this recording."""
         async with self._store.reading() as reading:
             await self._row(reading, reader, recording)
         gone = NotFound("There is no such file in this recording.", "录制中没有这个文件。")
         if not _TRACK.fullmatch(track) or not _FILE.fullmatch(file):
             raise gone
-        folder = self._folder / recording / "tracks"
-        path = folder / track / file
-        if not await asyncio.to_thread(_inside, path, folder):
-            # It was being written when its address was given out, and is finished now.
-            file = file.removesuffix(PART)
-            path = folder / track / file
-            if not await asyncio.to_thread(_inside, path, folder):
-                raise gone
-        if mime := (await asyncio.to_thread(self._manifest, recording)).mime(track, file):
-            return path, mime
         suffix = _TYPES.get(Path(file.removesuffix(PART)).suffix)
-        if suffix is None:
+        manifest = await asyncio.to_thread(self._manifest, recording)
+        mime = manifest.mime(track, file) or manifest.mime(track, file.removesuffix(PART)) or (suffix and f"video/{suffix}")
+        if not mime:
             raise gone
-        return path, f"video/{suffix}"
+        try:
+            # One that was being written when its address was given out may be finished now.
+            return await asyncio.to_thread(self._archive.open, recording, f"tracks/{track}/{file}"), mime
+        except FileNotFoundError:
+            raise gone from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(recording, error) from None
 
     async def _row(self, reading: Reading, reader: Actor, recording: str) -> sa.Row[Any]:
         row = None
@@ -174,33 +169,26 @@ class Review:
 
     def _manifest(self, recording: str) -> Manifest:
         """Read again only when it has changed: a player asks for ranges many times a second."""
-        path = self._folder / recording / "manifest.json"
         try:
-            found = path.stat()
+            stamp = self._archive.stamp(recording, "manifest.json")
             known = self._manifests.get(recording)
-            if known is not None and known[:2] == (found.st_mtime_ns, found.st_size):
-                return known[2]
-            if found.st_size > MANIFEST_LIMIT:
-                raise ValueError("The manifest is too large.")
-            content = _decode(path.read_bytes())
+            if known is not None and known[0] == stamp:
+                return known[1]
+            content = _decode(self._archive.read(recording, "manifest.json", MANIFEST_LIMIT))
         except FileNotFoundError:
             return Manifest()  # begun a moment ago
         except (OSError, ValueError, RecursionError) as error:
-            log.error("manifest not read", session=recording, reason=str(error))
-            raise Unavailable("The recording cannot be read.", "录制内容无法读取。", code="unreadable") from None
+            raise _unreadable(recording, error) from None
         self._manifests.pop(recording, None)
-        self._manifests[recording] = (found.st_mtime_ns, found.st_size, content)
+        self._manifests[recording] = (stamp, content)
         while len(self._manifests) > 16:
             self._manifests.pop(next(iter(self._manifests)), None)
         return content
 
 
-def _inside(path: Path, folder: Path) -> bool:
-    """A regular file there, and no link out of it."""
-    try:
-        return path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)) and path.is_file()
-    except OSError:
-        return False
+def _unreadable(recording: str, error: Exception) -> Unavailable:
+    log.error("recording not read", session=recording, reason=str(error))
+    return Unavailable("The recording cannot be read.", "录制内容无法读取。", code="unreadable")
 
 
 def _visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from commhub.archive import Archive
 from commhub.conference import EgressOrder, Part
 from commhub.errors import NotFound, Unavailable
 from commhub.media.messages import Message, Pick, Record, RecordSnapshot, SessionState, StopRecord
@@ -48,7 +49,7 @@ class Desk:
     def another(self) -> RoomEgress:
         """As after a restart of the hub."""
         parts = (self.hub.parts.store, self.hub.parts.events, self.hub.conference, self.hub.engine)
-        egress = RoomEgress(*parts, self.hub.folder / "recordings", clock=lambda: self.now)
+        egress = RoomEgress(*parts, Archive(self.hub.folder / "recordings"), clock=lambda: self.now)
         egress.changed = self.heard.append
         return egress
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from commhub.archive import Archive
 from commhub.errors import NotFound, Unavailable
 from commhub.model import Label, new_id, utc_ns
 from commhub.recordings.review import Review
@@ -43,7 +44,7 @@ MANIFEST: dict[str, Any] = {
 class Shelf:
     def __init__(self, hub: Hub, folder: Path) -> None:
         self.hub, self.folder = hub, folder
-        self.review = Review(hub.parts.store, folder)
+        self.review = Review(hub.parts.store, Archive(folder))
         self.id = new_id()
 
     @property
@@ -74,8 +75,9 @@ class Shelf:
         return shown.model_dump()
 
     async def file(self, track: str, file: str, account: str = "reviewer") -> tuple[bytes, str]:
-        path, mime = await self.review.file(await self.hub.person(account), self.id, track, file)
-        return path.read_bytes(), mime
+        reader, mime = await self.review.file(await self.hub.person(account), self.id, track, file)
+        with reader:
+            return reader.read(), mime
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ async def test_files(shelf: Shelf) -> None:
     assert await shelf.file("0002", "0002.mp4") == (b"0002/0002.mp4", "video/mp4")  # newer than the manifest
     part = shelf.session / "tracks" / "0001" / "0002.webm.part"
     part.rename(part.with_suffix(""))
-    assert await shelf.file("0001", "0002.webm.part") == (b"0001/0002.webm.part", "video/webm")
+    assert await shelf.file("0001", "0002.webm.part") == (b"0001/0002.webm.part", "audio/webm")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 
 from commhub.agenda import Scheduled
 from commhub.api import Api, Parts
+from commhub.archive import Archive
 from commhub.auth import Auth, Rules
 from commhub.calls import Calls
 from commhub.conference import CameraSeat, Presence, Ticket
@@ -390,7 +391,7 @@ async def running(
     entering = Entering(leading, rooms)
     door.changed, door.knocked = leading.gate, entering.knocked
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
-    review = Review(store, folder / "recordings")
+    review = Review(store, Archive(folder / "recordings"))
     diagnosis = Diagnosis(rooms, feeds, engine)
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)

@@ -1,0 +1,10 @@
+"""What recordings lie in: one way to read a session's files, wherever and in whatever form they are kept.
+
+Below everything that reads recordings and everything that writes them: the hub shows, exports and verifies them, the recorder
+repairs them.
+"""
+
+from commhub.archive.archive import MANIFEST_LIMIT, PART, Archive
+from commhub.archive.reading import Reader
+
+__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "Reader"]

@@ -1,0 +1,76 @@
+"""Sessions and their files, read by everybody in the same way."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from commhub.archive.reading import LocalBytes, Reader
+
+MANIFEST_LIMIT = 64 << 20  # bytes of a manifest.json
+PART = ".part"  # the ending of a file that is being written
+_SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_PATH = re.compile(r"(?:[A-Za-z0-9_-]{1,128}/){0,3}[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){0,2}")
+
+
+class Archive:
+    """``folder`` holds a folder per session. Blocking: for a thread. One may be used by several threads at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self, session: str, path: str) -> Reader:
+        """``path`` is the file's in the session: ``manifest.json``, ``tracks/0001/0001.webm``. One that was being written when
+        its name was given out may be finished now: it is found without its ``.part``.
+
+        FileNotFoundError for what is no file of a session, whatever the names are; OSError; ValueError with a sentence when
+        what lies there cannot be what was recorded."""
+        try:
+            return Reader(self._bytes(session, path))
+        except FileNotFoundError:
+            if not path.endswith(PART):
+                raise
+        return Reader(self._bytes(session, path.removesuffix(PART)))
+
+    def read(self, session: str, path: str, limit: int) -> bytes:
+        """A whole small file. ValueError when it is larger than ``limit`` bytes."""
+        with self.open(session, path) as reader:
+            if reader.size > limit:
+                raise ValueError("A file of a recording is larger than the limit.")
+            return reader.read()
+
+    def stamp(self, session: str, path: str) -> tuple[int, int]:
+        """Changes whenever the file does. FileNotFoundError, OSError."""
+        found = self._local(session, path).stat()
+        return found.st_mtime_ns, found.st_size
+
+    def paths(self, session: str) -> list[str]:
+        """All files, in order of their names; none when there is no such session."""
+        if not _SESSION.fullmatch(session):
+            return []
+        root = self._folder / session
+        files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+        return sorted(path for path in (str(file.relative_to(root)) for file in files) if _PATH.fullmatch(path))
+
+    def sessions(self) -> list[str]:
+        """Of which there are files, in order."""
+        try:
+            return sorted(path.name for path in self._folder.iterdir() if _SESSION.fullmatch(path.name) and path.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def _local(self, session: str, path: str) -> Path:
+        """No link leads out of the session's folder."""
+        if not _SESSION.fullmatch(session) or not _PATH.fullmatch(path):
+            raise FileNotFoundError(2, "There is no file of a recording with such a name", path)
+        root = (self._folder / session).resolve(strict=True)
+        found = (root / path).resolve(strict=True)
+        if not found.is_relative_to(root):
+            raise FileNotFoundError(2, "There is no file", path)
+        return root / path
+
+    def _bytes(self, session: str, path: str) -> LocalBytes:
+        try:
+            return LocalBytes(self._local(session, path))
+        except NotADirectoryError:
+            raise FileNotFoundError(2, "There is no file", path) from None
