@@ -76,7 +76,7 @@ function LinkState() {
   return (
     <span className="linkstate" role="status">
       <Bars quality={state === 'open' ? 'excellent' : 'lost'} />
-      {t(`link.${state}`)}
+      <span className="words">{t(`link.${state}`)}</span>
     </span>
   )
 }

@@ -9,7 +9,7 @@ import { MenuButton } from '../ui/overlay'
 import { clockTime, dayKey, longDuration } from '../ui/time.model'
 import { DayTrack } from './DayTrack'
 import { DownloadButton } from './Downloads'
-import { dayOf, speeds } from './day.model'
+import { dayOf, ofKind, type RecordingKind, recordingKinds, speeds } from './day.model'
 import type { Span } from './files.model'
 import { type Player, type Replaying, useRecordings } from './playback'
 
@@ -18,6 +18,7 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   const t = useT()
   const [by, setBy] = useState(0)
   const [chosen, setChosen] = useState<Span>()
+  const [kind, setKind] = useState<RecordingKind>()
   const own = player.replaying?.camera === camera?.id ? player.replaying : undefined
   useTick(own ? 250 : 10_000)
   const now = hub.now()
@@ -27,8 +28,9 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   const may = camera.may.includes('playback')
   const files = camera.protocol === 'gb28181' && camera.may.includes('download')
   const at = own ? player.position() : undefined
-  const play = (from: number) => player.playFrom(camera, recordings.items, from, Math.min(day.end, now))
-  const first = recordings.items[0]
+  const play = (from: number) => player.playFrom(camera, items, from, Math.min(day.end, now))
+  const items = ofKind(recordings.items, kind)
+  const first = items[0]
   return (
     <section className="day" aria-label={t('day.title', { name: camera.name })} data-testid="day">
       <header>
@@ -52,9 +54,10 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           onClick={() => setBy(by + 1)}
         />
         <span className="note" role="status" data-testid="day-status">
-          {status(own, may, recordings) || (chosen && chosenText(chosen))}
+          {status(own, may, recordings, items.length > 0) || (chosen && chosenText(chosen))}
         </span>
         <span className="grow" />
+        {recordings.items.length > 0 && <KindButton kind={kind} onKind={setKind} />}
         {at !== undefined && <time className="day-clock">{clockTime(at)}</time>}
         <Controls
           player={player}
@@ -63,13 +66,13 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
           onStart={() => first && play(Date.parse(first.start))}
         />
         {camera.protocol === 'gb28181' && (
-          <DownloadButton camera={camera} recordings={recordings.items} at={at} chosen={chosen} onChosen={setChosen} />
+          <DownloadButton camera={camera} recordings={items} at={at} chosen={chosen} onChosen={setChosen} />
         )}
       </header>
       <DayTrack
         day={day}
         camera={camera}
-        recordings={recordings.items}
+        recordings={items}
         at={at ?? (by === 0 ? now : undefined)}
         live={!own}
         onSeek={play}
@@ -80,13 +83,39 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   )
 }
 
-function status(own: Replaying | undefined, may: boolean, recordings: ReturnType<typeof useRecordings>): string {
+function KindButton({ kind, onKind }: { kind: RecordingKind | undefined; onKind(kind: RecordingKind | undefined): void }) {
+  const t = useT()
+  const word = (one: RecordingKind | undefined) => t(`day.kinds.${one ?? 'all'}`)
+  return (
+    <MenuButton
+      size="small"
+      place="above-end"
+      aria-label={`${t('day.kind')} ${word(kind)}`}
+      items={[undefined, ...recordingKinds].map(one => ({
+        key: one ?? 'all',
+        label: word(one),
+        onPick: () => onKind(one),
+      }))}
+      data-testid="day-kind"
+    >
+      {word(kind)}
+    </MenuButton>
+  )
+}
+
+function status(
+  own: Replaying | undefined,
+  may: boolean,
+  recordings: ReturnType<typeof useRecordings>,
+  some: boolean,
+): string {
   if (own?.over) return t('day.over')
   if (own?.reason) return reasonText(own.reason) ?? ''
   if (!may) return t('day.noRight')
   if (recordings.error) return sentence(recordings.error)
   if (recordings.loading) return t('day.searching')
   if (!recordings.items.length) return t('day.none')
+  if (!some) return t('day.noneOfKind')
   return recordings.complete ? '' : t('day.part')
 }
 

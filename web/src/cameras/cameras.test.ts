@@ -3,7 +3,7 @@ import type { Alarm, CameraDetail, CameraDiagnosis, DeviceRecording } from '../h
 import { TestPlatform } from '../hub/testing'
 import { actsOf } from './acts.model'
 import { gravest, kept, readAlarm, withAlarm } from './alarms.model'
-import { dayOf, headAt, headOf, momentAt, nextSpeed, pieces, playable, share, turned } from './day.model'
+import { dayOf, headAt, headOf, momentAt, nextSpeed, ofKind, pieces, playable, share, turned } from './day.model'
 import { asText } from './diagnosis.model'
 import { again, Mover } from './mover.model'
 import { advance, due, prefetch, type Run, screen, step as stepRound } from './rounds.model'
@@ -169,6 +169,12 @@ describe('a day of recordings', () => {
       [0, 5],
       [6, 24],
     ])
+  })
+
+  it('shows recordings of one kind only', () => {
+    const all = [recording(1, 5), recording(6, 12, 'alarm'), recording(13, 14, 'manual')]
+    expect(ofKind(all, 'alarm')).toEqual([all[1]])
+    expect(ofKind(all, undefined)).toEqual(all)
   })
 
   it('plays from a moment, or from the next recording', () => {

@@ -22,10 +22,19 @@ export function momentAt(day: Day, part: number): number {
   return day.start + Math.max(0, Math.min(1, part)) * (day.end - day.start)
 }
 
+export type RecordingKind = DeviceRecording['kind']
+
+/** Why devices record: by their plan, for an alarm, because somebody wished it (GB/T 28181 A.2.4.7 `Type`). */
+export const recordingKinds: readonly RecordingKind[] = ['time', 'alarm', 'manual']
+
+export function ofKind(recordings: readonly DeviceRecording[], kind: RecordingKind | undefined) {
+  return kind === undefined ? recordings : recordings.filter(one => one.kind === kind)
+}
+
 export interface Piece {
   from: number
   to: number
-  kind: DeviceRecording['kind']
+  kind: RecordingKind
 }
 
 /** The recordings of the day as pieces of the strip. Those that touch (a file ends where the next begins) are one piece. */

@@ -208,6 +208,9 @@ export const cameras: typeof words = {
   day: {
     title: '{{name}} · recordings on the device',
     none: 'No recordings on this day',
+    noneOfKind: 'No recordings of that kind on this day',
+    kind: 'Kind of recording',
+    kinds: { all: 'All recordings', time: 'By schedule', alarm: 'By alarm', manual: 'By hand' },
     part: 'The device has not told all of them',
     searching: 'Asking the device for recordings',
     previous: 'Day before',

@@ -208,6 +208,9 @@ export const cameras = {
   day: {
     title: '{{name}} · 设备录像',
     none: '这一天没有录像',
+    noneOfKind: '这一天没有此类录像',
+    kind: '录像类型',
+    kinds: { all: '全部录像', time: '定时录像', alarm: '报警录像', manual: '手动录像' },
     part: '设备没有答全，可能还有录像',
     searching: '正在查询设备录像',
     previous: '前一天',
