@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from commhub import log as logs
 from commhub.events import Audience, Events
 from commhub.media.messages import SessionState
-from commhub.model import Label, iso, utc_ns
+from commhub.model import Actor, Label, iso, utc_ns
+from commhub.recordings import keeping_rows
+from commhub.recordings.keeping import GONE, Terms
 from commhub.store import Transaction, tables
 from commhub.store.consultations import Consultation
 from commhub.views import Recording
@@ -23,13 +25,19 @@ STATES = ("recording", "complete", "repaired", "failed")
 
 
 def query() -> sa.Select[Any]:
-    o = tables.organisations.c
-    return sa.select(tables.recordings, o.name.label("org_name")).outerjoin(
-        tables.organisations, o.id == tables.recordings.c.org_id
-    )
+    o, k = tables.organisations, tables.recording_keeping
+    columns = (tables.recordings, o.c.name.label("org_name"), *keeping_rows.COLUMNS)
+    return sa.select(*columns).outerjoin(o, o.c.id == _r.org_id).outerjoin(k, k.c.recording_id == _r.id)
 
 
-def shown(row: sa.Row[Any], english: bool = False) -> Recording:
+def visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:
+    """Recordings that the reader has this permission for."""
+    scopes = reader.scopes(permission)
+    within = (sa.and_(_r.org_id.in_(sorted(orgs)), _r.label.in_([str(label) for label in labels])) for orgs, labels in scopes)
+    return sa.or_(sa.false(), *within)
+
+
+def shown(row: sa.Row[Any], english: bool = False, terms: Terms = keeping_rows.FOREVER) -> Recording:
     return Recording(
         id=row.id,
         consultation_id=row.consultation_id,
@@ -44,6 +52,7 @@ def shown(row: sa.Row[Any], english: bool = False) -> Recording:
         track_count=row.tracks,
         people=json.loads(row.people),
         org_name=row.org_name or "",
+        keeping=keeping_rows.view(row, terms),
     )
 
 
@@ -69,7 +78,7 @@ async def add(transaction: Transaction, session: str, record: Consultation, at: 
 
 async def take_in(transaction: Transaction, events: Events, state: SessionState, record: Consultation | None) -> None:
     """What the recorder says of a session; ``record`` is its consultation. Pages learn of it when it matters to a list."""
-    if state.state not in STATES:
+    if state.state not in STATES or await keeping_rows.state_of(transaction, state.session) in GONE:
         return
     row = await transaction.first(sa.select(tables.recordings).where(_r.id == state.session))
     if row is None:

@@ -105,10 +105,13 @@ from commhub.media.messages.peers import MovePeer, Relay, Replied
 from commhub.media.messages.pictures import PicturesBrought
 from commhub.media.messages.recording import (
     Checkpoint,
+    Forget,
+    Forgotten,
     Mark,
     Record,
     RecordSnapshot,
     SessionState,
+    Space,
     StopRecord,
 )
 from commhub.media.messages.sinks import (
@@ -145,7 +148,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
     Download, StopDownload, DownloadState, PicturesBrought,
-    Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint,
+    Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint, Forget, Forgotten, Space,
     Load, Draining,
     Counters, AskStats, RoomStats,
     MovePeer, Relay, Replied,
@@ -184,6 +187,8 @@ __all__ = [
     "DownloadState",
     "Draining",
     "EndSource",
+    "Forget",
+    "Forgotten",
     "Hello",
     "KeyFrameWanted",
     "Layer",
@@ -227,6 +232,7 @@ __all__ = [
     "SendData",
     "ServerOffer",
     "SessionState",
+    "Space",
     "Sever",
     "Shape",
     "SinkClock",

@@ -76,6 +76,27 @@ class Checkpoint(BaseMessage, frozen=True):
     signature: str
 
 
+class Forget(BaseMessage, frozen=True):
+    """The session was deleted: take its key and files away, whatever is left of them. Told until ``Forgotten`` comes."""
+
+    session: str
+
+
+class Forgotten(BaseMessage, frozen=True):
+    """Nothing of the session is here."""
+
+    session: str
+
+
+class Space(BaseMessage, frozen=True):
+    """The file system recordings lie on (bytes), told when ``level`` changes and every now and then. ``level`` is the step of the
+    disk guard (``recorder.space``)."""
+
+    free: int
+    total: int
+    level: str
+
+
 class RecordSnapshot(BaseMessage, frozen=True):
     """Answer to the hub's Hello: what is being recorded, and the newest of those on disk."""
 
