@@ -20,10 +20,10 @@ from commhub.errors import Conflict
 from commhub.media import messages
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
-from commhub.media.messages import Checkpoint, Done, Message, RecordSnapshot, SessionState
+from commhub.media.messages import Checkpoint, Done, Forgotten, Message, RecordSnapshot, SessionState
 from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
-from recorder import repair
+from recorder import forgetting, repair
 from recorder.book import RESERVED, Book
 from recorder.files import Disk, free_bytes
 from recorder.keys import Keys
@@ -113,6 +113,10 @@ class Recorder:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:  # orders are answered all the same: with what is wrong
             log.error("folder of recordings not usable", error=error.strerror)
+        try:
+            await asyncio.to_thread(forgetting.sweep, self._folder, self._mine)
+        except OSError as error:  # asked for again by the hub
+            log.error("deleted recordings not taken away", error=error.strerror)
         closed, broken = await asyncio.to_thread(repair.survey, self._folder, self._mine)
         self._known = {state.session: state for state in closed}
         turn = asyncio.Lock()
@@ -185,6 +189,8 @@ class Recorder:
             self._order(message.session, self._stop(message))
         elif isinstance(message, messages.Mark):
             self._order(message.session, self._mark(message))
+        elif isinstance(message, messages.Forget):
+            self._order(message.session, self._forget(message.session))
         return Done()
 
     async def _hello(self, link: Link, hello: messages.Hello) -> RecordSnapshot:
@@ -205,7 +211,7 @@ class Recorder:
     def _hub_gone(self, link: Link) -> None:
         self._hubs.pop(link, None)
 
-    def _tell(self, message: SessionState | Checkpoint) -> None:
+    def _tell(self, message: SessionState | Checkpoint | Forgotten) -> None:
         for link in list(self._hubs):
             link.tell(message)
 
@@ -309,6 +315,28 @@ class Recorder:
             text_zh="没有这个录制。",
         )  # fmt: skip
         self._tell(self._known.get(order.session, missing))
+
+    async def _forget(self, name: str) -> None:
+        """It was deleted: end what is at work on it, then take it away. What the disk refuses is asked for once more."""
+        if not _SESSION.fullmatch(name):
+            return
+        if (repairing := self._repairs.get(name)) is not None:
+            await asyncio.wait([repairing])
+        if (session := self._running.get(name)) is not None:
+            await session.stop("deleted")
+        try:
+            await asyncio.to_thread(self._take_away, name)
+        except OSError as error:
+            log.error("recording not taken away", session=name, error=error.strerror)
+            return
+        self._known.pop(name, None)
+        self._hopeless.discard(name)
+        log.info("recording taken away", session=name)
+        self._tell(Forgotten(name))
+
+    def _take_away(self, name: str) -> None:
+        """Blocking. OSError."""
+        forgetting.forget(self._folder, name)
 
     async def _mark(self, mark: messages.Mark) -> None:
         session = self._running.get(mark.session)
