@@ -436,13 +436,24 @@ class Gap(View):
     reason: str | None = None
 
 
+class Watermark(View):
+    """What lies over every picture: who looks, and when (by the hub's clock)."""
+
+    name: str
+    post: str
+    org_name: str
+    at: Time
+
+
 class RecordingDetail(Recording):
-    """Everything to play it: milliseconds count from ``started_at``."""
+    """Everything to play it: milliseconds count from ``started_at``. Lanes, marks, thumbnails and waveforms are asked for by
+    themselves: ``commhub.review.shapes``."""
 
     tracks: list[RecordedTrack]
     speakers: list[Speaking]
     events: list[RecordedEvent]
     gaps: list[Gap]
+    watermark: Watermark
 
 
 # ---- audit

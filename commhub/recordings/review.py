@@ -16,10 +16,10 @@ from commhub import log as logs
 from commhub.archive import MANIFEST_LIMIT, PART, Archive, Reader
 from commhub.errors import NotFound, Unavailable
 from commhub.log import Limiter
-from commhub.model import ULID_PATTERN, Actor
+from commhub.model import ULID_PATTERN, Actor, iso, utc_ns
 from commhub.recordings import index
 from commhub.store import Reading, Store, tables
-from commhub.views import Page, Recording, RecordingDetail
+from commhub.views import Page, Recording, RecordingDetail, Watermark
 
 log = logs.get(__name__)
 
@@ -109,7 +109,7 @@ class Review:
         limit: int = 50,
         english: bool = False,
     ) -> Page[Recording]:
-        conditions: list[sa.ColumnElement[bool]] = [_visible(reader, "recording.list")]
+        conditions: list[sa.ColumnElement[bool]] = [visible(reader, "recording.list")]
         if consultation:
             conditions.append(_r.consultation_id == consultation)
         if before:
@@ -130,24 +130,24 @@ class Review:
     async def detail(self, reader: Actor, recording: str, media_url: str, english: bool = False) -> RecordingDetail:
         """``media_url`` is where :meth:`file` is served: ``…/media``. Who looks is audited."""
         async with self._store.reading() as reading:
-            row = await self._row(reading, reader, recording)
-            names = await _names(reading, row.consultation_id)
+            row = await self.found(reading, reader, recording)
+            names = await names_of(reading, row.consultation_id)
         shown = index.shown(row, english)
-        manifest = await asyncio.to_thread(self._manifest, recording)
+        manifest = await asyncio.to_thread(self.manifest, recording)
         if self._viewed((reader.id, recording), 600) is not None:
             async with self._store.transaction() as transaction:
                 await audit.record(transaction, reader, "recording.view", recording, object=shown.title)
-        return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names))
+        return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names), watermark=_watermark(reader))
 
     async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Reader, str]:
         """The file, to be closed, and its content type. NotFound for whatever is no file of this recording."""
         async with self._store.reading() as reading:
-            await self._row(reading, reader, recording)
+            await self.found(reading, reader, recording)
         gone = NotFound("There is no such file in this recording.", "录制中没有这个文件。")
         if not _TRACK.fullmatch(track) or not _FILE.fullmatch(file):
             raise gone
         suffix = _TYPES.get(Path(file.removesuffix(PART)).suffix)
-        manifest = await asyncio.to_thread(self._manifest, recording)
+        manifest = await asyncio.to_thread(self.manifest, recording)
         mime = manifest.mime(track, file) or manifest.mime(track, file.removesuffix(PART)) or (suffix and f"video/{suffix}")
         if not mime:
             raise gone
@@ -159,16 +159,17 @@ class Review:
         except (OSError, ValueError) as error:
             raise _unreadable(recording, error) from None
 
-    async def _row(self, reading: Reading, reader: Actor, recording: str) -> sa.Row[Any]:
+    async def found(self, reading: Reading, reader: Actor, recording: str, permission: str = "recording.view") -> sa.Row[Any]:
+        """Its row (:func:`index.query`). NotFound when there is none, or it is none of the reader's business."""
         row = None
         if re.fullmatch(ULID_PATTERN, recording):
-            row = await reading.first(index.query().where(_r.id == recording, _visible(reader, "recording.view")))
+            row = await reading.first(index.query().where(_r.id == recording, visible(reader, permission)))
         if row is None:
             raise NotFound("There is no such recording.", "没有这个录制。")
         return row
 
-    def _manifest(self, recording: str) -> Manifest:
-        """Read again only when it has changed: a player asks for ranges many times a second."""
+    def manifest(self, recording: str) -> Manifest:
+        """Blocking. Read again only when it has changed: a player asks for ranges many times a second. Unavailable."""
         try:
             stamp = self._archive.stamp(recording, "manifest.json")
             known = self._manifests.get(recording)
@@ -191,7 +192,12 @@ def _unreadable(recording: str, error: Exception) -> Unavailable:
     return Unavailable("The recording cannot be read.", "录制内容无法读取。", code="unreadable")
 
 
-def _visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:
+def _watermark(reader: Actor) -> Watermark:
+    return Watermark(name=reader.name, post=reader.post, org_name=reader.org_name, at=iso(utc_ns()))
+
+
+def visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:
+    """Of the recordings where the reader has the permission."""
     return sa.or_(
         sa.false(),
         *(
@@ -201,7 +207,7 @@ def _visible(reader: Actor, permission: str) -> sa.ColumnElement[bool]:
     )
 
 
-async def _names(reading: Reading, consultation: str) -> Names:
+async def names_of(reading: Reading, consultation: str) -> Names:
     """As they were then."""
     a, k, c, o = tables.attendance.c, tables.consultation_cameras.c, tables.cameras.c, tables.organisations.c
     people = await reading.all(sa.select(a.identity, a.name, a.org_name).where(a.consultation_id == consultation))
