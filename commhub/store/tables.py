@@ -16,6 +16,7 @@ from commhub.store import (
     keeping_tables,
     link_tables,
     recorded_tables,
+    review_tables,
     roll_tables,
 )
 from commhub.store.columns import identity, to
@@ -62,6 +63,12 @@ recording_keeping = keeping_tables.recording_keeping
 recording_holds = keeping_tables.recording_holds
 storage_quotas = keeping_tables.storage_quotas
 recorded_rooms = recorded_tables.recorded_rooms
+
+recording_marks = review_tables.recording_marks
+recording_reviews = review_tables.recording_reviews
+recording_texts = review_tables.recording_texts
+recording_terms = review_tables.recording_terms
+recording_access = review_tables.recording_access
 
 dispatch_acts = dispatch_tables.dispatch_acts
 
