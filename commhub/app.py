@@ -52,6 +52,8 @@ from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
 from commhub.recordings import Recordings, Review, RoomEgress, Vacancy, Witness
+from commhub.recordings.keeper import Keeper
+from commhub.recordings.keeping import Terms as KeepingTerms
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms, Watch
 from commhub.settings import Settings
@@ -304,7 +306,11 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         entrances = RoomIngress(base.store, base.vault, conference, workers)
         ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
         hearing += [egress.heard, ingress.heard]
-        review = Review(base.store, archive)
+        keeping = KeepingTerms.of(settings.recordings)
+        keeper = Keeper(base.store, events, keeping, shards=settings.recorder.shards)
+        keeper.start()
+        stack.push_async_callback(keeper.close)
+        review = Review(base.store, archive, keeping)
 
         await _begin(
             recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
@@ -320,7 +326,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
-            **{f"record-{n}": Users(Shard(recordings, n), Shard(ordered, n), witness) for n in range(settings.recorder.shards)},
+            **{f"record-{n}": Users(Shard(recordings, n), Shard(ordered, n), witness, Shard(keeper, n)) for n in range(settings.recorder.shards)},
             "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
         })  # fmt: skip
         for link in links:
@@ -333,7 +339,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk,
+            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk,
             devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)

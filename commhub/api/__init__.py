@@ -25,6 +25,7 @@ from commhub.api import (
     dispatch,
     downloads,
     groups,
+    keeping,
     linktests,
     openapi,
     pages,
@@ -56,6 +57,7 @@ from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.linktests import LinkTests
 from commhub.recordings import Recordings, Review
+from commhub.recordings.keeper import Keeper
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Entering, Leading, Rooms
 from commhub.store import Store
@@ -79,6 +81,7 @@ class Parts:
     entering: Entering
     recordings: Recordings
     review: Review
+    keeper: Keeper
     diagnosis: Diagnosis
     desk: Desk
     devices: Devices
@@ -132,6 +135,7 @@ class Api:
             *agenda.routes(self.gate, parts.scheduled).all,
             *dispatch.routes(self.gate, parts.dispatch).all,
             *recordings.routes(parts.review).all,
+            *keeping.routes(parts.keeper).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,
             *playbacks.routes(parts.desk.playbacks).all,

@@ -17,7 +17,8 @@ from commhub.archive import MANIFEST_LIMIT, PART, Archive, Reader
 from commhub.errors import NotFound, Unavailable
 from commhub.log import Limiter
 from commhub.model import ULID_PATTERN, Actor, iso, utc_ns
-from commhub.recordings import index
+from commhub.recordings import index, keeping_rows
+from commhub.recordings.keeping import Terms
 from commhub.store import Reading, Store, tables
 from commhub.views import Page, Recording, RecordingDetail, Watermark
 
@@ -94,8 +95,8 @@ _decode = msgspec.json.Decoder(Manifest).decode
 
 
 class Review:
-    def __init__(self, store: Store, archive: Archive) -> None:
-        self._store, self._archive = store, archive
+    def __init__(self, store: Store, archive: Archive, terms: Terms = keeping_rows.FOREVER) -> None:
+        self._store, self._archive, self._terms = store, archive, terms
         self._viewed = Limiter()
         self._manifests: dict[str, tuple[tuple[int, int], Manifest]] = {}  # session → stamp, content; the last few
 
@@ -124,7 +125,7 @@ class Review:
         ]
         async with self._store.reading() as reading:
             rows = await reading.all(index.query().where(*conditions).order_by(_r.id.desc()).limit(limit + 1))
-        items = [index.shown(row, english) for row in rows[:limit]]
+        items = [index.shown(row, english, self._terms) for row in rows[:limit]]
         return Page(items=items, next=items[-1].id if len(rows) > limit else None)
 
     async def detail(self, reader: Actor, recording: str, media_url: str, english: bool = False) -> RecordingDetail:
@@ -132,7 +133,7 @@ class Review:
         async with self._store.reading() as reading:
             row = await self.found(reading, reader, recording)
             names = await names_of(reading, row.consultation_id)
-        shown = index.shown(row, english)
+        shown = index.shown(row, english, self._terms)
         manifest = await asyncio.to_thread(self.manifest, recording)
         if self._viewed((reader.id, recording), 600) is not None:
             async with self._store.transaction() as transaction:
@@ -166,6 +167,7 @@ class Review:
             row = await reading.first(index.query().where(_r.id == recording, visible(reader, permission)))
         if row is None:
             raise NotFound("There is no such recording.", "没有这个录制。")
+        keeping_rows.require_there(row)
         return row
 
     def manifest(self, recording: str) -> Manifest:

@@ -40,6 +40,7 @@ from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, W
 from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Recordings, Review
+from commhub.recordings.keeper import Keeper
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
 from commhub.store import Store
@@ -392,6 +393,7 @@ async def running(
     door.changed, door.knocked = leading.gate, entering.knocked
     recordings = Recordings(store, events, rooms, feeds, conference, engine)
     review = Review(store, Archive(folder / "recordings"))
+    keeper = Keeper(store, events)
     diagnosis = Diagnosis(rooms, feeds, engine)
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
@@ -408,7 +410,8 @@ async def running(
     door.houses += [groups, linktests]
     door.visitors.append(dispatch.listening)
     parts = Parts(
-        store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, diagnosis, desk, devices, terminals,
+        store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk, devices,
+        terminals,
         calls, groups, rollcalls, scheduled, linktests, dispatch,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
@@ -437,6 +440,7 @@ async def running(
         await groups.close()
         await calls.close()
         await recordings.close()
+        await keeper.close()
         await devices.close()
         await feeds.close()
         auth.close()
