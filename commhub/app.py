@@ -30,7 +30,7 @@ from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.archive import Archive
 from commhub.auth import Auth
-from commhub.calls import Calls
+from commhub.calls import Calls, RecordedCalls
 from commhub.conference import Host
 from commhub.desk import OWN, VIEW, Bounds, Desk, from_the_stream
 from commhub.devices import Devices, Registry
@@ -40,7 +40,7 @@ from commhub.dispatch import Dispatch
 from commhub.errors import Invalid
 from commhub.events import Events
 from commhub.feeds import Feeds
-from commhub.groups import Groups, by_ending_calls
+from commhub.groups import Groups, RecordedGroups, by_ending_calls
 from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
 from commhub.guard import Entrance, Entries, Limits, Origins, bounded
@@ -51,7 +51,19 @@ from commhub.log import Secret
 from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
 from commhub.model import HUB
-from commhub.recordings import Recordings, Review, RoomEgress, Vacancy, Witness
+from commhub.recordings import (
+    Cameras,
+    Consultations,
+    Recordings,
+    Review,
+    RoomEgress,
+    RoomRecordings,
+    Rules,
+    Vacancy,
+    Wishes,
+    Witness,
+    policy,
+)
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.keeping import Terms as KeepingTerms
 from commhub.rollcalls import RollCalls
@@ -295,7 +307,15 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
         kept = settings.recorder
-        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=kept.shards, always=kept.always)
+        wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings)))
+        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=kept.shards, wishes=wishes)
+        cameras = Cameras(base.directory, feeds, conference, internal)
+        kinds = (Consultations(), RecordedCalls(calls.live), RecordedGroups(groups.live.lines), cameras)
+        recorded = RoomRecordings(
+            base.store, events, conference, workers, wishes, kinds, feeds.rooms, shards=settings.recorder.shards
+        )
+        recordings.others = recorded.follows
+        door.houses.append(cameras)
         witness = Witness(base.store)
         witness.start()
         stack.push_async_callback(witness.close)
@@ -313,20 +333,24 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         review = Review(base.store, archive, keeping)
 
         await _begin(
-            recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start, rollcalls.start,
-            scheduled.start, linktests.start, dispatch.start, feeds.start, recordings.start_tasks, ordered.start_tasks,
+            wishes.open, recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start,
+            rollcalls.start,
+            scheduled.start, linktests.start, dispatch.start, feeds.start, recorded.open, recordings.start_tasks,
+            recorded.start_tasks, ordered.start_tasks,
             entrances.start_tasks, conference.start,
             door.start, desk.start, devices.open, devices.start, watch.start,
         )  # fmt: skip
         for end in (
             conference.close_all, watch.close, door.close, dispatch.close, scheduled.close, linktests.close, calls.close,
             rollcalls.close, groups.close, desk.close,
-            devices.close, recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
+            devices.close, recorded.close,
+            recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
         ):  # fmt: skip
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
-            **{f"record-{n}": Users(Shard(recordings, n), Shard(ordered, n), witness, Shard(keeper, n)) for n in range(settings.recorder.shards)},
+            **{f"record-{n}": Users(Shard(recordings, n), Shard(recorded, n), Shard(ordered, n), witness, Shard(keeper, n))
+               for n in range(settings.recorder.shards)},
             "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
         })  # fmt: skip
         for link in links:
@@ -340,7 +364,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk,
-            devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch,
+            devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
@@ -357,6 +381,11 @@ async def _begin(*starts: Callable[[], Awaitable[None] | None]) -> None:
     for start in starts:
         if (waiting := start()) is not None:
             await waiting
+
+
+def _modes(settings: Settings) -> dict[policy.Kind, policy.Mode]:
+    said = settings.recorder
+    return {"consultation": said.consultations, "call": said.calls, "group": said.groups}
 
 
 def _group_terms(settings: Settings) -> GroupTerms:

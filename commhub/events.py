@@ -69,6 +69,12 @@ TYPES: dict[str, str] = {
     "playback.state": "camera.playback",
     "download.state": "camera.download",
     "recording.listed": "recording.list",
+    "recording.policy": "recording.policy",
+    # Of rooms that are no consultations: people there are told, and so is who may know of the room.
+    "call.recording": "call.oversee",
+    "group.recording": "group.oversee",
+    "camera.recording": "camera.list",
+    "camera.act": "camera.list",
     **{
         f"recording.{step}": "recording.list"
         for step in (

@@ -145,6 +145,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         "device.admit",
         "directory.edit",
         "key.view",
+        "recording.policy",  # says what is always recorded, from the beginning, or never
         "metrics.view",
         "recording.confirm",  # that one be deleted which somebody else wants deleted
         "storage.edit",  # quotas of organisations

@@ -30,6 +30,7 @@ from commhub.api import (
     openapi,
     pages,
     playbacks,
+    recorded,
     recordings,
     records,
     rollcalls,
@@ -56,7 +57,7 @@ from commhub.feeds import Feeds
 from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.linktests import LinkTests
-from commhub.recordings import Recordings, Review
+from commhub.recordings import Recordings, Review, RoomRecordings
 from commhub.recordings.keeper import Keeper
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Entering, Leading, Rooms
@@ -92,6 +93,7 @@ class Parts:
     scheduled: Scheduled
     linktests: LinkTests
     dispatch: Dispatch
+    recorded: RoomRecordings
 
 
 class Api:
@@ -134,6 +136,7 @@ class Api:
             *linktests.routes(parts.linktests).all,
             *agenda.routes(self.gate, parts.scheduled).all,
             *dispatch.routes(self.gate, parts.dispatch).all,
+            *recorded.routes(parts.recorded).all,
             *recordings.routes(parts.review).all,
             *keeping.routes(parts.keeper).all,
             *cards.routes(parts.desk.cards).all,

@@ -68,6 +68,7 @@ class CameraChoice(Body):
 
 class RecordingAction(Body):
     action: Literal["start", "stop", "pause", "resume"]
+    incident: Annotated[str, Field(max_length=64, pattern=r"^[\w.:-]*$")] | None = None
 
 
 class Listing(Body):
@@ -168,7 +169,8 @@ def routes(gate: Gate, rooms: Rooms, entering: Entering, recordings: Recordings,
     async def record(call: Call, body: RecordingAction) -> Consultation:
         if body.action in ("pause", "resume"):
             return await recordings.pause(call.path("id"), call.actor, body.action == "pause")
-        act = recordings.start if body.action == "start" else recordings.stop
-        return await act(call.path("id"), call.actor)
+        if body.action == "start":
+            return await recordings.start(call.path("id"), call.actor, body.incident)
+        return await recordings.stop(call.path("id"), call.actor)
 
     return r

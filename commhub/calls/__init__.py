@@ -2,5 +2,6 @@
 what terminals, rooms and pages are told (``calls``, ``ringing``, ``lodging``)."""
 
 from commhub.calls.calls import Calls, Wish
+from commhub.calls.recorded import RecordedCalls
 
-__all__ = ["Calls", "Wish"]
+__all__ = ["Calls", "RecordedCalls", "Wish"]

@@ -222,6 +222,15 @@ class Control:
             said = " ".join(f"{name}={value}" for name, value in given.items())
             about = f"{record.name} {verb} {said}".strip()
             await audit.record(transaction, actor, known.right, record.id, object=about)
+            await self._events.emit(
+                transaction,
+                "camera.act",
+                subject=record.id,
+                org=record.org.id,
+                label=record.label,
+                by=actor,
+                data={"camera": {"id": record.id, "name": record.name}, "act": {"verb": verb, "values": dict(given)}},
+            )
         await self._devices.ask(Act(record.device, record.channel, verb, given), ANSWER)
 
     async def presets(self, actor: Actor, camera: str) -> list[Preset]:

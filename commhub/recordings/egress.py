@@ -144,7 +144,7 @@ class RoomEgress:
             }
             await transaction.insert(tables.egresses, values)
             if record is not None and consultation is not None:
-                await index.add(transaction, order.id, record, now)
+                await index.add(transaction, order.id, index.Filed.consulted(record), now)
                 await index.listed(transaction, self._events, order.id)
                 await audit.record(transaction, _by(order.key), "egress.start", record.id, object=_about(order, record.title))
             transaction.after(lambda: self._begin(order, consultation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from commhub.media.messages import SessionState
 from commhub.model import Actor, Label, iso, utc_ns
 from commhub.recordings import keeping_rows
 from commhub.recordings.keeping import GONE, Terms
+from commhub.recordings.subjects import Subject
 from commhub.store import Transaction, tables
 from commhub.store.consultations import Consultation
 from commhub.views import Recording
@@ -56,16 +58,42 @@ def shown(row: sa.Row[Any], english: bool = False, terms: Terms = keeping_rows.F
     )
 
 
-async def add(transaction: Transaction, session: str, record: Consultation, at: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Under what a recording is listed. ``subject`` is the call, group or camera; of a consultation empty."""
+
+    kind: str
+    org: str
+    label: str
+    title: str
+    code: str = ""
+    consultation: str = ""
+    subject: str = ""
+    incident: str = ""
+
+    @staticmethod
+    def of(subject: Subject, incident: str) -> Filed:
+        title = subject.title[:200]
+        return Filed(subject.kind, subject.org, str(subject.label), title, subject.code, "", subject.id, incident)
+
+    @staticmethod
+    def consulted(record: Consultation, incident: str = "") -> Filed:
+        return Filed("consultation", record.org_id, str(record.label), record.title, record.code, record.id, "", incident)
+
+
+async def add(transaction: Transaction, session: str, filed: Filed, at: int) -> None:
     await transaction.insert(
         tables.recordings,
         {
             "id": session,
-            "consultation_id": record.id,
-            "org_id": record.org_id,
-            "label": str(record.label),
-            "title": record.title,
-            "code": record.code,
+            "consultation_id": filed.consultation,
+            "org_id": filed.org,
+            "label": filed.label,
+            "title": filed.title,
+            "code": filed.code,
+            "kind": filed.kind,
+            "subject": filed.subject,
+            "incident": filed.incident,
             "started_at": at,
             "duration_ms": 0,
             "state": "recording",
@@ -85,7 +113,7 @@ async def take_in(transaction: Transaction, events: Events, state: SessionState,
         if record is None:
             log.warning("recording of nobody", session=state.session, room=state.room)
             return
-        await add(transaction, state.session, record, state.started_at or utc_ns())
+        await add(transaction, state.session, Filed.consulted(record), state.started_at or utc_ns())
         row = await transaction.first(sa.select(tables.recordings).where(_r.id == state.session))
         assert row is not None
         changed = True
@@ -107,6 +135,12 @@ async def take_in(transaction: Transaction, events: Events, state: SessionState,
     await transaction.run(sa.update(tables.recordings).where(_r.id == state.session).values(values))
     if changed:
         await listed(transaction, events, state.session)
+
+
+async def tie(transaction: Transaction, events: Events, session: str, incident: str) -> None:
+    """From now on it belongs to that incident ('': to none)."""
+    await transaction.run(sa.update(tables.recordings).where(_r.id == session).values(incident=incident))
+    await listed(transaction, events, session)
 
 
 async def listed(transaction: Transaction, events: Events, session: str) -> None:

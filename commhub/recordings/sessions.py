@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +25,9 @@ from commhub.feeds import Feeds
 from commhub.media import Engine
 from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, StopRecord
 from commhub.model import HUB, Actor, By, new_id, utc_ns
-from commhub.recordings import index
+from commhub.recordings import facts, index, policy
 from commhub.recordings.following import Following
+from commhub.recordings.wishes import Wishes
 from commhub.rooms import Rooms
 from commhub.store import Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
@@ -41,8 +42,6 @@ RUNNING: Final = ("recording", "paused")
 NO_REASON: Final = {"recording_reason": None, "recording_reason_en": None}
 LATE = ("录制进程未应答，恢复后将继续录制。", "The recorder does not answer; recording goes on once it is back.")
 _c, _r = tables.consultations.c, tables.recordings.c
-#: Facts the recorder sees for itself in the room are not marked again.
-_UNMARKED = {"consultation.joined", "consultation.left"}
 
 
 @dataclass(slots=True)
@@ -65,8 +64,8 @@ def _over(state: SessionState) -> bool:
 
 
 class Recordings:
-    """:meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by the recorders' links. ``always``: labels whose
-    consultations are recorded from the first who joins to the end."""
+    """:meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by the recorders' links; what is recorded without being asked
+    for is in ``wishes``. ``others`` says whether a session is somebody else's (a call's, a camera's)."""
 
     def __init__(
         self,
@@ -79,13 +78,14 @@ class Recordings:
         *,
         clock: Callable[[], float] = time.monotonic,
         shards: int = 1,
-        always: Iterable[str] = (),
+        wishes: Wishes | None = None,
     ) -> None:
         self._store, self._events, self._rooms, self._feeds = store, events, rooms, feeds
         self._conference, self._clock = conference, clock
         self._sessions: dict[str, _Session] = {}
         self._following = Following(engine, self._sessions, shards)
-        self._always = frozenset(always)
+        self.wishes = wishes or Wishes(store, policy.Rules())
+        self.others: Callable[[str], bool] = lambda session: False
         self._said: asyncio.Queue[SessionState | tuple[int, dict[str, SessionState]]] = asyncio.Queue()
         self._tasks = Tasks("recordings")
         self._beginning: set[str] = set()  # rooms whose first session is being begun
@@ -108,11 +108,17 @@ class Recordings:
 
     # ---- by permission
 
-    async def start(self, consultation: str, actor: Actor) -> ConsultationView:
-        """Unavailable while the recorder is not there."""
+    async def start(self, consultation: str, actor: Actor, incident: str | None = None) -> ConsultationView:
+        """Unavailable while the recorder is not there; Conflict where it must not be recorded."""
         async with self._store.transaction() as transaction:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
+            policy.check(self._mode(record.id, record.label), "start")
+            if incident is not None:
+                wish = await self.wishes.read(transaction, "consultation", consultation)
+                await self.wishes.write(transaction, wish, incident=incident)
             if record.recording_state in RUNNING:
+                if incident is not None and record.recording_id is not None:
+                    await index.tie(transaction, self._events, record.recording_id, incident)
                 return self._rooms.view(record, actor)
             self._following.require()
             record = await self._begin(transaction, record, actor)
@@ -125,7 +131,7 @@ class Recordings:
             session = record.recording_id
             if record.recording_state not in RUNNING or session is None:
                 raise Conflict("Nothing is being recorded.", "当前没有录制。", code="not_recording")
-            self._refuse_always(record)
+            policy.check(self._mode(record.id, record.label), "pause" if paused else "resume")
             if (record.recording_state == "paused") == paused:
                 return self._rooms.view(record, actor)
             await self._rooms.edit(transaction, consultation, recording_state="paused" if paused else "recording")
@@ -138,17 +144,14 @@ class Recordings:
         self._light(record)
         return self._rooms.view(record, actor)
 
-    def always(self, label: str) -> bool:
-        """Are consultations of that label recorded, whoever wants it or not?"""
-        return label in self._always
+    def wants(self, consultation: str, label: str, wanted: bool, recording: str | None) -> bool:
+        """Is it to be recorded as soon as somebody is there? ``wanted`` by hand; ``recording``: the last one there was, so that
+        what was stopped by hand is told from what nobody spoke about."""
+        said: policy.Said = "on" if wanted else "off" if recording else ""
+        return policy.outcome(self._mode(consultation, label), said, False, True) == "recording"
 
-    def _refuse_always(self, record: Consultation) -> None:
-        if self.always(str(record.label)):
-            raise Conflict(
-                "Consultations of this label are always recorded.",
-                "该密级的会商必须全程录制，不能停止或暂停。",
-                code="always_recorded",
-            )
+    def _mode(self, consultation: str, label: str) -> policy.Mode:
+        return self.wishes.ruling("consultation", consultation, label).mode
 
     def _hold(self, session: str, paused: bool) -> None:
         """The recorder is told at once; as soon as it is back when it is away."""
@@ -163,7 +166,7 @@ class Recordings:
             record = await self._rooms.controllable(transaction, consultation, actor, "record")
             if record.recording_state == "off" and not record.recording_wanted:
                 return self._rooms.view(record, actor)
-            self._refuse_always(record)
+            policy.check(self._mode(record.id, record.label), "stop")
             off = {"recording_state": "off", "recording_since": None, "recording_wanted": False}
             await self._rooms.edit(transaction, consultation, **off, **NO_REASON)
             await audit.record(transaction, actor, "recording.stop", consultation, object=record.title)
@@ -186,7 +189,8 @@ class Recordings:
 
     async def _begin(self, transaction: Transaction, record: Consultation, by: Actor | By) -> Consultation:
         session, at = new_id(), utc_ns()
-        await index.add(transaction, session, record, at)
+        incident = self.wishes.of("consultation", record.id).incident
+        await index.add(transaction, session, index.Filed.consulted(record, incident), at)
         on = {
             "recording_state": "recording",
             "recording_since": at,
@@ -216,7 +220,12 @@ class Recordings:
             "org_name": record.host.org_name,
         }
         paused = record.recording_state == "paused"
-        told = Record(session=session, room=record.id, worker="", title=record.title, about=about, paused=paused)
+        wish = self.wishes.of("consultation", record.id)
+        if wish.incident:
+            about["incident"] = wish.incident
+        told = Record(
+            session=session, room=record.id, worker="", title=record.title, about=about, paused=paused, layers=wish.layers
+        )
         self._sessions[session] = _Session(session, record.id, told, self._clock())
         if new:  # the light first: nobody is recorded unawares
             self._conference.set_recording(record.id, True)
@@ -272,7 +281,7 @@ class Recordings:
             if state.session not in settled or state.session in self._sessions:
                 await self._take(state)
         for row in lost:
-            if row.id in self._sessions or not self._following.mine(row.id, shard):
+            if row.id in self._sessions or self.others(row.id) or not self._following.mine(row.id, shard):
                 continue
             async with self._store.transaction() as transaction:
                 reasons = {"reason": "Nothing was recorded.", "reason_zh": "没有录到内容。"}
@@ -283,7 +292,7 @@ class Recordings:
     async def _take(self, state: SessionState) -> None:
         session = self._sessions.get(state.session)
         ordered = "egress" in state.about  # by an API key: beside the consultation's own
-        if state.state == "recording" and session is None and not ordered:
+        if state.state == "recording" and session is None and not (ordered or self.others(state.session)):
             self._following.tell(StopRecord(session=state.session, reason="not_wanted"))
         async with self._store.transaction() as transaction:
             record = await consultations.one(transaction, state.about.get("consultation") or state.room)
@@ -358,21 +367,13 @@ class Recordings:
 
     def _happened(self, published: Published) -> None:
         event = published.event
-        if event.type == "camera.state":
-            rooms = self._feeds.rooms(event.subject)
+        if self._sessions:
+            rooms = facts.rooms(published, self._feeds.rooms)
             for session in self._sessions.values():
                 if session.room in rooms:
-                    self._mark(session.id, event.type, published.at, event.data)
-            return
+                    self._mark(session.id, event.type, published.at, facts.data(published))
         if not event.type.startswith("consultation."):
             return
-        if event.type not in _UNMARKED:
-            data = {name: value for name, value in event.data.items() if name != "consultation"}
-            if event.actor is not None:
-                data["actor"] = event.actor
-            for session in self._sessions.values():
-                if session.room == event.subject:
-                    self._mark(session.id, event.type, published.at, data)
         if event.type in ("consultation.ended", "consultation.recording_stopped"):
             reason = "ended" if event.type == "consultation.ended" else "stopped"
             self._end(event.subject, event.data.get("reason", reason))
@@ -400,7 +401,7 @@ class Recordings:
                 record = await consultations.one(transaction, room)
                 if record is None or not record.live or record.recording_state != "off":
                     return
-                if not (record.recording_wanted or self.always(str(record.label))):
+                if not self.wants(room, record.label, record.recording_wanted, record.recording_id):
                     return
                 # At first by the host, who wanted it; later it is the hub that goes on.
                 await self._begin(transaction, record, HUB if record.recording_id else By(record.host.name, record.host.id))

@@ -78,7 +78,8 @@ class Vacancy:
         for row in live:
             if not self._empty(row.id):
                 self._since.pop(row.id, None)
-                if (row.recording_wanted or self._recordings.always(row.label)) and row.recording_state == "off":
+                wanted = self._recordings.wants(row.id, row.label, row.recording_wanted, row.recording_id)
+                if wanted and row.recording_state == "off":
                     self._recordings.begin_wanted(row.id)  # who came while the hub was being restarted
                 continue
             since, recording = self._since.setdefault(row.id, (now, row.recording_id))

@@ -262,6 +262,9 @@ class GroupsSettings(Section):
     emergency_seconds: Annotated[float, Field(ge=0, le=3600)] = 30
 
 
+RecordingMode = Literal["always", "start", "hand", "never"]
+
+
 class RecorderSettings(Section):
     """How recordings are written."""
 
@@ -275,6 +278,9 @@ class RecorderSettings(Section):
     checkpoint_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
     shards: Annotated[int, Field(ge=1, le=8)] = 1
     always: Annotated[list[Literal["public", "internal", "sensitive"]], Listed] = []
+    consultations: RecordingMode = "hand"
+    calls: RecordingMode = "hand"
+    groups: RecordingMode = "hand"
 
 
 class RecordingsSettings(Section):

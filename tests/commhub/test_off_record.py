@@ -12,7 +12,7 @@ from commhub.errors import Conflict, Forbidden
 from commhub.media.messages import Checkpoint, Message, Record
 from commhub.media.messages.recording import shard_of
 from commhub.model import Label, new_id
-from commhub.recordings import Witness
+from commhub.recordings import Rules, Witness
 from commhub.recordings.following import Following
 from commhub.recordings.witness import kept
 from commhub.store import Store
@@ -72,7 +72,7 @@ async def test_a_restarted_hub_knows_that_it_is_paused(bench: Bench, tmp_path: P
 
 
 async def test_labels_that_are_always_recorded(bench: Bench) -> None:
-    bench.recordings._always = frozenset({"internal"})
+    bench.recordings.wishes.rules = Rules(frozenset({"internal"}))
     made = await bench.create(record=False)
     bench.link()
     await bench.join(made.id)

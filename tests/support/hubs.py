@@ -21,7 +21,7 @@ from commhub.agenda import Scheduled
 from commhub.api import Api, Parts
 from commhub.archive import Archive
 from commhub.auth import Auth, Rules
-from commhub.calls import Calls
+from commhub.calls import Calls, RecordedCalls
 from commhub.conference import CameraSeat, Presence, Ticket
 from commhub.desk import VIEW, Desk
 from commhub.devices import Devices
@@ -31,7 +31,7 @@ from commhub.dispatch import Dispatch
 from commhub.errors import NotFound, Unavailable
 from commhub.events import Events
 from commhub.feeds import Feeds
-from commhub.groups import Groups, by_ending_calls
+from commhub.groups import Groups, RecordedGroups, by_ending_calls
 from commhub.groups import Terms as GroupTerms
 from commhub.groups import Times as GroupTimes
 from commhub.linktests import LinkTests
@@ -39,7 +39,7 @@ from commhub.log import Secret
 from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, WorkerSnapshot
 from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
-from commhub.recordings import Recordings, Review
+from commhub.recordings import Cameras, Consultations, Recordings, Review, RoomRecordings, Wishes, policy
 from commhub.recordings.keeper import Keeper
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
@@ -369,7 +369,12 @@ async def _sample_city(server: Postgres | None) -> _Template:
 
 @asynccontextmanager
 async def running(
-    folder: Path, *, rules: Rules | None = None, sample: bool = True, server: Postgres | None = None
+    folder: Path,
+    *,
+    rules: Rules | None = None,
+    sample: bool = True,
+    server: Postgres | None = None,
+    ruled: policy.Rules | None = None,
 ) -> AsyncIterator[Hub]:
     """The records of a hub with the sample city, without HTTP; in a database of ``server``, or in a file."""
     template = await _sample_city(server) if sample else None
@@ -391,7 +396,8 @@ async def running(
     leading = Leading(store, auth, rooms, conference, hearing)
     entering = Entering(leading, rooms)
     door.changed, door.knocked = leading.gate, entering.knocked
-    recordings = Recordings(store, events, rooms, feeds, conference, engine)
+    wishes = Wishes(store, ruled or policy.Rules())
+    recordings = Recordings(store, events, rooms, feeds, conference, engine, wishes=wishes)
     review = Review(store, Archive(folder / "recordings"))
     keeper = Keeper(store, events)
     diagnosis = Diagnosis(rooms, feeds, engine)
@@ -409,14 +415,20 @@ async def running(
     dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms)
     door.houses += [groups, linktests]
     door.visitors.append(dispatch.listening)
+    cameras = Cameras(directory, feeds, conference, KEY)
+    door.houses.append(cameras)
+    kinds = (Consultations(), RecordedCalls(calls.live), RecordedGroups(groups.live.lines), cameras)
+    recorded = RoomRecordings(store, events, conference, engine, wishes, kinds, feeds.rooms)
+    recordings.others = recorded.follows
     parts = Parts(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk, devices,
         terminals,
-        calls, groups, rollcalls, scheduled, linktests, dispatch,
+        calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
         hub.city, hub.passwords, hub.ids = template.city, dict(template.passwords), dict(template.ids)
+    await wishes.open()
     await recordings.open()
     await rooms.start()
     await leading.start()
@@ -427,7 +439,9 @@ async def running(
     await linktests.start()
     await dispatch.start()
     feeds.start()
+    await recorded.open()
     recordings.start_tasks()
+    recorded.start_tasks()
     await devices.open()
     devices.start()
     try:
@@ -439,6 +453,7 @@ async def running(
         await rollcalls.close()
         await groups.close()
         await calls.close()
+        await recorded.close()
         await recordings.close()
         await keeper.close()
         await devices.close()
