@@ -11,7 +11,7 @@ from typing import Any
 
 from commhub.media import messages
 from commhub.media.link import Link, dial
-from commhub.media.messages import Checkpoint, Message, RecordSnapshot, SessionState
+from commhub.media.messages import Checkpoint, Forgotten, Message, RecordSnapshot, SessionState, Space
 from recorder.recorder import run
 from tests.support import until
 
@@ -22,6 +22,8 @@ class Hub:
         self.states: dict[str, SessionState] = {}
         self.said: list[SessionState] = []
         self.checkpoints: list[Checkpoint] = []
+        self.forgotten: list[str] = []
+        self.space: list[Space] = []
         self.link: Link | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -31,6 +33,10 @@ class Hub:
             self.said.append(message)
         elif isinstance(message, Checkpoint):
             self.checkpoints.append(message)
+        elif isinstance(message, Forgotten):
+            self.forgotten.append(message.session)
+        elif isinstance(message, Space):
+            self.space.append(message)
 
     async def dial(self, epoch: int = 1, within: float = 60.0) -> RecordSnapshot:
         async with asyncio.timeout(within):
