@@ -3,7 +3,7 @@ import { Camera as CameraIcon, Images, Mic, MicOff, Send, Volume2, VolumeX, Wren
 import { useEffect, useState } from 'react'
 import { useCommand, useTick } from '../app/command'
 import { hub } from '../app/hub'
-import type { CameraDetail } from '../hub/cameraTypes'
+import type { CameraDetail, Position } from '../hub/cameraTypes'
 import { useT } from '../i18n'
 import { Picture, Sound } from '../room/Picture'
 import { Button } from '../ui/controls'
@@ -86,7 +86,21 @@ function Facts({ camera, track }: { camera: CameraDetail; track: Track | undefin
   if (camera.ptz) facts.push(t('ptz.title'))
   if (camera.codec) facts.push(camera.codec)
   if (width && height) facts.push(`${width}×${height}`)
-  return <p className="note">{facts.join(' · ')}</p>
+  return (
+    <>
+      <p className="note">{facts.join(' · ')}</p>
+      {camera.position && (
+        <p className="note" data-testid="side-position">
+          {t('side.position', { position: degrees(camera.position) })}
+        </p>
+      )}
+    </>
+  )
+}
+
+/** To five decimals: about a metre. */
+function degrees({ longitude, latitude }: Position): string {
+  return `${longitude.toFixed(5)}, ${latitude.toFixed(5)}`
 }
 
 function Hide({ onHide }: { onHide(): void }) {

@@ -61,6 +61,7 @@ export const cameras: typeof words = {
     live: 'Picture is fine',
   },
   side: {
+    position: 'Longitude, latitude {{position}}',
     show: 'Controls',
     hide: 'Hide the controls',
     label: 'Selected camera',

@@ -61,6 +61,7 @@ export const cameras = {
     live: '画面正常',
   },
   side: {
+    position: '经纬度 {{position}}',
     show: '控制面板',
     hide: '收起面板',
     label: '所选摄像机',
