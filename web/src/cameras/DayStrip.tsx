@@ -83,7 +83,13 @@ export function DayStrip({ camera, player }: { camera: CameraDetail | undefined;
   )
 }
 
-function KindButton({ kind, onKind }: { kind: RecordingKind | undefined; onKind(kind: RecordingKind | undefined): void }) {
+function KindButton({
+  kind,
+  onKind,
+}: {
+  kind: RecordingKind | undefined
+  onKind(kind: RecordingKind | undefined): void
+}) {
   const t = useT()
   const word = (one: RecordingKind | undefined) => t(`day.kinds.${one ?? 'all'}`)
   return (
