@@ -276,9 +276,7 @@ class Keeper:
             return False
         return reader.may(RIGHTS[act], org=row.org_id, label=row.label) and not (act is Act.ASK and row.state == "recording")
 
-    async def _tell(
-        self, transaction: Transaction, by: Actor | By, recording: str, event: str, done: str, reason: str
-    ) -> None:
+    async def _tell(self, transaction: Transaction, by: Actor | By, recording: str, event: str, done: str, reason: str) -> None:
         """The audit row and the event of a step."""
         row = await transaction.first(index.query().where(_r.id == recording))
         assert row is not None
