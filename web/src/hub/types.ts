@@ -221,7 +221,9 @@ export interface Recording {
 export interface Segment {
   url: string
   mime: string
+  /** Its place on the session's clock, ms; where it is not `duration_ms` long, positions are in proportion. */
   start_ms: number
+  end_ms?: number
   duration_ms: number
   bytes: number
 }

@@ -19,8 +19,6 @@ import { type Hearing, hears, mute, solo } from './sound.model'
 import { Timeline } from './Timeline'
 import { defaultMain, playable, playerTiles } from './tracks.model'
 
-const frame = 40
-
 /** Events nobody needs to read: every track that opened or closed. */
 const unread = new Set(['published', 'unpublished'])
 
@@ -59,8 +57,8 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
     forward5: () => engine.step(5000),
     back10: () => engine.step(-10_000),
     forward10: () => engine.step(10_000),
-    frameBack: () => stepFrame(engine, -frame),
-    frameForward: () => stepFrame(engine, frame),
+    frameBack: () => engine.stepFrame(-1, main),
+    frameForward: () => engine.stepFrame(1, main),
     eventBack: () => jump(-1),
     eventForward: () => jump(1),
     slower: () => engine.setRate(nextRate(view.rate, -1)),
@@ -80,7 +78,14 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
   useKeys('player', handlers)
 
   return (
-    <div className="player" ref={root} data-testid="player" data-playing={view.playing} data-buffering={view.buffering}>
+    <div
+      className="player"
+      ref={root}
+      data-testid="player"
+      data-playing={view.playing}
+      data-buffering={view.buffering}
+      data-settled={view.settled}
+    >
       <Head recording={recording} engine={engine} />
       <div className="player-left">
         <Pictures
@@ -128,11 +133,6 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
       <SideList ref={side} recording={recording} position={view.position} onSeek={at => engine.seek(at)} />
     </div>
   )
-}
-
-function stepFrame(engine: PlayerEngine, ms: number): void {
-  engine.pause()
-  engine.step(ms)
 }
 
 /** Everybody who was heard has a lane, also who never spoke up. */

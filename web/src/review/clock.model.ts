@@ -9,7 +9,16 @@ export class MasterClock {
   private held = false
   private speed = 1
 
-  constructor(readonly duration: number) {}
+  constructor(private length: number) {}
+
+  get duration(): number {
+    return this.length
+  }
+
+  /** Of a session that still runs. */
+  grow(duration: number): void {
+    this.length = Math.max(this.length, duration)
+  }
 
   get playing(): boolean {
     return this.going
@@ -25,7 +34,7 @@ export class MasterClock {
 
   position(now: number): number {
     const run = this.going && !this.held ? (now - this.at) * this.speed : 0
-    return Math.min(this.duration, Math.max(0, this.base + run))
+    return Math.min(this.length, Math.max(0, this.base + run))
   }
 
   play(now: number): void {
@@ -40,7 +49,7 @@ export class MasterClock {
   }
 
   seek(now: number, position: number): void {
-    this.base = Math.min(this.duration, Math.max(0, position))
+    this.base = Math.min(this.length, Math.max(0, position))
     this.at = now
   }
 
@@ -62,7 +71,7 @@ export class MasterClock {
   }
 }
 
-export const rates = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4] as const
+export const rates = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 4, 8] as const
 
 /** The next slower (-1) or faster (+1) speed. */
 export function nextRate(rate: number, step: -1 | 1): number {

@@ -1,49 +1,94 @@
 import type { RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock } from './clock.model'
-import { lengthOf, neededParts, type Part } from './tracks.model'
+import { type Failure, Feeder, type Known } from './feeder'
+import { Fetcher } from './fetcher'
+import { LiveEdge, pace } from './live.model'
+import { frameBeside } from './reading.model'
+import { endOf, isOpen, keyOf, lengthOf, neededParts, ownTime, type Part, sessionTime } from './tracks.model'
 
 export interface PlayerView {
   /** ms from the start of the recording. */
   position: number
+  /** ms; grows while the session runs. */
+  duration: number
   playing: boolean
   buffering: boolean
+  /** Every picture and sound that is on air is where the clock is. */
+  settled: boolean
   rate: number
-  parts: Part[]
+  parts: readonly Part[]
   /** Keys of parts that are on air now. */
   onAir: ReadonlySet<string>
-  /** Keys of parts the browser could not play. */
-  failed: ReadonlySet<string>
+  /** Parts that cannot be played, by key. */
+  failed: ReadonlyMap<string, Failure>
+  /** Grows when what failed is tried again. */
+  attempt: number
+  /** Keeps up with a session that still runs. */
+  following: boolean
 }
 
 interface Element {
   media: HTMLMediaElement
   part: Part
+  feeder: Feeder
   /** Since when it has kept the others waiting. */
   waitingSince: number | undefined
+  /** The jump it has followed. */
+  sought: number
+  soughtAt: number
 }
 
 const tickEvery = 100
 /** A pause shorter than this is not worth stopping everybody for. */
 const holdAfter = 250
-/** What has not come by then is left behind until it does. */
+/** What has not come by then is left behind until it does; in a running session somebody's network is not everybody's. */
 const patience = 8000
+const livePatience = 600
+/** A second jump does not wait longer than this for the first one's picture. */
+const scrub = 350
+/** ms behind a frame's time: surely this frame, surely not the one before. */
+const intoFrame = 1
+
+/** Files read by all players of the page. */
+const fetcher = new Fetcher()
 
 /** Drives every media element of a recording by one clock. */
 export class PlayerEngine {
-  readonly duration: number
   private readonly clock: MasterClock
+  private readonly edge = new LiveEdge()
   private readonly elements = new Map<string, Element>()
   private readonly listeners = new Set<() => void>()
-  private readonly failed = new Set<string>()
+  private readonly failed = new Map<string, Failure>()
+  private readonly library: Map<string, Known>
+  private readonly companions = new Map<PlayerEngine, () => number>()
   private view: PlayerView
   private timer: ReturnType<typeof setInterval> | undefined
-  /** Just jumped (performance clock, ms): whoever is not there yet is waited for at once. */
+  private soon = false
+  /** Counts jumps; performance clock (ms) of the last: whoever is not there yet is waited for at once. */
+  private jumps = 0
   private soughtAt = Number.NEGATIVE_INFINITY
+  private led = 0
+  private attempt = 0
+  private following = false
+  /** Ids of tracks that need no element: not shown, or not heard. */
+  private left: ReadonlySet<string> = new Set()
 
-  constructor(private readonly recording: RecordingDetail) {
-    this.duration = lengthOf(recording)
-    this.clock = new MasterClock(this.duration)
+  /** `beside` plays the same recording: what is known of its files is shared. */
+  constructor(
+    private recording: RecordingDetail,
+    beside?: PlayerEngine,
+  ) {
+    this.library = beside?.library ?? new Map()
+    this.clock = new MasterClock(lengthOf(recording))
     this.view = this.look(0)
+  }
+
+  get duration(): number {
+    return this.clock.duration
+  }
+
+  get live(): boolean {
+    return this.recording.state === 'recording'
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -61,12 +106,37 @@ export class PlayerEngine {
     }
   }
 
+  /** What has become of it since: a running session has grown, or ended. */
+  update(recording: RecordingDetail): void {
+    const now = performance.now()
+    this.recording = recording
+    const length = lengthOf(recording)
+    this.clock.grow(length)
+    if (this.live) this.edge.saw(now, length)
+    else this.following = false
+    for (const element of this.elements.values()) {
+      const part = this.partOf(element.part.key)
+      if (!part) continue
+      element.part = part
+      element.feeder.update(part)
+    }
+    for (const other of this.companions.keys()) other.update(recording)
+    this.tick()
+  }
+
+  /** Tracks that are not shown or not heard are not decoded. */
+  leaveOut(tracks: ReadonlySet<string>): void {
+    this.left = tracks
+    this.tick()
+  }
+
   play(): void {
     this.clock.play(performance.now())
     this.tick()
   }
 
   pause(): void {
+    this.following = false
     this.clock.pause(performance.now())
     this.tick()
   }
@@ -77,44 +147,146 @@ export class PlayerEngine {
   }
 
   seek(position: number): void {
-    this.soughtAt = performance.now()
-    this.clock.seek(this.soughtAt, position)
+    this.following = false
+    this.jump(performance.now(), position)
     this.tick()
   }
 
-  /** By `ms`; one frame when it stands still. */
   step(ms: number): void {
     this.seek(this.clock.position(performance.now()) + ms)
   }
 
+  /** To the frame before or after the one that `track` shows; by a 25th of a second where nothing is known of it. */
+  stepFrame(step: -1 | 1, track: string | undefined): void {
+    this.pause()
+    const at = this.clock.position(performance.now())
+    const shown = [...this.elements.values()].filter(
+      one => one.part.track.kind === 'video' && this.isOnAir(one.part, at),
+    )
+    const element = shown.find(one => one.part.track.id === track) ?? shown[0]
+    const own = element && ownTime(element.part.segment, at)
+    const frame = element && frameBeside(element.feeder.index?.frames ?? [], own ?? 0, step)
+    this.seek(element && frame !== undefined ? sessionTime(element.part.segment, frame + intoFrame) : at + step * 40)
+  }
+
+  /** Keeps up with a session that still runs. */
+  follow(): void {
+    if (!this.live) return
+    this.following = true
+    const now = performance.now()
+    const edge = this.edge.position(now) ?? this.duration
+    this.clock.grow(edge)
+    this.jump(now, Math.max(0, edge - 3000))
+    this.clock.setRate(now, 1)
+    this.clock.play(now)
+    this.tick()
+  }
+
   setRate(rate: number): void {
+    this.following = this.following && rate === 1
     this.clock.setRate(performance.now(), rate)
     this.tick()
   }
 
-  attach(part: Part, media: HTMLMediaElement): () => void {
-    this.elements.set(part.key, { media, part, waitingSince: undefined })
+  /** `media` plays the part of this key until the result is called. */
+  attach(key: string, media: HTMLMediaElement): () => void {
+    const part = this.view.parts.find(one => one.key === key)
+    if (!part) return () => undefined
+    const feeder = new Feeder(part, media, fetcher, this.library, this.tickSoon, this.grew)
+    const element: Element = { media, part, feeder, waitingSince: undefined, sought: -1, soughtAt: 0 }
+    this.elements.set(part.key, element)
     const failed = () => {
-      this.failed.add(part.key)
-      this.tick()
+      if (media.error) this.failed.set(part.key, 'codec')
+      this.tickSoon()
     }
+    const heard = ['seeked', 'canplay', 'loadeddata', 'loadedmetadata', 'ended'] as const
+    for (const name of heard) media.addEventListener(name, this.tickSoon)
     media.addEventListener('error', failed)
+    this.tickSoon()
     return () => {
       media.removeEventListener('error', failed)
-      media.pause()
-      this.elements.delete(part.key)
+      for (const name of heard) media.removeEventListener(name, this.tickSoon)
+      feeder.close()
+      if (this.elements.get(part.key) === element) this.elements.delete(part.key)
     }
+  }
+
+  /** Tries again what could not be read. */
+  retry(): void {
+    this.failed.clear()
+    this.attempt += 1
+    this.tick()
+  }
+
+  /** `other` stays `offset()` ms from here, plays and stands with this one. The result parts them. */
+  lead(other: PlayerEngine, offset: () => number): () => void {
+    this.companions.set(other, offset)
+    this.tickSoon()
+    return () => this.companions.delete(other)
+  }
+
+  /** Called by the one who leads: be there. */
+  private accompany(position: number, playing: boolean, rate: number, jumped: boolean): void {
+    const now = performance.now()
+    if (this.clock.rate !== rate) this.clock.setRate(now, rate)
+    if (playing !== this.clock.playing) {
+      if (playing) this.clock.play(now)
+      else this.clock.pause(now)
+    }
+    if (jumped || Math.abs(this.clock.position(now) - position) > 150) this.jump(now, position)
+    this.tickSoon()
+  }
+
+  private jump(now: number, position: number): void {
+    this.soughtAt = now
+    this.jumps += 1
+    this.clock.seek(now, position)
+  }
+
+  private tickSoon = (): void => {
+    if (this.soon) return
+    this.soon = true
+    queueMicrotask(() => {
+      this.soon = false
+      this.tick()
+    })
+  }
+
+  private grew = (part: Part, until: number): void => {
+    if (this.live) this.edge.saw(performance.now(), sessionTime(part.segment, until))
+  }
+
+  private partOf(key: string): Part | undefined {
+    for (const track of this.recording.tracks) {
+      const segment = track.segments.find(one => keyOf(one) === key)
+      if (segment) return { key, track, segment }
+    }
+    return undefined
+  }
+
+  private keepUp(now: number): void {
+    const edge = this.edge.position(now)
+    if (!this.live || edge === undefined) return
+    this.clock.grow(edge)
+    if (!this.following || !this.clock.playing) return
+    const step = pace(this.clock.position(now), edge, this.clock.rate)
+    if (step.do === 'jump') this.jump(now, step.to)
+    else if (step.rate !== this.clock.rate) this.clock.setRate(now, step.rate)
   }
 
   private tick(): void {
     const now = performance.now()
-    if (this.clock.playing && this.clock.position(now) >= this.duration) this.clock.pause(now)
+    this.keepUp(now)
+    if (this.clock.playing && this.clock.position(now) >= this.duration && !this.live) this.clock.pause(now)
     const position = this.clock.position(now)
-    const awaited = [...this.elements.values()].filter(element => this.follow(element, position, now))
+    const awaited = [...this.elements.values()].filter(element => this.follows(element, position, now))
     const longest = Math.max(0, ...awaited.map(element => now - (element.waitingSince ?? now)))
     const patient = now - this.soughtAt > 2 * holdAfter && !this.clock.waiting
     this.clock.hold(now, awaited.length > 0 && (!patient || longest >= holdAfter))
-    const next = this.look(now)
+    for (const [other, offset] of this.companions)
+      other.accompany(position + offset(), this.clock.playing, this.clock.rate, this.led !== this.jumps)
+    this.led = this.jumps
+    const next = this.look(now, awaited.length === 0)
     if (!same(this.view, next)) {
       this.view = next
       for (const listener of this.listeners) listener()
@@ -122,56 +294,87 @@ export class PlayerEngine {
   }
 
   /** Brings one element to where the clock is. True when the others should wait for it. */
-  private follow(element: Element, position: number, now: number): boolean {
-    const { media, part } = element
-    const expected = position - part.segment.start_ms
-    const onAir = expected >= 0 && expected < part.segment.duration_ms
-    if (!onAir || this.failed.has(part.key)) {
+  private follows(element: Element, position: number, now: number): boolean {
+    const { media, part, feeder } = element
+    if (feeder.failure) this.failed.set(part.key, feeder.failure)
+    const expected = ownTime(part.segment, position)
+    if (!this.isOnAir(part, position) || this.failed.has(part.key)) {
       if (!media.paused) media.pause()
-      if (expected < 0 && media.currentTime > 0.05 && !media.seeking) media.currentTime = 0
+      if (expected < 0) {
+        feeder.want(0, this.clock.rate, false)
+        if (media.currentTime > 0.05 && !media.seeking) media.currentTime = 0
+      }
       element.waitingSince = undefined
       return false
     }
-    if (media.readyState > 0 && !media.seeking) this.correctOne(media, expected)
-    const atEnd = media.ended || expected > part.segment.duration_ms - 300
-    const ready = (media.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA && !media.seeking) || atEnd
+    feeder.want(expected, this.clock.rate, true)
+    if (media.readyState > 0) this.place(element, expected, now)
+    const near = Math.abs(media.currentTime * 1000 - expected) < 1200 * Math.max(1, this.clock.rate)
+    const least = this.clock.playing ? HTMLMediaElement.HAVE_FUTURE_DATA : HTMLMediaElement.HAVE_CURRENT_DATA
+    const atEnd = media.ended || (!isOpen(part.segment) && position > endOf(part.segment) - 300 && media.readyState > 1)
+    const ready = !media.seeking && ((media.readyState >= least && near) || atEnd)
     element.waitingSince = ready ? undefined : (element.waitingSince ?? now)
-    return !ready && now - (element.waitingSince ?? now) < patience
+    return !ready && now - (element.waitingSince ?? now) < (this.live && this.following ? livePatience : patience)
   }
 
-  private correctOne(media: HTMLMediaElement, expected: number): void {
+  /** After a jump exactly, otherwise by speed. */
+  private place(element: Element, expected: number, now: number): void {
+    const { media, feeder } = element
     const actual = media.currentTime * 1000
+    if (element.sought !== this.jumps) {
+      // While it still goes to another place it is left alone, or dragging would never show anything.
+      if (media.seeking && now - element.soughtAt < scrub && feeder.has(actual)) return
+      element.sought = this.jumps
+      element.soughtAt = now
+      if (Math.abs(actual - expected) > 0.5) media.currentTime = expected / 1000
+      media.playbackRate = this.clock.rate
+      this.run(media)
+    }
+    if (media.seeking) return
     const running = this.clock.playing && !this.clock.waiting
     const step = running
       ? correct(expected, actual, this.clock.rate, media.playbackRate)
       : correctPaused(expected, actual)
     if (step.do === 'rate') media.playbackRate = step.rate
     // Past the end of what was really recorded there is nothing to seek to.
-    if (step.do === 'seek' && !(media.ended && expected > actual)) {
+    if (step.do === 'seek' && !(media.ended && expected > actual) && (running || feeder.has(expected))) {
+      element.soughtAt = now
       media.currentTime = expected / 1000
       if (running) media.playbackRate = this.clock.rate
     }
+    this.run(media)
+  }
+
+  private run(media: HTMLMediaElement): void {
+    const running = this.clock.playing && !this.clock.waiting
     if (running && media.paused && !media.ended) media.play().catch(() => undefined)
     if (!running && !media.paused) media.pause()
   }
 
-  private look(now: number): PlayerView {
+  private isOnAir({ segment }: Part, position: number): boolean {
+    return segment.start_ms <= position && position < endOf(segment)
+  }
+
+  private look(now: number, settled = false): PlayerView {
     const position = this.clock.position(now)
-    const needed = neededParts(this.recording.tracks, position)
+    const tracks = this.recording.tracks.filter(track => !this.left?.has(track.id))
+    const needed = neededParts(tracks, position, this.clock.rate)
     const before = this.view?.parts
     const parts = before && keys(before) === keys(needed) ? before : needed
-    const onAir = parts.filter(({ segment }) => {
-      const at = position - segment.start_ms
-      return at >= 0 && at < segment.duration_ms
-    })
+    const onAir = new Set(parts.filter(part => this.isOnAir(part, position)).map(part => part.key))
+    const { playing, waiting, rate, duration } = this.clock
     return {
       position,
-      playing: this.clock.playing,
-      buffering: this.clock.waiting,
-      rate: this.clock.rate,
+      duration,
+      playing,
+      buffering: waiting,
+      settled: settled && parts.every(part => this.elements.has(part.key)),
+      rate: this.following ? 1 : rate,
       parts,
-      onAir: new Set(onAir.map(part => part.key)),
-      failed: new Set(this.failed),
+      onAir: this.view && sameKeys(this.view.onAir, onAir) ? this.view.onAir : onAir,
+      failed: this.view?.failed.size === this.failed.size ? this.view.failed : new Map(this.failed),
+      attempt: this.attempt,
+      following: this.following,
     }
   }
 }
@@ -180,13 +383,10 @@ function keys(parts: readonly Part[]): string {
   return parts.map(part => part.key).join()
 }
 
+function sameKeys(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && [...a].every(key => b.has(key))
+}
+
 function same(a: PlayerView, b: PlayerView): boolean {
-  return (
-    a.position === b.position &&
-    a.playing === b.playing &&
-    a.buffering === b.buffering &&
-    a.rate === b.rate &&
-    a.parts === b.parts &&
-    a.failed.size === b.failed.size
-  )
+  return (Object.keys(b) as (keyof PlayerView)[]).every(key => a[key] === b[key])
 }

@@ -35,7 +35,9 @@ describe('master clock', () => {
   })
 
   it('changes speed in steps', () => {
-    expect([nextRate(1, 1), nextRate(1, -1), nextRate(4, 1), nextRate(0.25, -1)]).toEqual([1.25, 0.75, 4, 0.25])
+    expect([nextRate(1, 1), nextRate(1, -1), nextRate(4, 1), nextRate(8, 1), nextRate(0.25, -1)]).toEqual([
+      1.25, 0.75, 8, 8, 0.25,
+    ])
   })
 })
 

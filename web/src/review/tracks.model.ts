@@ -14,13 +14,44 @@ export interface Part {
   segment: Segment
 }
 
+/** It is being written: it has no end yet. */
+export function isOpen(segment: Segment): boolean {
+  return segment.url.endsWith('.part')
+}
+
+/** Its length on the session's clock, as far as it is known. */
+function spanOf(segment: Segment): number {
+  return Math.max(0, (segment.end_ms ?? segment.start_ms + segment.duration_ms) - segment.start_ms)
+}
+
+/** Where it ends on the session's clock; one that is being written goes on. */
 export function endOf(segment: Segment): number {
-  return segment.start_ms + segment.duration_ms
+  return isOpen(segment) ? Number.POSITIVE_INFINITY : segment.start_ms + spanOf(segment)
+}
+
+/**
+ * ms of the file per ms of the session: a sender's clock that ran fast or slow. More than a tenth is no clock, but a
+ * file of a moment whose place is not sure yet.
+ */
+function skew(segment: Segment): number {
+  const span = spanOf(segment)
+  const found = span > 2000 ? segment.duration_ms / span : 1
+  return found > 0.9 && found < 1.1 ? found : 1
+}
+
+/** ms of the segment's own time at a moment of the session, in proportion. */
+export function ownTime(segment: Segment, at: number): number {
+  return (at - segment.start_ms) * skew(segment)
+}
+
+/** And back. */
+export function sessionTime(segment: Segment, own: number): number {
+  return segment.start_ms + own / skew(segment)
 }
 
 /** What is known of the length; one that still runs, or was cut short, is longer than its record says. */
 export function lengthOf(recording: RecordingDetail): number {
-  const parts = recording.tracks.flatMap(track => track.segments.map(endOf))
+  const parts = recording.tracks.flatMap(track => track.segments.map(s => s.start_ms + spanOf(s)))
   return Math.max(recording.duration_ms ?? 0, ...parts)
 }
 
@@ -42,12 +73,18 @@ export function segmentAt(track: RecordedTrack, at: number): Segment | undefined
 }
 
 /** Parts whose elements have to exist: those on air and those that come within `loadAhead`. */
-export function neededParts(tracks: readonly RecordedTrack[], at: number): Part[] {
+export function neededParts(tracks: readonly RecordedTrack[], at: number, rate = 1): Part[] {
+  const until = at + loadAhead * Math.max(1, rate)
   return tracks.flatMap(track => {
     const on = segmentAt(track, at)
-    const next = track.segments.find(segment => segment.start_ms > at && segment.start_ms <= at + loadAhead)
-    return [on, next].flatMap(segment => (segment ? [{ key: segment.url, track, segment }] : []))
+    const next = track.segments.find(segment => segment.start_ms > at && segment.start_ms <= until)
+    return [on, next].flatMap(segment => (segment ? [{ key: keyOf(segment), track, segment }] : []))
   })
+}
+
+/** A file has one key while it is written and afterwards. */
+export function keyOf(segment: Segment): string {
+  return segment.url.replace(/\.part$/, '')
 }
 
 export function gapAt(gaps: readonly Gap[], track: string, at: number): Gap | undefined {
