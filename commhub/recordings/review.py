@@ -37,6 +37,7 @@ class ManifestSegment(Struct, frozen=True):
     start_ms: int
     duration_ms: int
     bytes: int
+    end_ms: int | None = None
 
 
 class ManifestTrack(Struct, frozen=True):
@@ -243,6 +244,7 @@ def _parts(manifest: Manifest, media_url: str, names: Names) -> dict[str, Any]:
                         "url": f"{media_url}/{one.id}/{segment.file}",
                         "mime": segment.mime,
                         "start_ms": segment.start_ms,
+                        "end_ms": segment.start_ms + segment.duration_ms if segment.end_ms is None else segment.end_ms,
                         "duration_ms": segment.duration_ms,
                         "bytes": segment.bytes,
                     }
