@@ -27,7 +27,7 @@ ELSEWHERE = {
 #: What comes after the first name in a path; whatever it is, the first is judged first.
 INNER = {
     "identity": f"{NOTHING}:{NOTHING}", "camera_id": NOTHING, "person": NOTHING, "side": NOTHING, "at": "1800000000",
-    "material": NOTHING, "hold": NOTHING, "track": "TR_x", "file": "x.webm",
+    "material": NOTHING, "kind": "call", "hold": NOTHING, "track": "TR_x", "file": "x.webm",
 }  # fmt: skip
 
 
@@ -55,10 +55,12 @@ async def things(hub: Hub, zhou: Browser, admin: Browser) -> dict[str, str]:
         }  # fmt: skip
         await transaction.insert(tables.recordings, recording)
     call = {"to": [{"person": wu}], "terminal": TERMINAL}
+    called = (await zhou.ok("POST", "/calls", call))["id"]
     round = {"name": "巡", "cameras": [camera], "tiles": 1, "dwell_seconds": 30}
     return {
         "consultations": (await zhou.ok("POST", "/consultations", {"title": "内部"}))["id"],
-        "calls": (await zhou.ok("POST", "/calls", call))["id"],
+        "calls": called,
+        "recording-policies": called,
         "groups": (await zhou.ok("POST", "/groups", body))["id"],
         "roll-calls": (await zhou.ok("POST", "/roll-calls", {"title": "点名", "people": [wu]}))["id"],
         "agenda": (await zhou.ok("POST", "/agenda", planned))["id"],
