@@ -101,6 +101,7 @@ class Transport:
         self._fingerprints = first.fingerprints
         self.remote_ufrag = first.ufrag
         self.expected_since = self.expected_since or self._home.now()
+        self._begin()
 
     def is_restart(self, description: sdp.Description) -> bool:
         first = next((section for section in description.sections if section.port), None)
@@ -112,12 +113,18 @@ class Transport:
         if self.path is None or (nominated and path != self.path):
             self.path = path
             self._home.plane.set_path(self.number, path)
-        if not self.session.started and self._fingerprints:
-            self.session.start(self._client, self._fingerprints)
+        if not self.session.started:
+            self._begin()
         elif self.silent:
             self.silent = False
             if self.connected:
                 self._home.events.transport_connected(self)
+
+    def _begin(self) -> None:
+        """DTLS, as soon as there are a description and a path. Who answers an offer of ours checks at once, while the answer
+        takes the longer way through the hub; the next check may be half a second later."""
+        if not self.session.started and self._fingerprints and self.path is not None:
+            self.session.start(self._client, self._fingerprints)
 
     def is_new(self, transaction: bytes, path: Path) -> bool:
         """A check is good for the address that it came from first (again, when it is repeated): one that was recorded on its way

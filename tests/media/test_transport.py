@@ -284,6 +284,20 @@ async def test_a_handshake_in_either_role_yields_the_keys_of_both_ends(setup: st
     await client.dtls.stop()
 
 
+async def test_a_check_before_the_answer_is_enough() -> None:
+    """Who answers our offer checks at once; the answer comes by the hub, later. No second check is waited for."""
+    bench = Bench()
+    transport = bench.add()
+    client = Client(bench, transport)
+    bench.check(transport)
+    assert not transport.session.started
+    transport.remote(described(client.fingerprints, "active"), answered=True)
+    await client.start("client")
+    await until(lambda: bench.plane.of("set_keys"))
+    bench.home.close(transport)
+    await client.dtls.stop()
+
+
 async def test_somebody_elses_certificate_is_refused() -> None:
     bench = Bench()
     transport = bench.add()
