@@ -66,6 +66,7 @@ from commhub.recordings import (
 )
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.keeping import Terms as KeepingTerms
+from commhub.recordings.storage import OfShard, Storage
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms, Watch
 from commhub.settings import Settings
@@ -330,6 +331,10 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         keeper = Keeper(base.store, events, keeping, shards=settings.recorder.shards)
         keeper.start()
         stack.push_async_callback(keeper.close)
+        storage = Storage(base.store, events, settings.recordings.quota_bytes)
+        storage.start()
+        stack.push_async_callback(storage.close)
+        wishes.admits = ordered.admits = storage.admit
         review = Review(base.store, archive, keeping)
 
         await _begin(
@@ -349,7 +354,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
             stack.push_async_callback(end)
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
-            **{f"record-{n}": Users(Shard(recordings, n), Shard(recorded, n), Shard(ordered, n), witness, Shard(keeper, n))
+            **{f"record-{n}": Users(Shard(recordings, n), Shard(recorded, n), Shard(ordered, n), witness, Shard(keeper, n),
+                OfShard(storage, n))
                for n in range(settings.recorder.shards)},
             "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
         })  # fmt: skip
@@ -363,7 +369,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
 
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk,
+            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
+            diagnosis, desk,
             devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)

@@ -37,6 +37,7 @@ from commhub.api import (
     rounds,
     session,
     snapshots,
+    storage,
     voices,
     walls,
 )
@@ -59,6 +60,7 @@ from commhub.guard import Network
 from commhub.linktests import LinkTests
 from commhub.recordings import Recordings, Review, RoomRecordings
 from commhub.recordings.keeper import Keeper
+from commhub.recordings.storage import Storage
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Entering, Leading, Rooms
 from commhub.store import Store
@@ -83,6 +85,7 @@ class Parts:
     recordings: Recordings
     review: Review
     keeper: Keeper
+    storage: Storage
     diagnosis: Diagnosis
     desk: Desk
     devices: Devices
@@ -139,6 +142,7 @@ class Api:
             *recorded.routes(parts.recorded).all,
             *recordings.routes(parts.review).all,
             *keeping.routes(parts.keeper).all,
+            *storage.routes(parts.storage).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,
             *playbacks.routes(parts.desk.playbacks).all,
@@ -174,7 +178,9 @@ class Api:
     async def _healthz(self, _: web.Request) -> web.Response:
         parts = self._health()
         well = all(parts.values())
-        body = {"status": "ok" if well else "unavailable", "parts": parts}
+        body: dict[str, Any] = {"status": "ok" if well else "unavailable", "parts": parts}
+        if (disk := self._parts.storage.disk) is not None and disk.level != "ample":
+            body["disk"] = disk.level  # an alarm, and no reason to take the hub away from anybody
         return web.json_response(body, status=200 if well else 503, headers={"Cache-Control": "no-store"})
 
     async def _shut_down(self, _: web.Application) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from commhub.media.messages import Message, Pick, Record, RecordSnapshot, Sessio
 from commhub.model import By, new_id, utc_ns
 from commhub.recordings import index
 from commhub.recordings.following import Following
-from commhub.store import Store, Transaction, consultations, tables
+from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.tasks import Tasks
 
 log = logs.get(__name__)
@@ -109,6 +109,8 @@ class RoomEgress:
         self._said: asyncio.Queue[SessionState] = asyncio.Queue()
         self._tasks = Tasks("egress")
         self.changed: Callable[[EgressOrder], None] = _ignore
+        #: Conflict where the organisation's room for recordings is used up.
+        self.admits: Callable[[Reading, str], Awaitable[None]] | None = None
 
     async def open(self) -> None:
         """What was running; before the recorder is linked."""
@@ -135,6 +137,8 @@ class RoomEgress:
         async with self._store.transaction() as transaction:
             record = await consultations.one(transaction, order.room)
             consultation = record.id if record is not None and record.live else None
+            if record is not None and consultation is not None and self.admits is not None:
+                await self.admits(transaction, record.org_id)
             values = {
                 **{name: getattr(order, name) for name in ("id", "key", "room", "room_sid", "kind", "request", "state", "error")},
                 **{name: getattr(order, name) for name in ("details", "started_at", "ended_at", "updated_at")},

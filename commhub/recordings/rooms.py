@@ -8,6 +8,7 @@ call that ends and a disk that has space again are one and the same case.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from commhub.conference import Conference
 from commhub.errors import Conflict, Forbidden, HubError, NotFound
 from commhub.events import Audience, Events, Published
 from commhub.media import Engine
-from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, StopRecord
+from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, Space, StopRecord
 from commhub.model import HUB, Actor, By, Label, iso, new_id, utc_ns
 from commhub.recordings import facts, index, policy
 from commhub.recordings.following import Following
@@ -128,6 +129,8 @@ class RoomRecordings:
                     self._following.require()
                     if not self._here(subject):
                         raise Conflict("There is nothing to record now.", "当前没有可录制的内容。", code="not_live")
+                    if not wish.session:
+                        await self._wishes.admit(transaction, mode, subject.org)
                 elif not wish.session and (act != "stop" or wish.said != "on"):
                     raise Conflict("Nothing is being recorded.", "当前没有录制。", code="not_recording")
                 changed = _changed(mode, act)
@@ -393,6 +396,8 @@ class RoomRecordings:
                 running.confirmed, running.since = False, self._clock()
 
     def receive(self, message: Message) -> None:
+        if isinstance(message, Space) and message.level != "full":
+            self._not_before = {id: at for id, at in self._not_before.items() if at != math.inf}
         if not isinstance(message, SessionState) or (running := self._running.get(message.session)) is None:
             return
         if message.state == "recording":
@@ -402,7 +407,8 @@ class RoomRecordings:
         elif message.state == "failed" or (message.state == "complete" and message.code != "shutdown"):
             # The wish stands: another recording takes its place, after a failure not at once.
             if message.state == "failed":
-                self._not_before[running.subject.id] = self._clock() + RETRY
+                pause = math.inf if message.code == "disk_full" else RETRY  # until there is room
+                self._not_before[running.subject.id] = self._clock() + pause
             reasons = {"reason": message.text_zh or message.code, "reason_en": message.text or message.code}
             self._tasks.spawn(self._over(running, message.session, message.state, reasons), "over")
         elif not running.confirmed:

@@ -23,7 +23,7 @@ from commhub.errors import Conflict
 from commhub.events import Events, Published
 from commhub.feeds import Feeds
 from commhub.media import Engine
-from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, StopRecord
+from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, Space, StopRecord
 from commhub.model import HUB, Actor, By, new_id, utc_ns
 from commhub.recordings import facts, index, policy
 from commhub.recordings.following import Following
@@ -53,6 +53,7 @@ class _Session:
     worker: str = ""  # the one the recorder was told
     confirmed: bool = False
     over: bool = False  # the recorder says that it ended; another takes its place
+    full: bool = False  # it ended for want of room on the disk, and goes on when there is some
 
     def told(self, worker: str) -> Record | None:
         return None if self.over else msgspec.structs.replace(self.record, worker=worker)
@@ -61,6 +62,10 @@ class _Session:
 def _over(state: SessionState) -> bool:
     """Did it end for good? What was cut off goes on when it is ordered again."""
     return state.state == "failed" or (state.state == "complete" and state.code != "shutdown")
+
+
+def _full(state: SessionState) -> bool:
+    return state.state == "failed" and state.code == "disk_full"
 
 
 class Recordings:
@@ -96,7 +101,8 @@ class Recordings:
         async with self._store.reading() as reading:
             live = await consultations.find(reading, _c.state == "live", _c.recording_id.is_not(None), limit=10_000)
         for record in live:
-            if record.recording_state in RUNNING and record.recording_id is not None:
+            failed = record.recording_state == "failed" and record.recording_wanted  # the recorder may be back, or have room
+            if (record.recording_state in RUNNING or failed) and record.recording_id is not None:
                 self._take_on(record, record.recording_id)
 
     def start_tasks(self) -> None:
@@ -121,6 +127,7 @@ class Recordings:
                     await index.tie(transaction, self._events, record.recording_id, incident)
                 return self._rooms.view(record, actor)
             self._following.require()
+            await self.wishes.admit(transaction, self._mode(record.id, record.label), record.org_id)
             record = await self._begin(transaction, record, actor)
         return self._rooms.view(record, actor)
 
@@ -243,6 +250,7 @@ class Recordings:
             state = known.get(session.id)
             session.confirmed = state is not None and state.state == "recording"
             session.over = state is not None and _over(state)
+            session.full = state is not None and _full(state)
         self._said.put_nowait((shard, known))
         self._following.reconcile()
 
@@ -257,6 +265,17 @@ class Recordings:
     def receive(self, message: Message) -> None:
         if isinstance(message, SessionState):
             self._said.put_nowait(message)
+        elif isinstance(message, Space) and message.level != "full":
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """There is room on the disk: what ended for want of it goes on as the same recording."""
+        waiting = [one for one in self._sessions.values() if one.full]
+        for session in waiting:
+            session.full = session.over = False
+            session.worker, session.since = "", self._clock()
+        if waiting:
+            self._following.reconcile()
 
     async def _take_in(self) -> None:
         while True:
@@ -304,6 +323,9 @@ class Recordings:
             if state.state == "recording":
                 session.confirmed = True
                 record = await self._resumed(transaction, session, record)
+            elif _full(state):
+                session.full = session.over = True
+                record = await self._failed(transaction, session, record, (state.text_zh, state.text), give_up=False)
             elif state.state == "failed":
                 self._sessions.pop(session.id, None)
                 reasons = (state.text_zh or state.text or state.code, state.text or state.code)
@@ -336,6 +358,13 @@ class Recordings:
         await self._rooms.edit(transaction, record.id, **values)
         data = {"recording_id": session.id, "reason": reason, "reason_en": english}
         return await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
+
+    async def _not_begun(self, transaction: Transaction, record: Consultation, full: Conflict) -> None:
+        """It was wanted from the beginning, and there is no room for it: everybody sees that it is not recorded, and why."""
+        values = {"recording_state": "failed", "recording_reason": full.message_zh, "recording_reason_en": full.message}
+        await self._rooms.edit(transaction, record.id, **values, recording_wanted=False)
+        data = {"recording_id": record.recording_id, "reason": full.message_zh, "reason_en": full.message}
+        await self._rooms.announce(transaction, "consultation.recording_failed", record.id, None, data)
 
     # ---- a recorder that does not answer
 
@@ -402,6 +431,11 @@ class Recordings:
                 if record is None or not record.live or record.recording_state != "off":
                     return
                 if not self.wants(room, record.label, record.recording_wanted, record.recording_id):
+                    return
+                try:
+                    await self.wishes.admit(transaction, self._mode(room, record.label), record.org_id)
+                except Conflict as full:
+                    await self._not_begun(transaction, record, full)
                     return
                 # At first by the host, who wanted it; later it is the hub that goes on.
                 await self._begin(transaction, record, HUB if record.recording_id else By(record.host.name, record.host.id))

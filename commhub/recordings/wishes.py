@@ -3,7 +3,7 @@ hand. All of it is in memory; a change is there when it is committed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -37,9 +37,16 @@ class Wish:
         return self.mode is None and not (self.said or self.session or self.incident or self.layers)
 
 
+async def _room_for_all(reading: Reading, org: str) -> None:
+    """No organisation has a quota."""
+
+
 class Wishes:
+    """``admits(reading, org)`` raises Conflict where an organisation's room for recordings is used up."""
+
     def __init__(self, store: Store, rules: Rules) -> None:
         self._store, self.rules = store, rules
+        self.admits: Callable[[Reading, str], Awaitable[None]] = _room_for_all
         self._all: dict[str, Wish] = {}
 
     async def open(self) -> None:
@@ -58,6 +65,11 @@ class Wishes:
 
     def ruling(self, kind: policy.Kind, subject: str, label: str) -> Ruling:
         return self.rules.ruling(kind, label, self.of(kind, subject).mode)
+
+    async def admit(self, reading: Reading, mode: policy.Mode, org: str) -> None:
+        """Conflict for a recording that somebody wants by hand and that there is no room for. What must be recorded goes on."""
+        if mode not in ("always", "start"):
+            await self.admits(reading, org)
 
     async def read(self, reading: Reading, kind: policy.Kind, subject: str) -> Wish:
         """As it is in the database, inside a transaction."""

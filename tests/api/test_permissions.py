@@ -212,6 +212,8 @@ EXPECTED = {
     "POST /recordings/{id}/deletion/confirm": "admin",
     "POST /recordings/{id}/deletion/refuse": "reviewer admin",
     "GET /deletions": "reviewer admin",
+    "GET /storage": "reviewer admin",
+    "PUT /storage/{id}": "admin",
     "POST /calls/{id}/recording": "dispatcher admin",
     "GET /calls/{id}/recording": "participant dispatcher reviewer admin",
     "POST /groups/{id}/recording": "dispatcher admin",

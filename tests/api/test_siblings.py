@@ -68,6 +68,7 @@ async def things(hub: Hub, zhou: Browser, admin: Browser) -> dict[str, str]:
         "rounds": (await zhou.ok("POST", "/rounds", round))["id"],
         "cameras": camera,
         "recordings": recording["id"],
+        "storage": hub.ids["yunhu"],
     }
 
 

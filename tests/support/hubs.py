@@ -41,6 +41,7 @@ from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Cameras, Consultations, Recordings, Review, RoomRecordings, Wishes, policy
 from commhub.recordings.keeper import Keeper
+from commhub.recordings.storage import Storage
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
 from commhub.store import Store
@@ -400,6 +401,8 @@ async def running(
     recordings = Recordings(store, events, rooms, feeds, conference, engine, wishes=wishes)
     review = Review(store, Archive(folder / "recordings"))
     keeper = Keeper(store, events)
+    storage = Storage(store, events)
+    wishes.admits = storage.admit
     diagnosis = Diagnosis(rooms, feeds, engine)
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
     desk = Desk(store, auth, events, directory, feeds, conference, KEY, rooms, folder / "snapshots", no_picture)
@@ -421,7 +424,8 @@ async def running(
     recorded = RoomRecordings(store, events, conference, engine, wishes, kinds, feeds.rooms)
     recordings.others = recorded.follows
     parts = Parts(
-        store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, diagnosis, desk, devices,
+        store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
+        diagnosis, desk, devices,
         terminals,
         calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
     )  # fmt: skip
@@ -456,6 +460,7 @@ async def running(
         await recorded.close()
         await recordings.close()
         await keeper.close()
+        await storage.close()
         await devices.close()
         await feeds.close()
         auth.close()

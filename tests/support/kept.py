@@ -25,14 +25,14 @@ async def recorded(hub: Hub, org: str = "ops", label: Label = Label.INTERNAL, **
     checkpoints = [
         {
             "session": made,
-            "number": number,
+            "number": n,
             "at": now,
-            "until": 10 * number,
-            "head": f"{number:064x}",
+            "until": 10 * n,
+            "head": f"{n:064x}",
             "key": "k",
             "signature": "s",
         }
-        for number in (1, 2)
+        for n in (1, 2)
     ]
     async with hub.parts.store.transaction() as transaction:
         await transaction.insert(tables.recordings, row)
