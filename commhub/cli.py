@@ -443,13 +443,14 @@ def verify_recording(
     *,
     keys: Annotated[Path | None, Parameter(help="公钥历史 / history of public keys (evidence/history.json)")] = None,
     key: Annotated[tuple[str, ...], Parameter(help="受信任的公钥编号 / only these keys are trusted", negative=())] = (),
+    sources: Annotated[str, Parameter(help="导出的来源录制，一并核对 / the recording an export was made of, to compare")] = "",
     options: Options = PLAIN,
 ) -> None:
-    """核验录制：编号、文件夹或证据包 / is a recording (id, folder or bundle) what was recorded? Offline; exit 1 if not."""
+    """核验录制或导出：编号、文件夹、证据包、影片 / is a recording or an export what was recorded? Offline; exit 1 if not."""
     from commhub import evidence
 
     with suppress(BrokenPipeError):
-        raise SystemExit(evidence.verify(target, lambda: _load(options).settings, keys, key))
+        raise SystemExit(evidence.verify(target, lambda: _load(options).settings, keys, key, sources))
 
 
 @signing.command

@@ -5,58 +5,67 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from commhub.model import iso
 from commhub.settings import Settings
+from recorder import exported, saying
 from recorder import keys as stored
-from recorder.faults import Verdict
 from recorder.pedigree import Entry
 from recorder.seals import PublicKey
-from recorder.verify import Bundle, Folder, Source, Witnessed
+from recorder.verify import Folder, Witnessed
 from recorder.verify import verify as check
 
 WHOLE, CHANGED, UNREADABLE = 0, 1, 2
 NO_KEY = "请用 --keys 指定公钥历史文件 / name the history of public keys with --keys."
 
 
-def verify(target: str, settings: Callable[[], Settings], keys: Path | None, only: tuple[str, ...]) -> int:
+def verify(
+    target: str, settings: Callable[[], Settings], keys: Path | None, only: tuple[str, ...], sources: str = ""
+) -> int:  # fmt: skip
     """``target``: a path, or the id of a session in the data directory, which is then compared with what the hub keeps, too.
-    ``settings`` are asked for only when they are needed: a bundle needs none. ``only``: ids of the keys that are trusted."""
-    path, session, witnessed = Path(target), "", list[Witnessed]()
+    ``settings`` are asked for only when they are needed: a bundle needs none. ``only``: ids of the keys that are trusted.
+    ``sources``: the recording (a path or an id, too) that an export is to be compared with."""
     try:
-        if "/" not in target and not path.exists():
-            tree = settings()
-            path, session = tree.recordings_dir / target, target
-            keys = keys or tree.evidence_dir / stored.HISTORY
-            witnessed = asyncio.run(_witnessed(tree, target))
-        if keys is None:
-            beside = path.absolute().parent.parent / "evidence" / stored.HISTORY
-            keys = beside if beside.is_file() else None
+        wanted = _Target.of(target, settings)
+        keys = keys or wanted.keys
         if keys is None:
             return _unreadable(NO_KEY)
-        source: Source = Folder(path) if path.is_dir() else Bundle(path)
-        verdict = check(source, _trusted(stored.load(keys), only), witnessed, session)
+        trusted = _trusted(stored.load(keys), only)
+        if wanted.folder:
+            verdict = check(Folder(wanted.path), trusted, wanted.witnessed, wanted.session)
+            lines = saying.recording(verdict)
+        else:
+            made_of = _Target.of(sources, settings) if sources else None
+            compared = exported.source(made_of.path) if made_of is not None else None
+            found = exported.check(wanted.path, trusted, compared, made_of.witnessed if made_of is not None else ())
+            verdict, lines = found.verdict, saying.export(found)
     except (OSError, ValueError) as error:
         return _unreadable(f"无法核验 / cannot be verified: {error}")
-    for line in report(verdict):
+    for line in lines:
         print(line)
     return CHANGED if verdict.faults else WHOLE
 
 
-def report(verdict: Verdict) -> list[str]:
-    """For people, Chinese first."""
-    begin = f"{verdict.session}  {verdict.title}  {iso(verdict.started_at) if verdict.started_at else ''}".rstrip()
-    if verdict.faults:
-        faults = [line for fault in verdict.faults for line in (f"  {fault.text_zh}", f"  {fault.text}")]
-        return [begin, f"录制已被改动 / the recording has been changed: {len(verdict.faults)}", *faults]
-    end = (
-        f"{verdict.until:.1f} s, {verdict.checkpoints} 次签名 / signatures, {verdict.files} 个文件 / files, {verdict.bytes} bytes"
-    )
-    keys = f"密钥 / keys: {', '.join(verdict.keys)}"
-    if verdict.running:
-        return [begin, f"仍在录制，至此完整 / still being recorded, whole until {end}", keys]
-    return [begin, f"录制完整 / the recording is whole: {end}", keys]
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What somebody named. ``session``: it is one of this data directory; ``keys``: the history that lies beside it."""
+
+    path: Path
+    folder: bool
+    session: str = ""
+    keys: Path | None = None
+    witnessed: list[Witnessed] = field(default_factory=list)
+
+    @staticmethod
+    def of(target: str, settings: Callable[[], Settings]) -> _Target:
+        path = Path(target)
+        if "/" in target or path.exists():
+            beside = path.absolute().parent.parent / "evidence" / stored.HISTORY
+            return _Target(path, path.is_dir(), keys=beside if beside.is_file() else None)
+        tree = settings()
+        history = tree.evidence_dir / stored.HISTORY
+        return _Target(tree.recordings_dir / target, True, target, history, asyncio.run(_witnessed(tree, target)))
 
 
 def rotate(settings: Settings) -> int:

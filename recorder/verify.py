@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import mmap
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any, Protocol
 
 from commhub.wire import journal
 from recorder import pedigree, seals
+from recorder.bundles import LIMIT
 from recorder.chain import TAG, joined, lines, said, tag
 from recorder.faults import Fault, Verdict
 from recorder.manifest import Manifest, Segment, Track
 from recorder.seals import PublicKey
 
 JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks/"
-LIMIT = 2 << 30  # bytes of one member of a bundle
 Data = bytes | memoryview
 
 
@@ -55,35 +54,20 @@ class Folder:
                 yield view
 
 
-class Bundle:
-    """A zip with the folder's files in it, at the top. ValueError when it is none."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile:
-            raise ValueError("The bundle is no zip.") from None
-
-    def names(self) -> list[str]:
-        return sorted(info.filename for info in self._zip.infolist() if not info.is_dir())
-
-    @contextlib.contextmanager
-    def read(self, name: str) -> Iterator[Data]:
-        info = self._zip.getinfo(name)
-        if info.file_size > LIMIT:
-            raise ValueError("A file of the bundle is larger than the limit.")
-        try:
-            yield self._zip.read(info)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError):
-            raise ValueError("A file of the bundle cannot be unpacked.") from None
-
-
 @dataclass(frozen=True, slots=True)
 class Witnessed:
     """A checkpoint as the hub keeps it."""
 
     number: int
     head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Of a session: only these files of its media, and its journal up to a checkpoint when it was ``running``."""
+
+    names: frozenset[str]
+    running: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +98,24 @@ class _Proofs:
     end: _End | None = None
 
 
-def verify(source: Source, trusted: Iterable[PublicKey], witnessed: Iterable[Witnessed] = (), session: str = "") -> Verdict:
-    """``session``: which one it has to be, if that is known. OSError; ValueError with a sentence when nothing can be read."""
+def verify(
+    source: Source, trusted: Iterable[PublicKey], witnessed: Iterable[Witnessed] = (), session: str = "",
+    part: Part | None = None,
+) -> Verdict:  # fmt: skip
+    """``session``: which one it has to be, if that is known; ``part``: it is no whole one, as somebody who is believed says.
+    OSError; ValueError with a sentence when nothing can be read."""
     try:
         with source.read(JOURNAL) as data:
             found = _Journal(bytes(data))
     except KeyError:
         return Verdict(session, faults=[Fault("dropped", JOURNAL, 0.0)])
     names = source.names()
-    found.running = RESERVE in names
+    found.running = part.running if part is not None else RESERVE in names
     verdict = found.check(list(trusted), list(witnessed))
     if session and verdict.session != session:
         verdict.faults.insert(0, Fault("replaced", JOURNAL, 0.0, f"{verdict.session[:64]} ≠ {session}"))
     if found.last is not None:
-        _media(source, names, found, verdict)
+        _media(source, names, found, verdict, part)
         _manifest(source, found, verdict)
     verdict.faults.sort(key=lambda fault: fault.second)
     return verdict
@@ -334,7 +322,7 @@ def _proofs(records: list[dict[str, Any] | None]) -> dict[tuple[str, int], _Proo
     return out
 
 
-def _media(source: Source, names: list[str], found: _Journal, verdict: Verdict) -> None:
+def _media(source: Source, names: list[str], found: _Journal, verdict: Verdict, part: Part | None) -> None:
     proofs = _proofs(found.records)
     digests = {one.end.digest: key for key, one in proofs.items() if one.end is not None}
     expected: set[str] = set()
@@ -344,6 +332,8 @@ def _media(source: Source, names: list[str], found: _Journal, verdict: Verdict) 
             if segment.open and name not in names:
                 name = name.removesuffix(".part")
             expected.add(name)
+            if part is not None and name not in part.names and name not in names:
+                continue
             check = _Check(found, track, segment, name, proofs.get((track.id, segment.sequence), _Proofs()), digests)
             try:
                 with source.read(name) as data:

@@ -17,12 +17,13 @@ import pytest
 
 from commhub.media.messages import Checkpoint
 from commhub.wire import journal
+from recorder.bundles import Bundle
 from recorder.chain import lines
 from recorder.containers import recover
 from recorder.faults import Verdict
 from recorder.keys import HISTORY, Keys, load
 from recorder.seals import PrivateKey, PublicKey
-from recorder.verify import Bundle, Folder, Witnessed, verify
+from recorder.verify import Folder, Witnessed, verify
 from tests.support import sink_feed
 from tests.support.hub_of_recorder import recorder
 from tests.support.proofs import Figure

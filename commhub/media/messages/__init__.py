@@ -100,6 +100,7 @@ from commhub.media.messages.events import (
     Wanted,
     WorkerSnapshot,
 )
+from commhub.media.messages.exports import Export, ExportState, StopExport
 from commhub.media.messages.measures import AskStats, Counters, DownStats, PeerStats, RoomStats, UpStats
 from commhub.media.messages.peers import MovePeer, Relay, Replied
 from commhub.media.messages.pictures import PicturesBrought
@@ -147,7 +148,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Pull, SourceState, BridgeSnapshot,
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
-    Download, StopDownload, DownloadState, PicturesBrought,
+    Download, StopDownload, DownloadState, PicturesBrought, Export, StopExport, ExportState,
     Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint, Forget, Forgotten, Space,
     Load, Draining,
     Counters, AskStats, RoomStats,
@@ -187,6 +188,8 @@ __all__ = [
     "DownloadState",
     "Draining",
     "EndSource",
+    "Export",
+    "ExportState",
     "Forget",
     "Forgotten",
     "Hello",
@@ -252,6 +255,7 @@ __all__ = [
     "Standing",
     "Step",
     "StopDownload",
+    "StopExport",
     "StopRecord",
     "Subscribe",
     "SubscribeData",

@@ -1,0 +1,155 @@
+"""One export, from its order to the signed file. Blocking: in a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from commhub.archive import Archive
+from commhub.media.messages.exports import Export
+from recorder import exported, seals
+from recorder.export import bundle, lettering, originals, recipe, report
+from recorder.export.archived import Zip
+from recorder.export.film import Film
+from recorder.export.recipe import Part
+from recorder.export.taken import BLOCK, Taken, Trouble
+from recorder.keys import Keys
+
+CHECKED = 0.5  # s between two looks at the disk
+NAMES = {"film": "film.mp4", "tracks": "tracks.zip", "bundle": "bundle.zip"}
+
+TOO_LARGE = Trouble("too_large", "The export would be larger than it may be.", "导出内容超过大小上限。")
+DISK_FULL = Trouble("disk_full", "The disk is nearly full.", "磁盘空间不足。")
+NO_LETTERS = (
+    "This machine has no font with Chinese letters: names are not readable in the film.",
+    "本机没有中文字体（fonts-noto-cjk），影片中的中文无法显示。",
+)
+
+
+class Work(Struct, frozen=True):
+    """``folder`` is the export's own: whatever is in it goes. ``recordings`` and ``keys`` as the recorder has them."""
+
+    order: Export
+    folder: str
+    recordings: str
+    keys: str
+    signature: str = "ed25519"
+    digest: str = "sha256"
+
+
+class Made(Struct, frozen=True):
+    """``text``: what is less than it might be."""
+
+    file: str
+    size: int
+    sha256: str
+    text: str = ""
+    text_zh: str = ""
+
+
+class Maker:
+    """``tell`` hears per cent."""
+
+    def __init__(self, work: Work, tell: Callable[[float], None], archive: Archive | None = None) -> None:
+        self._work, self._order, self._tell = work, work.order, tell
+        self._archive = archive or Archive(Path(work.recordings))
+        self._folder = Path(work.folder)
+        self._path = self._folder / f"{NAMES[work.order.kind]}.part"
+        self._checked = 0.0
+
+    def make(self) -> Made:
+        """:class:`Trouble`, OSError; nothing is left behind then."""
+        order = self._order
+        try:
+            self._clear()
+            taken = Taken(self._archive, order.session, order.from_ms, order.to_ms, order.tracks)
+            if not taken.lanes and order.kind != "bundle":
+                raise Trouble("empty", "Nothing of this time is recorded and signed.", "该时段没有已录制并签名的内容。")
+            self._film(taken) if order.kind == "film" else self._zip(taken)
+            final = self._path.with_suffix("")
+            with self._path.open("rb") as file:
+                digest = _digest(file, "sha256")
+            self._path.rename(final)
+            text, text_zh = NO_LETTERS if order.kind == "film" and lettering.face() is None else ("", "")
+            return Made(final.name, final.stat().st_size, digest, text, text_zh)
+        except BaseException:
+            self._clear()
+            raise
+
+    def _clear(self) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for path in self._folder.iterdir():
+            path.unlink()
+
+    def _when(self) -> tuple[str, int]:
+        """Local time as it is read, and its offset (s)."""
+        moment = datetime.fromtimestamp(self._order.at / 1e9).astimezone()
+        offset = moment.utcoffset()
+        return moment.strftime("%Y-%m-%d %H:%M:%S"), int(offset.total_seconds()) if offset else 0
+
+    def _watch(self, percent: float) -> None:
+        now = time.monotonic()
+        if now - self._checked < CHECKED:
+            return
+        self._checked = now
+        if self._path.exists() and self._path.stat().st_size > self._order.limit:
+            raise TOO_LARGE
+        if shutil.disk_usage(self._folder).free < self._order.free:
+            raise DISK_FULL
+        self._tell(min(99.0, percent))
+
+    def _film(self, taken: Taken) -> None:
+        order = self._order
+        when, _ = self._when()
+        film = Film(taken, order.layout, order.tracks, order.chat, order.by, when)
+        film.write(self._path, lambda percent: self._watch(percent * 0.95))
+        size = self._path.stat().st_size
+        with self._path.open("rb") as file:
+            digest = _digest(file, self._work.digest)
+        sources = [taken.part(source, self._work.digest) for source in bundle.sources(taken)]
+        document = self._signed(taken, [Part(exported.FILM, size, digest)], sources)
+        with self._path.open("ab") as file:
+            file.write(exported.behind(document))
+
+    def _zip(self, taken: Taken) -> None:
+        total = max(1, bundle.expected(taken))
+        algorithm = self._work.digest
+        keys = Keys(Path(self._work.keys), self._work.signature)
+        with Zip(self._path, algorithm, lambda written: self._watch(100 * written / total)) as zip:
+            if self._order.kind == "bundle":
+                when, offset = self._when()
+                key = keys.current().public.id
+                said = report.Said(self._order.export, self._order.by, when, offset, key, algorithm)
+                sources = bundle.write(taken, zip, said, keys.history)
+            else:
+                originals.write(taken, zip, self._folder)
+                sources = [taken.part(source, algorithm) for source in bundle.sources(taken)]
+            zip.add(recipe.DOCUMENT, self._signed(taken, list(zip.parts), sources), listed=False)
+
+    def _signed(self, taken: Taken, files: list[Part], sources: list[Part]) -> bytes:
+        order = self._order
+        keys = Keys(Path(self._work.keys), self._work.signature)
+        return recipe.sign(
+            {
+                "export": order.export, "kind": order.kind, **taken.recipe(),
+                "layout": order.layout if order.kind == "film" else "",
+                "tracks": [lane.id for lane in taken.lanes], "chat": order.chat, "by": order.by, "at": order.at // 1_000_000,
+                "algorithm": self._work.digest, "files": [part.document() for part in files],
+                "sources": [part.document() for part in sources],
+            },
+            keys.current(),
+            keys.history,
+        )  # fmt: skip
+
+
+def _digest(file: BinaryIO, algorithm: str) -> str:
+    found = seals.begin(algorithm)
+    while block := file.read(BLOCK):
+        found.update(block)
+    return found.digest().hex()
