@@ -32,6 +32,7 @@ _MERGE_MS = 800  # pauses of a speaker that are not shown
 _SHORTEST_MS = 200  # what is shown as speech
 _EVENTS = {"joined", "left", "muted", "unmuted", "published", "unpublished", "chat", "continued", "recovered", "worker_lost",
            "off_record", "on_record"}  # fmt: skip
+_POOR = 0.02  # of a track's packets that never came in ten seconds: worth an event
 _TRACK = re.compile(r"[0-9]{4,9}")
 _FILE = re.compile(r"[0-9]{4,9}\.(webm|mp4)(\.part)?")
 
@@ -142,6 +143,20 @@ class Manifest:
             {"at_ms": self.ms(at), "type": str(record["event"]) if kind == "mark" else kind, "identity": identity,
              "name": self.name(identity), "text": str(record.get("text", "")), "data": data}
         )  # fmt: skip
+
+    def _on_quality(self, record: Record, at: int) -> None:
+        """All of it stays in the journal; what somebody would have noticed is an event."""
+        for name, counts in dict(record["tracks"]).items():
+            packets, octets, lost = (int(count) for count in list(counts)[:3])
+            track = self.tracks.get(str(name))
+            if track is None or lost <= 0 or lost < _POOR * (packets + lost):
+                continue
+            seconds = max(1, int(record["span_ms"])) / 1000
+            data = {
+                "track": track.id, "source": track.source, "loss_percent": round(100 * lost / (packets + lost), 1),
+                "kbit_per_second": round(octets * 8 / 1000 / seconds), "span_ms": int(record["span_ms"]),
+            }  # fmt: skip
+            self._event("quality", {"identity": track.identity, "data": data}, at)
 
     def _on_opened(self, record: Record, at: int) -> None:
         self.session, self.room, self.title = str(record["session"]), str(record["room"]), str(record.get("title", ""))

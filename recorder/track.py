@@ -27,6 +27,8 @@ _QUIET = 2.0  # s of an audio track without packets that stay in one file
 _AUDIBLE = 0.06  # s of lost audio that is worth a fact
 _INSIST = 2.0  # s between two requests for a key frame
 _FILLED = 5760  # samples of one Opus packet at most
+_FILES, _FILES_SECOND = 20.0, 0.5  # files of a track at once, and then a second: who changes size with every picture gets no more
+_KEYED = 0.1  # s a piece has at least before a key frame begins the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,23 @@ class End:
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Media that should be there from ``start`` to ``end`` (UTC ns). ``reason``: loss (on the network), link (between processes),
-    clock (RTP time jumped)."""
+    clock (RTP time jumped), churn (its format or time changed more often than files are begun)."""
 
     start: int
     end: int
     reason: str
+
+
+@dataclass(slots=True)
+class Quality:
+    """What came of a track: packets and their octets, those that never came, those that came too late or twice, pictures or
+    blocks of sound."""
+
+    packets: int = 0
+    octets: int = 0
+    lost: int = 0
+    late: int = 0
+    frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,9 @@ class Feed:
         self._lost_on_link = False
         self._roll = False
         self._last_key = self._asked = -1e9
-        self._now = 0.0
+        self._files, self._filed = _FILES, 0.0  # how many may be begun now; when that was counted
+        self._refused_at: int | None = None  # since when no file may be begun (UTC ns)
+        self._quality = Quality()
         self.malformed = 0
 
     @property
@@ -150,6 +166,8 @@ class Feed:
         except ValueError:
             self.malformed += 1
             return []
+        self._quality.packets += 1
+        self._quality.octets += len(packet.payload)
         out: list[Out] = []
         for ready in self._order.receive(packet, now):
             self._packet(ready, now, out)
@@ -174,6 +192,13 @@ class Feed:
     def clock(self, rtp_time: int, ntp: int) -> None:
         """A sender report."""
         self._timeline.report(rtp_time, ntp)
+
+    def quality(self) -> Quality:
+        """Since the last call."""
+        found, order = self._quality, self._order
+        found.lost, found.late = order.lost, order.late
+        self._quality, order.lost, order.late = Quality(), 0, 0
+        return found
 
     def dropped(self) -> None:
         """Packets did not make it over the link."""
@@ -218,6 +243,7 @@ class Feed:
 
     def _frame(self, frame: Frame, now: float, out: list[Out]) -> None:
         last = self._last
+        self._quality.frames += 1
         if self._timeline.jumped(frame.time, frame.at, _JUMP):
             if last is not None:
                 start = self._timeline.place(self._ends)
@@ -245,6 +271,8 @@ class Feed:
             if not frame.key or frame.format is None:
                 self._frames.wants_key = True
                 return
+            if not self._may_begin(frame, now, out):
+                return
             self._begin(frame, now, out)
         self._add(frame.time, frame.data, frame.key, frame.duration, now, out)
         if last is not None and not frame.duration and 0 < frame.time - last.time < self._rate:
@@ -264,7 +292,7 @@ class Feed:
             self._roll = True
         if frame.key and (self._roll or frame.format != self._format):
             self._end(out, now)
-        elif frame.key or self._box.pending >= self._limits.piece * self._rate:
+        elif self._box.pending >= (_KEYED if frame.key else self._limits.piece) * self._rate:
             self._cut(out, now)  # a key frame begins a piece: players seek to pieces
 
     def _before_sound(self, frame: Frame, last: Frame, now: float, out: list[Out]) -> None:
@@ -289,6 +317,20 @@ class Feed:
             out.append(Gap(self._timeline.place(since), self._timeline.place(until), reason))
 
     # --------------------------------------------------------------------------------------------------------- segments
+
+    def _may_begin(self, frame: Frame, now: float, out: list[Out]) -> bool:
+        """A sender that changes its format with every picture, or its time, costs itself, not the disk that all tracks share."""
+        self._files = min(_FILES, self._files + (now - self._filed) * _FILES_SECOND)
+        self._filed = now
+        if self._files < 1:
+            if self._refused_at is None:
+                self._refused_at = frame.at
+            return False
+        self._files -= 1
+        if self._refused_at is not None:
+            out.append(Gap(self._refused_at, frame.at, "churn"))
+            self._refused_at = None
+        return True
 
     def _begin(self, frame: Frame, now: float, out: list[Out]) -> None:
         assert frame.format is not None

@@ -152,3 +152,22 @@ def test_strange_records_are_left_out(records: list[tuple[str, dict[str, Any]]])
     for kind, fields in records:
         manifest.apply({"at": START, **fields, "type": kind})
     document(manifest)
+
+
+def test_what_was_lost_on_the_way_is_an_event_when_somebody_would_have_noticed() -> None:
+    manifest = Manifest()
+    start = 1_700_000_000_000_000_000
+    for record in (
+        {"type": "opened", "at": start, "session": "S", "room": "R"},
+        {"type": "track", "at": start, "track": "0001", "identity": "a", "source": "camera", "kind": "video"},
+        {"type": "quality", "at": start + 10_000_000_000, "span_ms": 10_000,
+         "tracks": {"0001": [950, 1_250_000, 50, 3, 300], "0002": [1, 1, 1, 1, 1]}},
+        {"type": "quality", "at": start + 20_000_000_000, "span_ms": 10_000, "tracks": {"0001": [995, 1_250_000, 5, 0, 300]}},
+        {"type": "quality", "at": start + 30_000_000_000, "span_ms": 0, "tracks": {"0001": "torn"}},
+    ):  # fmt: skip
+        manifest.apply(record)
+    (event,) = manifest.document(start + 30_000_000_000)["events"]
+    assert (event["type"], event["identity"], event["at_ms"]) == ("quality", "a", 10_000)
+    assert event["data"] == {
+        "track": "0001", "source": "camera", "loss_percent": 5.0, "kbit_per_second": 1000, "span_ms": 10_000,
+    }  # fmt: skip
