@@ -436,6 +436,12 @@ def reserve(path: Path, size: int) -> None:
 
 def free_bytes(path: Path) -> int:
     """Of the file system that holds ``path`` (which may not exist yet)."""
+    return disk_space(path)[0]
+
+
+def disk_space(path: Path) -> tuple[int, int]:
+    """Bytes that are free on the file system that holds ``path``, and how many it has."""
     while not path.exists() and path != path.parent:
         path = path.parent
-    return shutil.disk_usage(path).free
+    found = shutil.disk_usage(path)
+    return found.free, found.total

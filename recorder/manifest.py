@@ -31,7 +31,7 @@ Record = dict[str, Any]
 _MERGE_MS = 800  # pauses of a speaker that are not shown
 _SHORTEST_MS = 200  # what is shown as speech
 _EVENTS = {"joined", "left", "muted", "unmuted", "published", "unpublished", "chat", "continued", "recovered", "worker_lost",
-           "off_record", "on_record"}  # fmt: skip
+           "off_record", "on_record", "thinned"}  # fmt: skip
 _POOR = 0.02  # of a track's packets that never came in ten seconds: worth an event
 _TRACK = re.compile(r"[0-9]{4,9}")
 _FILE = re.compile(r"[0-9]{4,9}\.(webm|mp4)(\.part)?")

@@ -20,12 +20,12 @@ from commhub.errors import Conflict
 from commhub.media import messages
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
-from commhub.media.messages import Checkpoint, Done, Forgotten, Message, RecordSnapshot, SessionState
+from commhub.media.messages import Checkpoint, Done, Forgotten, Message, RecordSnapshot, SessionState, Space
 from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
-from recorder import forgetting, repair
+from recorder import forgetting, repair, space
 from recorder.book import RESERVED, Book
-from recorder.files import Disk, free_bytes
+from recorder.files import Disk, disk_space, free_bytes
 from recorder.keys import Keys
 from recorder.notary import Evidence
 from recorder.session import Session
@@ -35,7 +35,8 @@ from recorder.worker import Worker
 log = logs.get(__name__)
 _TICK = 0.1  # s
 LOOK = 60.0  # s between two looks for what nobody closed
-_SPACE = 5.0  # s between two looks at the free space
+_SPACE = 1.0  # s between two looks at the free space
+_SAY = 5.0  # s between two words about it
 _PATIENCE = 5.0  # s a new hub waits for repairs; what takes longer is told when it is done
 _SNAPSHOT = 4000  # recordings
 _UNTOLD = 20_000  # checkpoints
@@ -94,6 +95,9 @@ class Recorder:
         self._run_dir, self._name, self._folder = run_dir, name, folder
         self._limits, self._minimum, self._layers = limits, minimum_free_bytes, layers
         self._disk = Disk(sync_seconds=sync_seconds, digest=evidence.digest)
+        self._guard = space.Guard(minimum_free_bytes, RESERVED)
+        self._room = (0, 0)  # bytes: free, of so many
+        self._said = 0.0  # when the hub was last told of it
         self._evidence = evidence
         self._untold: deque[Checkpoint] = deque(maxlen=_UNTOLD)  # while no hub is there
         self._tasks = Tasks(name)
@@ -205,13 +209,15 @@ class Recorder:
         link.on_close.append(self._hub_gone)
         while self._untold:
             link.tell(self._untold.popleft())
+        if self._room[1]:
+            link.tell(self._space())
         states = sorted(self._known.values(), key=lambda state: state.started_at)[-_SNAPSHOT:]
         return RecordSnapshot(sessions=[*states, *(session.state() for session in self._running.values())])
 
     def _hub_gone(self, link: Link) -> None:
         self._hubs.pop(link, None)
 
-    def _tell(self, message: SessionState | Checkpoint | Forgotten) -> None:
+    def _tell(self, message: SessionState | Checkpoint | Forgotten | Space) -> None:
         for link in list(self._hubs):
             link.tell(message)
 
@@ -223,6 +229,8 @@ class Recorder:
 
     def _changed(self, session: Session) -> None:
         state = session.state()
+        if state.state == "failed" and state.code == "disk_full":
+            self._guard.hit()
         if not session.running and state.state != "recording" and self._running.get(session.id) is session:
             del self._running[session.id]
             self._known[session.id] = state
@@ -264,7 +272,7 @@ class Recorder:
     async def _begin(self, order: messages.Record, known: SessionState | None) -> Session | None:
         try:
             free = await self._disk.run(lambda: free_bytes(self._folder))
-            if free < self._minimum + RESERVED:
+            if free < self._minimum + RESERVED or self._guard.step is space.FULL:
                 self._refuse(order, "disk_full", *FULL)
                 return None
             folder = self._folder / order.session
@@ -280,6 +288,7 @@ class Recorder:
         self._known.pop(order.session, None)
         self._running[order.session] = session
         session.only = order.only
+        session.evidence = order.evidence
         session.layers = order.layers or self._layers
         session.start(order)
         return session
@@ -349,6 +358,9 @@ class Recorder:
             "recordings": len(self._running),
             "recorder_bytes": self._disk.written,
             "recorder_waiting_bytes": self._disk.pending,
+            "recorder_free_bytes": self._room[0],
+            "recorder_disk_bytes": self._room[1],
+            "recorder_disk_step": space.STEPS.index(self._guard.step),
             "recorder_gaps": Book.all_gaps,
             "recorder_lag_seconds": max(lags, default=0.0),
         }
@@ -374,6 +386,21 @@ class Recorder:
         while True:
             await asyncio.sleep(_SPACE)
             with contextlib.suppress(OSError):
-                if await self._disk.run(lambda: free_bytes(self._folder)) < self._minimum:
-                    for session in list(self._running.values()):
-                        await session.fail("disk_full")
+                await self._see_space(*await self._disk.run(lambda: disk_space(self._folder)))
+
+    async def _see_space(self, free: int, total: int) -> None:
+        before, self._room = self._guard.step, (free, total)
+        step, now = self._guard.look(free, total), asyncio.get_running_loop().time()
+        if step is not before:
+            log.warning("disk of recordings", step=step.name, before=before.name, free=free, total=total)
+        if step is not before or now - self._said >= _SAY:
+            self._said = now
+            self._tell(self._space())
+        for session in list(self._running.values()):
+            if step is space.FULL:
+                await session.fail("disk_full")
+            else:
+                session.thin(step, free, total, now)
+
+    def _space(self) -> Space:
+        return Space(free=self._room[0], total=self._room[1], level=self._guard.step.name)

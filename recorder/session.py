@@ -14,6 +14,7 @@ from commhub.media import messages
 from commhub.media.messages import SessionState
 from commhub.model import utc_ns
 from recorder import manifest as manifests
+from recorder import space
 from recorder.book import TRACKS, Book
 from recorder.chain import Chain
 from recorder.files import Disk
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from recorder.chat import Chats
 
 log = logs.get(__name__)
+HIGH, LOW = 2, 0  # layers
 _CONFIRM = 15.0  # s in which a worker that is back must name who is there
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -53,6 +55,9 @@ class Live:
     peer: str
     want_key: Callable[[], None]
     muted: bool = False
+    cap: Callable[[int], None] = lambda most: None  # no better layer than that is wanted
+    most: int = HIGH
+    out: bool = False  # left out, for the disk gets full
 
 
 @dataclass(slots=True)
@@ -86,6 +91,8 @@ class Session:
         self._levels = Levels()
         self._unconfirmed: set[str] = set()
         self._confirm_by = 0.0
+        self.evidence = False  # it must be recorded
+        self._step = space.AMPLE
         self._slow = False
         self._ending: asyncio.Task[None] | None = None
         self._again = manifest is not None  # there may be files already
@@ -226,7 +233,9 @@ class Session:
             self._speaking.pop(fact.identity, None)
             self._write("left", fact.at, identity=fact.identity, reason=fact.reason)
 
-    def track(self, fact: messages.SinkTrack, now: float, want_key: Callable[[], None]) -> Live | None:
+    def track(
+        self, fact: messages.SinkTrack, now: float, want_key: Callable[[], None], cap: Callable[[int], None] = lambda most: None
+    ) -> Live | None:
         """A track begins or ends. What is returned takes its packets."""
         if not self.running:
             return None
@@ -255,8 +264,9 @@ class Session:
             return None
         if fact.muted != reel.track.muted:
             self._write("muted" if fact.muted else "unmuted", fact.at, identity=fact.identity, track=reel.track.id)
-        live = Live(feed, reel, fact.identity, fact.peer, want_key, fact.muted)
+        live = Live(feed, reel, fact.identity, fact.peer, want_key, fact.muted, cap)
         self._lives[fact.track] = live
+        self._fit(live, now)
         if self._slow or self.off:
             live.feed.pause(now)
         return live
@@ -309,7 +319,7 @@ class Session:
         live.muted = fact.muted
         if fact.muted:
             live.reel.take(live.feed.pause(now))
-        elif not (self._slow or self.off):
+        elif not (self._slow or self.off or live.out):
             live.feed.resume()
         self._write("muted" if fact.muted else "unmuted", fact.at, identity=live.identity, track=live.reel.track.id)
 
@@ -322,7 +332,7 @@ class Session:
         for live in self._lives.values():
             if off:
                 live.reel.take(live.feed.pause(now))
-            elif not (live.muted or self._slow):
+            elif not (live.muted or self._slow or live.out):
                 live.feed.resume()
             if off and not live.muted:
                 self._write("gap", track=live.reel.track.id, start=utc_ns(), reason="off_record")
@@ -380,12 +390,39 @@ class Session:
             self._leave(sorted(self._unconfirmed), "lost")
         self._book.tick(now)
 
+    def thin(self, step: space.Step, free: int, total: int, now: float) -> None:
+        """The disk has got fuller, or less full: what would be missed least is left out. ``free`` of ``total`` bytes."""
+        if step is self._step or not self.running:
+            return
+        before, self._step = self._step, step
+        self._write("thinned", step=step.name, before=before.name, free=free, total=total)
+        for live in self._lives.values():
+            self._fit(live, now)
+
+    def _fit(self, live: Live, now: float) -> None:
+        kind = space.kind(live.reel.track.source, self.evidence)
+        most = LOW if kind in self._step.lower else HIGH
+        if most != live.most:
+            live.most = most
+            live.cap(most)
+        out = kind in self._step.without
+        if out == live.out:
+            return
+        live.out = out
+        if live.muted or self.off or self._slow:
+            return
+        if out:
+            live.reel.take(live.feed.pause(now))
+            self._write("gap", track=live.reel.track.id, start=utc_ns(), reason="disk_low")
+        else:
+            live.feed.resume()
+
     def _hold_off(self, now: float) -> None:
         """The disk does not keep up (or does again): leave media out rather than run out of memory."""
         self._slow = self._disk.slow
         log.warning("disk too slow" if self._slow else "disk keeps up again", session=self.id)
         for live in self._lives.values():
-            if live.muted or self.off:
+            if live.muted or self.off or live.out:
                 continue
             if self._slow:
                 live.reel.take(live.feed.pause(now))

@@ -157,7 +157,7 @@ class Worker:
     def _track(self, link: Link, session: Session, fact: messages.SinkTrack, now: float) -> None:
         handle = fact.handle
         want: Callable[[], None] = lambda: link.tell(messages.KeyFrameWanted(handle=handle))  # noqa: E731
-        live = session.track(fact, now, want)
+        live = session.track(fact, now, want, lambda most: link.tell(messages.SinkLayer(handle=handle, most=most)))
         _, early = self._early.pop(handle, (0.0, []))
         if live is None:
             self._lives.pop(handle, None)

@@ -429,6 +429,8 @@ class Engine:
             self.sinks.close(message.room, message.sink)
         elif isinstance(message, messages.KeyFrameWanted):
             self.sinks.key_frame(link, message.handle)
+        elif isinstance(message, messages.SinkLayer):
+            self.sinks.cap(link, message.handle, message.most)
         else:
             raise Invalid("A recorder does not say this.", code="unexpected")
 

@@ -76,6 +76,7 @@ class _Tapped:
     allowed: bool
     layer: int = HIGH
     less_since: float | None = None  # less than that is being watched
+    most: int = HIGH  # the sink wants no better one: its disk gets full
 
 
 @dataclass(slots=True, eq=False)
@@ -124,8 +125,8 @@ class Sinks:
 
     def quality(self, track: Track) -> int:
         """The best quality of which sinks make the publisher send it, -1 for none."""
-        takers = [sink for sink in self.of(track.room) if track.id in sink.tapped and sink.tapped[track.id].allowed]
-        return max((HIGH if sink.best else LOW for sink in takers), default=-1)
+        takers = [(sink.best, sink.tapped[track.id]) for sink in self.of(track.room) if track.id in sink.tapped]
+        return max((min(HIGH if best else LOW, tapped.most) for best, tapped in takers if tapped.allowed), default=-1)
 
     def consider(self, track: Track) -> None:
         """Who watches the track, or how large, has changed: up at once; down after a while, for each change is another file."""
@@ -145,7 +146,16 @@ class Sinks:
 
     def _set_layer(self, tapped: _Tapped, layer: int) -> None:
         tapped.layer, tapped.less_since = layer, None
-        self._home.plane.set_tap_layer(tapped.tap, layer)
+        self._home.plane.set_tap_layer(tapped.tap, min(layer, tapped.most))
+
+    def cap(self, link: Link, handle: int, most: int) -> None:
+        """That sink takes no better layer of the track, and makes nobody send one."""
+        for sink in self._sinks.values():
+            for tapped in sink.tapped.values() if sink.link is link else ():
+                if tapped.handle == handle and tapped.track.kind == "video":
+                    tapped.most = max(LOW, min(HIGH, most))
+                    self._home.plane.set_tap_layer(tapped.tap, min(tapped.layer, tapped.most))
+                    self._changed(tapped.track)
 
     # ---- opening and closing
 

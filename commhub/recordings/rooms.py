@@ -290,7 +290,7 @@ class RoomRecordings:
         }  # fmt: skip
         record = Record(
             session=wish.session, room=subject.room, worker="", title=subject.title, about=about, paused=wish.paused,
-            layers=wish.layers,
+            layers=wish.layers, evidence=self._wishes.rules.ruling(subject.kind, subject.label, wish.mode).mode == "always",
         )  # fmt: skip
         self._running[wish.session] = _Running(subject, record, self._clock())
         self._by_subject[subject.id] = wish.session

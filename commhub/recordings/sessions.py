@@ -231,8 +231,9 @@ class Recordings:
         if wish.incident:
             about["incident"] = wish.incident
         told = Record(
-            session=session, room=record.id, worker="", title=record.title, about=about, paused=paused, layers=wish.layers
-        )
+            session=session, room=record.id, worker="", title=record.title, about=about, paused=paused, layers=wish.layers,
+            evidence=self._mode(record.id, record.label) == "always",
+        )  # fmt: skip
         self._sessions[session] = _Session(session, record.id, told, self._clock())
         if new:  # the light first: nobody is recorded unawares
             self._conference.set_recording(record.id, True)

@@ -17,7 +17,7 @@ def shard_of(session: str, shards: int) -> int:
 class Record(BaseMessage, frozen=True):
     """Record this room (or ``only`` parts of it) into this session from this worker. Idempotent; a new ``worker`` moves a
     running session. ``layers`` as in :class:`OpenSink`, '' as the recorder is set. ``paused``: off the record, no media and no
-    words are kept until it is told otherwise."""
+    words are kept until it is told otherwise. ``evidence``: it must be recorded, and is thinned last when the disk gets full."""
 
     session: str
     room: str
@@ -27,6 +27,7 @@ class Record(BaseMessage, frozen=True):
     only: list[Pick] = []
     layers: str = ""
     paused: bool = False
+    evidence: bool = False
 
 
 class StopRecord(BaseMessage, frozen=True):

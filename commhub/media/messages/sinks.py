@@ -94,6 +94,13 @@ class SinkClock(BaseMessage, frozen=True):
     at: int
 
 
+class SinkLayer(BaseMessage, frozen=True):
+    """The best layer (0 is the lowest, 2 the best) that the recorder takes of this track until it says otherwise."""
+
+    handle: int
+    most: int
+
+
 class SinkClosed(BaseMessage, frozen=True):
     """The room is gone."""
 
