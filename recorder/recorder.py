@@ -231,6 +231,7 @@ class Recorder:
         state = session.state()
         if state.state == "failed" and state.code == "disk_full":
             self._guard.hit()
+            self._tell(self._space())
         if not session.running and state.state != "recording" and self._running.get(session.id) is session:
             del self._running[session.id]
             self._known[session.id] = state

@@ -1,7 +1,7 @@
 """What is left out when the disk gets full: one table, with hysteresis. Nothing stops silently, each step is told and journalled.
 
-The order is that of what would be missed least: first the sharpness of cameras that somebody wanted to have recorded, last people's
-faces. Sound, screens and words are small and always kept; what must be recorded keeps its cameras one step longer.
+The order is that of what would be missed least: first the sharpness of cameras that somebody wanted to have recorded, last
+people's faces. Sound, screens and words are small and always kept; what must be recorded keeps its cameras one step longer.
 """
 
 from __future__ import annotations
