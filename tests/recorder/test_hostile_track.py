@@ -102,8 +102,8 @@ def test_who_changes_size_now_and_then_is_recorded_whole() -> None:
 
 
 async def harmed(data_dir: Path, pictures: int, seconds: float) -> tuple[float, int]:
-    """An honest picture and an honest sound, ``seconds`` long, beside all the harm of ``pictures`` each. Seconds of the honest ones
-    that are missing, and files of the others."""
+    """An honest picture and an honest sound, ``seconds`` long, beside all the harm of ``pictures`` each. Seconds of the honest
+    ones that are missing, and files of the others."""
     feed = await SinkFeed(data_dir).start()
     try:
         async with recorder(data_dir, data_dir / "recordings") as hub:
