@@ -10,6 +10,7 @@ import signal
 import ssl
 import sys
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,12 +48,44 @@ class Person:
             return json.loads(text) if text else None
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What ``commhub sample`` made: its answer, and the files of its data directory."""
+
+    made: dict[str, Any]
+    files: dict[Path, bytes]
+
+    @classmethod
+    def of(cls, data: Path, made: dict[str, Any]) -> Self:
+        return cls(made, {path.relative_to(data): path.read_bytes() for path in data.rglob("*") if path.is_file()})
+
+    def lay(self, data: Path) -> None:
+        for path, content in self.files.items():
+            (data / path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (data / path).touch(0o600)
+            (data / path).write_bytes(content)
+
+
+#: A sample city costs six CPU-seconds, mostly hashed passwords: a process makes one for each setting it depends on, and for the
+#: port its camera has then.
+_samples: dict[tuple[str, int], Sample] = {}
+#: Who has a camera's port now.
+_installations: weakref.WeakSet[Installation] = weakref.WeakSet()
+
+
+def _camera_port(kind: str) -> int:
+    taken = {one.camera_port for one in _installations}
+    return next((port for made, port in _samples if made == kind and port not in taken), 0) or free_port()
+
+
 class Installation:
     """``async with Installation(folder) as hub``: everything runs; nothing is left afterwards."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.port, self.media_port, self.camera_port = free_port(), free_port(), free_port()
+        self.kind = settings.get("COMMHUB_GB28181__ENABLED", "")
+        self.port, self.media_port, self.camera_port = free_port(), free_port(), _camera_port(self.kind)
+        _installations.add(self)
         self.settings = settings
         self.secure = settings.get("COMMHUB_HTTP__TLS") == "on"
         self.base = f"http{'s' if self.secure else ''}://localhost:{self.port}"
@@ -104,12 +137,23 @@ class Installation:
 
     async def start(self) -> None:
         if not self.sign_ins:
-            sample = json.loads(await self.run("sample", "--camera-port", str(self.camera_port), "--json"))
-            self.sign_ins = [SignIn(**one) for one in sample["sign_ins"]]
-            self.camera = sample["camera"]
+            made = await self._sample()
+            self.sign_ins = [SignIn(**one) for one in made["sign_ins"]]
+            self.camera = made["camera"]
         if self._camera is None:
             await self.start_camera()
         await self.serve()
+
+    async def _sample(self) -> dict[str, Any]:
+        data, key = self.folder / "data", (self.kind, self.camera_port)
+        fresh = not data.exists() and "COMMHUB_DATABASE__URL" not in self.settings
+        if fresh and key in _samples:
+            _samples[key].lay(data)
+            return _samples[key].made
+        made: dict[str, Any] = json.loads(await self.run("sample", "--camera-port", str(self.camera_port), "--json"))
+        if fresh:
+            _samples[key] = Sample.of(data, made)
+        return made
 
     async def serve(self) -> None:
         """The hub alone: no sample city, no camera."""
@@ -228,3 +272,4 @@ class Installation:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
         await self.stop_camera()
+        _installations.discard(self)
