@@ -67,6 +67,7 @@ from commhub.recordings import (
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.keeping import Terms as KeepingTerms
 from commhub.recordings.storage import OfShard, Storage
+from commhub.review import Reviewing
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms, Watch
 from commhub.settings import Settings
@@ -336,6 +337,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         stack.push_async_callback(storage.close)
         wishes.admits = ordered.admits = storage.admit
         review = Review(base.store, archive, keeping)
+        reviewing = Reviewing(base.store, events, review, archive, settings.data_dir / "derived")
+        stack.push_async_callback(reviewing.close)
 
         await _begin(
             wishes.open, recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start,
@@ -370,8 +373,8 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         diagnosis = Diagnosis(rooms, feeds, workers)
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
-            diagnosis, desk,
-            devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
+            diagnosis,
+            desk, devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731

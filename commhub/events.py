@@ -70,6 +70,7 @@ TYPES: dict[str, str] = {
     "download.state": "camera.download",
     "recording.listed": "recording.list",
     "recording.policy": "recording.policy",
+    "recording.marked": "recording.view",
     # Of rooms that are no consultations: people there are told, and so is who may know of the room.
     "call.recording": "call.oversee",
     "group.recording": "group.oversee",

@@ -125,6 +125,7 @@ _REVIEWER = frozenset(
         "consultation.oversee",
         "recording.list",
         "recording.view",
+        "recording.mark",  # says something of a moment
         "recording.hold",  # sets and lifts legal holds
         "recording.delete",  # asks that one be deleted; another one confirms it
         "storage.view",

@@ -395,9 +395,12 @@ class Recording(View):
 
 
 class Segment(View):
+    """From ``start_ms`` to ``end_ms`` on the session's clock; where that is not ``duration_ms``, positions are in proportion."""
+
     url: str
     mime: str
     start_ms: int
+    end_ms: int
     duration_ms: int
     bytes: int
 
@@ -456,7 +459,24 @@ class RecordingDetail(Recording):
     watermark: Watermark
 
 
-# ---- audit
+# ---- audit, access
+
+
+class Access(View):
+    """A look at a recording. ``track``, ``at_ms``: where it was gone to. ``detail``: the words searched, the export."""
+
+    id: str
+    at: Time
+    person_id: str | None
+    person_name: str
+    org_name: str
+    address: str
+    kind: Literal["view", "seek", "export", "search"]
+    recording_id: str
+    title: str
+    track: str
+    at_ms: int | None
+    detail: str
 
 
 class AuditRow(View):

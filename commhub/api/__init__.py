@@ -33,6 +33,7 @@ from commhub.api import (
     recorded,
     recordings,
     records,
+    review,
     rollcalls,
     rounds,
     session,
@@ -61,6 +62,7 @@ from commhub.linktests import LinkTests
 from commhub.recordings import Recordings, Review, RoomRecordings
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.storage import Storage
+from commhub.review import Reviewing
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Entering, Leading, Rooms
 from commhub.store import Store
@@ -97,6 +99,7 @@ class Parts:
     linktests: LinkTests
     dispatch: Dispatch
     recorded: RoomRecordings
+    reviewing: Reviewing
 
 
 class Api:
@@ -140,7 +143,8 @@ class Api:
             *agenda.routes(self.gate, parts.scheduled).all,
             *dispatch.routes(self.gate, parts.dispatch).all,
             *recorded.routes(parts.recorded).all,
-            *recordings.routes(parts.review).all,
+            *review.routes(parts.reviewing).all,
+            *recordings.routes(parts.review, parts.reviewing).all,
             *keeping.routes(parts.keeper).all,
             *storage.routes(parts.storage).all,
             *cards.routes(parts.desk.cards).all,

@@ -23,6 +23,15 @@ async def answer(request: web.Request, reader: Reader, mime: str) -> web.StreamR
         reader.close()
 
 
+def asked(request: web.Request) -> tuple[int, int | None]:
+    """Where the range that is asked for begins and ends; from 0 on when none is, or none that can be understood."""
+    try:
+        found = request.http_range
+    except ValueError:
+        return 0, None
+    return max(0, found.start or 0), found.stop
+
+
 async def _answer(request: web.Request, reader: Reader, mime: str) -> web.StreamResponse:
     changed = datetime.fromtimestamp(reader.modified // 1_000_000_000, UTC)
     tag = f"{reader.modified:x}-{reader.size:x}"

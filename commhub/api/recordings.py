@@ -11,6 +11,7 @@ from commhub.api import ranges
 from commhub.api.consultations import Body, Id, Query
 from commhub.api.routes import Call, Routes
 from commhub.recordings import Review
+from commhub.review import Reviewing
 from commhub.views import Page, Recording, RecordingDetail
 
 
@@ -21,7 +22,7 @@ class RecordingSearch(Body):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-def routes(review: Review) -> Routes:
+def routes(review: Review, reviewing: Reviewing) -> Routes:
     r = Routes()
 
     @r.get("/recordings", "recording.list", "Recordings the reader may see, newest first.")
@@ -31,7 +32,9 @@ def routes(review: Review) -> Routes:
     @r.get("/recordings/{id}", "recording.view", "One recording with its tracks, speakers, events and gaps.")
     async def get(call: Call) -> RecordingDetail:
         recording = call.path("id")
-        return await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media", call.english)
+        shown = await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media", call.english)
+        await reviewing.viewed(call.actor, recording)
+        return shown
 
     @r.get(
         "/recordings/{id}/media/{track}/{file}",
@@ -40,7 +43,14 @@ def routes(review: Review) -> Routes:
         media="application/octet-stream",
     )
     async def media(call: Call) -> web.StreamResponse:
-        reader, mime = await review.file(call.actor, call.path("id"), call.path("track"), call.path("file"))
+        recording, track, file = call.path("id"), call.path("track"), call.path("file")
+        reader, mime = await review.file(call.actor, recording, track, file)
+        begin, end = ranges.asked(call.request)
+        try:
+            await reviewing.went(call.actor, recording, track, file, begin, end)
+        except BaseException:
+            reader.close()
+            raise
         return await ranges.answer(call.request, reader, mime)
 
     return r

@@ -27,7 +27,7 @@ ELSEWHERE = {
 #: What comes after the first name in a path; whatever it is, the first is judged first.
 INNER = {
     "identity": f"{NOTHING}:{NOTHING}", "camera_id": NOTHING, "person": NOTHING, "side": NOTHING, "at": "1800000000",
-    "material": NOTHING, "kind": "call", "hold": NOTHING, "track": "TR_x", "file": "x.webm",
+    "material": NOTHING, "kind": "call", "hold": NOTHING, "track": "TR_x", "file": "x.webm", "mark": NOTHING,
 }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ from commhub.model import utc_ns
 from commhub.recordings import Cameras, Consultations, Recordings, Review, RoomRecordings, Wishes, policy
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.storage import Storage
+from commhub.review import Reviewing
 from commhub.rollcalls import RollCalls
 from commhub.rooms import Door, Entering, Hearing, InternalKey, Leading, Rooms
 from commhub.store import Store
@@ -299,6 +300,8 @@ class Browser:
             more["json"] = body
         async with await self.raw(method, "/api/v1" + path, **more) as response:
             text = await response.text()
+            if response.content_type == "text/csv":
+                return response.status, text
             assert response.content_type in ("application/json", "application/problem+json") or not text, text
             return response.status, (await response.json(content_type=None) if text else None)
 
@@ -399,7 +402,9 @@ async def running(
     door.changed, door.knocked = leading.gate, entering.knocked
     wishes = Wishes(store, ruled or policy.Rules())
     recordings = Recordings(store, events, rooms, feeds, conference, engine, wishes=wishes)
-    review = Review(store, Archive(folder / "recordings"))
+    archive = Archive(folder / "recordings")
+    review = Review(store, archive)
+    reviewing = Reviewing(store, events, review, archive, folder / "derived")
     keeper = Keeper(store, events)
     storage = Storage(store, events)
     wishes.admits = storage.admit
@@ -427,7 +432,7 @@ async def running(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
         diagnosis, desk, devices,
         terminals,
-        calls, groups, rollcalls, scheduled, linktests, dispatch, recorded,
+        calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:

@@ -1,0 +1,139 @@
+"""Pictures and curves made of a recording's files, for the seek bar: made when they are asked for, kept beside the recordings,
+and never in this process: what is decoded came from strangers.
+
+A kept file's name says of which file it was made, how much of that there was, and by which recipe: nothing has to be
+remembered, and all of it may be thrown away at any time. The child that makes one gets the bytes as an open file and gives back
+the result; it has neither keys nor names, little memory, and a bounded time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from commhub import log as logs
+from commhub.archive import Archive
+from commhub.errors import NotFound, Unavailable
+
+log = logs.get(__name__)
+
+AT_ONCE = 2  # children
+WITHIN = 90.0  # seconds a child has
+WAITING = 64  # that are asked for and not begun
+LIMIT = 16 << 20  # bytes of a result
+SOURCE_LIMIT = 4 << 30  # bytes of a file that is looked at
+WRONG_KEPT = 1_000  # files that gave nothing, so that they are not tried again and again
+
+
+class Derived:
+    """``folder`` may be emptied at any time."""
+
+    def __init__(self, archive: Archive, folder: Path, *, within: float = WITHIN) -> None:
+        self._archive, self._folder, self._within = archive, folder, within
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._making: dict[Path, asyncio.Task[bytes]] = {}
+        self._wrong: OrderedDict[Path, None] = OrderedDict()
+
+    async def close(self) -> None:
+        for task in list(self._making.values()):
+            task.cancel()
+        await asyncio.gather(*self._making.values(), return_exceptions=True)
+
+    async def of(self, recording: str, source: str, name: str, command: Sequence[str]) -> bytes:
+        """What ``python -m <command>`` makes of the recording's file ``source``; ``name`` says of what and how, and is new
+        whenever the result would be. NotFound when there is no such file, Unavailable when nothing can be made of it."""
+        path = self._folder / recording / name
+        with contextlib.suppress(FileNotFoundError):
+            return await asyncio.to_thread(path.read_bytes)
+        if path in self._wrong:
+            raise _nothing()
+        task = self._making.get(path)
+        if task is None:
+            if len(self._making) >= WAITING:
+                raise Unavailable("Too much is being made just now: ask again.", "生成任务过多，请稍后再试。", code="busy")
+            task = self._making[path] = asyncio.create_task(self._make(recording, source, path, command))
+            task.add_done_callback(lambda done: self._made(path, done))
+        return await asyncio.shield(task)  # who goes away does not take it from others
+
+    def _made(self, path: Path, done: asyncio.Task[bytes]) -> None:
+        self._making.pop(path, None)
+        if not done.cancelled() and isinstance(done.exception(), Unavailable):
+            self._wrong[path] = None
+            while len(self._wrong) > WRONG_KEPT:
+                self._wrong.popitem(last=False)
+
+    async def _make(self, recording: str, source: str, path: Path, command: Sequence[str]) -> bytes:
+        async with self._turns:
+            try:
+                fd = await asyncio.to_thread(self._plain, recording, source)
+            except FileNotFoundError:
+                raise NotFound("There is no such file in this recording.", "录制中没有这个文件。") from None
+            except (OSError, ValueError) as error:
+                log.warning("recording not read", session=recording, reason=str(error))
+                raise _nothing() from None
+            try:
+                data = await self._child(fd, command)
+            finally:
+                os.close(fd)
+        with contextlib.suppress(OSError):  # a full disk: it is made again when it is wanted again
+            await asyncio.to_thread(_keep, path, data)
+        return data
+
+    def _plain(self, recording: str, source: str) -> int:
+        """The bytes as they were recorded, as a file in memory that only the child will have."""
+        with self._archive.open(recording, source) as reader:
+            if reader.size > SOURCE_LIMIT:
+                raise ValueError("A file of a recording is larger than the limit.")
+            fd = os.memfd_create("recording", os.MFD_CLOEXEC)
+            try:
+                at = 0
+                while part := reader.read_at(at, 1 << 20):
+                    os.write(fd, part)
+                    at += len(part)
+                os.lseek(fd, 0, os.SEEK_SET)
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
+    async def _child(self, fd: int, command: Sequence[str]) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            "nice", "-n", "15", sys.executable, "-m", *command,
+            stdin=fd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(self._within):
+                data, wrong = await process.communicate()
+        except TimeoutError:
+            data, wrong = b"", b"It took too long."
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if process.returncode != 0 or not data or len(data) > LIMIT:
+            sentence = wrong.decode(errors="replace").strip().splitlines()[-1:] or ["Nothing came."]
+            log.warning("nothing made of a recording", of=command[0], reason=sentence[0][:200])
+            raise _nothing()
+        return data
+
+    def forget(self, recording: str) -> None:
+        """Everything made of a recording. Blocking."""
+        shutil.rmtree(self._folder / recording, ignore_errors=True)
+
+
+def _keep(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.rename(path)
+
+
+def _nothing() -> Unavailable:
+    return Unavailable("Nothing can be shown of this part.", "该片段无法生成预览。", code="no_preview")
