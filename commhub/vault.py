@@ -15,10 +15,11 @@ _NONCE = 12
 
 
 class Vault:
-    """``folder`` is made on first use. A secret is made when it is asked for the first time, and stays."""
+    """``folder`` is made on first use. A secret is made when it is asked for the first time, and stays. ``sealing`` is the name of
+    the one that seals."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, sealing: str = "records") -> None:
+        self._folder, self._sealing = folder, sealing
         self._known: dict[str, bytes] = {}
 
     def secret(self, name: str) -> str:
@@ -57,7 +58,7 @@ class Vault:
         return hmac.digest(self._key("digests"), text.encode(), "sha256")[:16].hex()
 
     def _cipher(self) -> AESGCM:
-        return AESGCM(self._key("records"))
+        return AESGCM(self._key(self._sealing))
 
     def _key(self, name: str) -> bytes:
         """Read once: an import seals thousands."""

@@ -17,9 +17,10 @@ from recorder.chain import Chain
 from recorder.files import Disk, File
 from recorder.manifest import Manifest
 from recorder.notary import Evidence, Notary, Open
+from recorder.shelf import JOURNAL, MANIFEST, RESERVE, Shelf, sync_folder
+from recorder.whole import Note
 
 log = logs.get(__name__)
-JOURNAL, MANIFEST, RESERVE, TRACKS = "journal", "manifest.json", "reserve", "tracks"
 RESERVED = 256 << 10  # bytes kept back so that a full disk still takes the last facts
 _REFRESH = 2.0  # s between two manifests
 
@@ -32,10 +33,11 @@ class Book:
 
     def __init__(
         self, folder: Path, disk: Disk, manifest: Manifest | None, evidence: Evidence | None, chain: Chain | None,
-        refused: Callable[[OSError], None], open_files: Callable[[], Iterable[Open]],
+        refused: Callable[[OSError], None], open_files: Callable[[], Iterable[Open]], shelf: Shelf | None = None,
     ) -> None:  # fmt: skip
         self.manifest = manifest or Manifest()
         self.folder = folder
+        self.shelf = shelf or Shelf(folder)
         self.witness: Callable[[Checkpoint], None] = lambda checkpoint: None
         self._disk, self._refused, self._open_files = disk, refused, open_files
         self._evidence, self._chain = evidence, chain
@@ -51,7 +53,7 @@ class Book:
         return self._journal is not None
 
     def open(self, session: str) -> None:
-        self._journal = File(self._disk, self.folder / JOURNAL, self._refused, existing=True, keep=True)
+        self._journal = File(self._disk, self.folder / JOURNAL, self._refused, self.shelf, existing=True, keep=True)
         if self._evidence is not None:
             chain = self._chain or Chain(session, self._evidence.digest)
             self._notary = Notary(self._evidence, chain, self._disk, self.write, self.flush, self._journal, self._open_files)
@@ -91,7 +93,7 @@ class Book:
             self._journal.append(b"".join(self._unwritten))
             self._unwritten.clear()
 
-    def noted(self, track: str, sequence: int, notes: list[files.Note]) -> None:
+    def noted(self, track: str, sequence: int, notes: list[Note]) -> None:
         if self._notary is not None:
             self._notary.noted(track, sequence, notes)
 
@@ -108,7 +110,7 @@ class Book:
         began = loop.time()
         document = manifests.encode(self.manifest.document(utc_ns()))
         self._pause = max(_REFRESH, 100 * (loop.time() - began))
-        done = self._disk.run(lambda: files.replace(self.folder / MANIFEST, document))
+        done = self._disk.run(lambda: self.shelf.replace(self.folder / MANIFEST, document))
         done.add_done_callback(self._reserved)
 
     async def close(self, ended: int, closed: dict[str, Any]) -> None:
@@ -124,8 +126,8 @@ class Book:
 
         def last() -> None:
             (self.folder / RESERVE).unlink(missing_ok=True)
-            files.replace(self.folder / MANIFEST, document, durable=True)
-            files.sync_folder(self.folder)
+            self.shelf.replace(self.folder / MANIFEST, document, durable=True)
+            sync_folder(self.folder)
 
         await _quiet(ending.revive())
         await _quiet(ending.close())

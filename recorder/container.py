@@ -58,5 +58,12 @@ class Container(Protocol):
         """What the pieces given out so far last."""
 
 
+class Data(Protocol):
+    """A file's bytes, in memory or read when they are looked at."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, where: slice, /) -> bytes | memoryview: ...
+
+
 class Torn(ValueError):
     """Nothing of a file can be played."""

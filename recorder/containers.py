@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recorder import fmp4, webm
-from recorder.container import Container, Index, Seal
+from recorder.container import Container, Data, Index, Seal
 from recorder.frames import Format
 
 
@@ -24,8 +24,8 @@ class Found:
     pieces: list[tuple[int, int, int]]
 
 
-def recover(extension: str, data: bytes | memoryview) -> Found:
-    """``data`` is the whole file (mapped). Torn when nothing of it can be played."""
+def recover(extension: str, data: Data) -> Found:
+    """``data`` is the whole file. Torn when nothing of it can be played."""
     if extension == "mp4":
         index, seal, rate = fmp4.recover(data)
         return Found(index.end, index.until * 1000 // rate, seal, _pieces(index, rate))

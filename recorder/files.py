@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import mmap
 import os
 import queue
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from commhub import log as logs
+from commhub.archive.sealed import Pen
 from recorder import seals
-from recorder.container import Seal, Torn
-from recorder.containers import Found, recover
+from recorder.container import Seal
+from recorder.shelf import Shelf, sync_folder
+from recorder.whole import Finished, Note, final_name, prove, salvage, seal_encrypted, seal_plain
 
 log = logs.get(__name__)
 T = TypeVar("T")
-PART = ".part"
-_ZEROS = 16  # so many at the end are no media
 _KEPT = 256 << 10  # bytes of refused records that wait for a second try
 
 
@@ -145,16 +143,6 @@ class Disk:
             await self._loop.run_in_executor(None, thread.join)
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A piece of media as it was written: where, ``until`` which time of its file (ms), its digest."""
-
-    offset: int
-    size: int
-    until: int
-    digest: bytes
-
-
 class File:
     """One growing file. ``failed`` is called in the event loop, once, when a write is refused.
 
@@ -162,12 +150,16 @@ class File:
     """
 
     def __init__(
-        self, disk: Disk, path: Path, failed: Callable[[OSError], None], *, existing: bool = False, keep: bool = False
-    ) -> None:
+        self, disk: Disk, path: Path, failed: Callable[[OSError], None], shelf: Shelf | None = None, *, existing: bool = False,
+        keep: bool = False,
+    ) -> None:  # fmt: skip
         self._disk, self._path, self._failed = disk, path, failed
         self._existing, self._keep = existing, keep
+        self._shelf = shelf or Shelf(path.parent)
+        self._pen: Pen | None = None
         self._fd = -1
-        self._good = 0  # bytes that are whole
+        self._good = 0  # bytes of the file that are whole
+        self._size = 0  # bytes that were given to be written, of those
         self._created = False  # its name is not durable yet
         self._error: OSError | None = None
         self._refused: list[bytes] = []
@@ -195,13 +187,11 @@ class File:
         if self._error is None:
             try:
                 self._open()
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(self._fd, view) :]
+                self._put(data)
                 if until is not None:
-                    self._head = self._head or self._good
-                    self._notes.append(Note(self._good, len(data), until, seals.digest(self._disk.digest, data)))
-                self._good += len(data)
+                    self._head = self._head or self._size
+                    self._notes.append(Note(self._size, len(data), until, seals.digest(self._disk.digest, data)))
+                self._size += len(data)
                 return True
             except OSError as error:
                 self._refuse(error)
@@ -216,7 +206,26 @@ class File:
         self._created = not self._path.exists()
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT
         self._fd = os.open(self._path, flags if self._existing else flags | os.O_EXCL, 0o640)
-        self._good = os.fstat(self._fd).st_size
+        if os.fstat(self._fd).st_size:
+            self._pen, self._good, self._size = self._shelf.again(self._path)
+            os.ftruncate(self._fd, self._good)
+        else:
+            self._pen = self._shelf.pen(self._path)
+
+    def _put(self, data: bytes) -> None:
+        """As it lies on the disk. What is refused in the middle has never been written."""
+        pen, frames = self._pen, len(self._pen.sizes) if self._pen is not None else 0
+        if pen is not None:
+            data = (b"" if self._good else pen.head) + pen.seal(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError:
+            if pen is not None:
+                pen.back(frames)
+            raise
+        self._good += len(data)
 
     def _refuse(self, error: OSError) -> None:
         self._error = error
@@ -276,13 +285,16 @@ class File:
             error = self._error
             if error is None:
                 try:
-                    size = _seal(self._path, self._good, seal)
+                    if self._pen is None:
+                        seal_plain(self._path, self._good, seal)
+                    else:
+                        seal_encrypted(self._path, self._good, seal, self._pen)
                     self._close()
-                    return Finished(size, proof=self._prove(), notes=self.take_notes())
+                    return Finished(self._size + len(seal.tail), proof=self._prove(), notes=self.take_notes())
                 except OSError as failure:
                     error = failure
             self._close()
-            found = salvage(self._path)
+            found = salvage(self._path, self._shelf)
             if found is None:
                 return Finished(0, error=error)
             notes = [note for note in self.take_notes() if note.offset + note.size <= found.end]
@@ -291,137 +303,7 @@ class File:
         return self._disk.settle(work)
 
     def _prove(self) -> dict[str, object]:
-        return prove(final_name(self._path), self._disk.digest, self._head)
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """With ``error`` the file was salvaged: ``size`` bytes of it, 0 when nothing can be played, last ``duration_ms``. ``notes``
-    are those that nobody took."""
-
-    size: int
-    duration_ms: int = 0
-    error: OSError | None = None
-    proof: dict[str, object] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)
-
-
-def final_name(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(PART))
-
-
-def prove(path: Path, algorithm: str, head: int) -> dict[str, object]:
-    """What the journal says of a file that is whole: its size, and the digests of all its bytes and of its first ``head`` ones.
-    Nothing when it cannot be read."""
-    whole, size = seals.begin(algorithm), 0
-    try:
-        with path.open("rb", buffering=0) as file:
-            begins = seals.digest(algorithm, file.read(head)).hex()
-            file.seek(0)
-            while block := file.read(1 << 20):
-                whole.update(block)
-                size += len(block)
-    except OSError as error:
-        log.error("recording not proved", error=error.strerror)
-        return {}
-    return {"algorithm": algorithm, "digest": whole.digest().hex(), "head": begins, "size": size}
-
-
-def noted(path: Path, algorithm: str, pieces: list[tuple[int, int, int]]) -> list[Note]:
-    """``pieces`` of a file: offset, size, the time behind it (ms). OSError."""
-    with path.open("rb") as file:
-        out = []
-        for offset, size, until in pieces:
-            file.seek(offset)
-            out.append(Note(offset, size, until, seals.digest(algorithm, file.read(size))))
-        return out
-
-
-def _seal(path: Path, end: int, seal: Seal) -> int:
-    """Append the tail, put the patches in place, make it durable, rename."""
-    plain = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)  # pwrite appends on the other one
-    try:
-        done = 0
-        while done < len(seal.tail):
-            done += os.pwrite(plain, seal.tail[done:], end + done)
-        for offset, data in seal.patches:
-            os.pwrite(plain, data, offset)
-        os.ftruncate(plain, end + len(seal.tail))
-        os.fdatasync(plain)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(plain, end)
-        raise
-    finally:
-        os.close(plain)
-    os.rename(path, final_name(path))
-    sync_folder(path.parent)
-    return end + len(seal.tail)
-
-
-def salvage(path: Path) -> Found | None:
-    """Make a torn file playable: drop what is behind its last whole piece, seal, take ``.part`` off its name. None when
-    nothing can be played (the file is left as it is). A full disk leaves it unsealed, which can be played too."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            view = memoryview(data)[: _written(data)]
-            try:
-                found = recover(path.name.removesuffix(PART).rpartition(".")[2], view)
-            finally:
-                view.release()
-    except (Torn, ValueError, OSError):  # an empty file cannot be mapped
-        return None
-    try:
-        os.truncate(path, found.end)
-        _seal(path, found.end, found.seal)
-    except OSError as error:
-        log.warning("recording left unsealed", error=error.strerror)
-        with contextlib.suppress(OSError):
-            os.rename(path, final_name(path))
-    return found
-
-
-def _written(data: mmap.mmap) -> int:
-    """Where a file ends that a power failure may have left with zeros behind what was written."""
-    end = len(data)
-    while end:
-        begin = max(0, end - (64 << 10))
-        kept = len(data[begin:end].rstrip(b"\0"))
-        if kept:
-            end = begin + kept
-            break
-        end = begin
-    return end if len(data) - end >= _ZEROS else len(data)
-
-
-def sync_folder(path: Path) -> None:
-    """Make names in a folder durable."""
-    with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def replace(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a small file so that a reader sees the old or the new one, whole."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
-    try:
-        with contextlib.closing(os.fdopen(fd, "wb", closefd=True)) as file:
-            file.write(data)
-            file.flush()
-            if durable:
-                os.fdatasync(fd)
-        os.rename(draft, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink()
-        raise
-    if durable:
-        sync_folder(path.parent)
+        return prove(self._shelf, final_name(self._path), self._disk.digest, self._head)
 
 
 def reserve(path: Path, size: int) -> None:

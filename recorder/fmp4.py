@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from recorder.boxes import MATRIX as _MATRIX
 from recorder.boxes import box as _box
 from recorder.boxes import full as _full
-from recorder.container import Index, Seal, Torn
+from recorder.container import Data, Index, Seal, Torn
 from recorder.frames import Format
 
 #: Codec → sample entry, its configuration.
@@ -192,20 +192,17 @@ def _seal(index: Index, mehd: int, room: int, rate: int) -> Seal:
 
 # ------------------------------------------------------------------------------------------------------------ recovery
 
-Buffer = bytes | memoryview
-
-
-def _read(data: Buffer, offset: int) -> tuple[bytes, int]:
+def _read(data: Data, offset: int) -> tuple[bytes, int]:
     """Kind and end of the box at ``offset``. ValueError when it is not whole."""
     if offset + 8 > len(data):
         raise ValueError("A box is torn.")
-    size, kind = struct.unpack_from(">I4s", data, offset)
+    size, kind = struct.unpack(">I4s", data[offset : offset + 8])
     if size < 8 or offset + size > len(data):
         raise ValueError("A box is torn.")
     return kind, offset + size
 
 
-def recover(data: Buffer) -> tuple[Index, Seal, int]:
+def recover(data: Data) -> tuple[Index, Seal, int]:
     """What of a file of :class:`Fmp4` can be played, and its time scale. Torn when there is no whole fragment."""
     try:
         kind, movie = _read(data, 0)

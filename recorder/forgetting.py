@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from recorder.files import sync_folder
+from recorder.shelf import sync_folder
 
 FORGOTTEN = ".forgotten"
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commhub.model import utc_ns
-from recorder import files, pedigree
+from recorder import pedigree, shelf
 from recorder.pedigree import Entry
 from recorder.seals import PrivateKey, PublicKey
 
@@ -54,7 +54,7 @@ class Keys:
             entry = pedigree.following(self._current, fresh.public, utc_ns())
             self._write(fresh)
             documents = [one.document() for one in [*self.history, entry]]
-            files.replace(self._folder / HISTORY, json.dumps(documents, indent=1).encode() + b"\n", durable=True)
+            shelf.replace(self._folder / HISTORY, json.dumps(documents, indent=1).encode() + b"\n", durable=True)
             self._load()
         return entry
 

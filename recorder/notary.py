@@ -16,9 +16,10 @@ from commhub import log as logs
 from commhub.media.messages import Checkpoint
 from commhub.model import utc_ns
 from recorder.chain import Chain
-from recorder.files import Disk, File, Note
+from recorder.files import Disk, File
 from recorder.keys import Keys
 from recorder.seals import PrivateKey, digest
+from recorder.whole import Note
 
 log = logs.get(__name__)
 Open = tuple[str, int, File]  # track, sequence, the segment that is being written

@@ -29,6 +29,7 @@ from recorder.files import Disk, disk_space, free_bytes
 from recorder.keys import Keys
 from recorder.notary import Evidence
 from recorder.session import Session
+from recorder.shelf import Cabinet, Shelf
 from recorder.track import Limits
 from recorder.worker import Worker
 
@@ -64,13 +65,16 @@ async def run(
     keys: Path | None = None,
     index: int = 0,
     shards: int = 1,
+    cabinet: Cabinet | None = None,
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
     ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``. Of ``shards`` recorders this is the
-    number ``index``."""
+    number ``index``. ``cabinet`` says how recordings are kept; without it, as they are."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
     evidence = Evidence(Keys(keys or folder.parent / "evidence", signature), digest, checkpoint_seconds)
-    recorder = Recorder(run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers, (index, shards))
+    recorder = Recorder(
+        run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers, (index, shards), cabinet
+    )
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -90,8 +94,10 @@ class Recorder:
         evidence: Evidence,
         layers: str = "best",
         shard: tuple[int, int] = (0, 1),
+        cabinet: Cabinet | None = None,
     ) -> None:
         self._index, self._shards = shard
+        self._cabinet = cabinet
         self._run_dir, self._name, self._folder = run_dir, name, folder
         self._limits, self._minimum, self._layers = limits, minimum_free_bytes, layers
         self._disk = Disk(sync_seconds=sync_seconds, digest=evidence.digest)
@@ -121,7 +127,7 @@ class Recorder:
             await asyncio.to_thread(forgetting.sweep, self._folder, self._mine)
         except OSError as error:  # asked for again by the hub
             log.error("deleted recordings not taken away", error=error.strerror)
-        closed, broken = await asyncio.to_thread(repair.survey, self._folder, self._mine)
+        closed, broken = await asyncio.to_thread(repair.survey, self._folder, self._mine, self._cabinet)
         self._known = {state.session: state for state in closed}
         turn = asyncio.Lock()
         for folder in reversed(broken):  # the newest first
@@ -161,15 +167,15 @@ class Recorder:
 
     def _left_open(self, known: set[str]) -> list[Path]:
         """Blocking."""
-        _, broken = repair.survey(self._folder, lambda session: self._mine(session) and session not in known)
+        _, broken = repair.survey(self._folder, lambda session: self._mine(session) and session not in known, self._cabinet)
         return broken + [path for session in known if repair.left_open(path := self._folder / session)]
 
     async def _repair(self, folder: Path, turn: asyncio.Lock) -> None:
         async with turn:
             try:
-                manifest = await asyncio.to_thread(repair.repair, folder, self._evidence)
-            except OSError as error:
-                log.error("recording not repaired", session=folder.name, error=error.strerror)
+                manifest = await asyncio.to_thread(repair.repair, folder, self._evidence, self._cabinet)
+            except (OSError, ValueError) as error:
+                log.error("recording not repaired", session=folder.name, error=str(error))
                 manifest = None
         self._repairs.pop(folder.name, None)
         if manifest is None:
@@ -277,14 +283,15 @@ class Recorder:
                 self._refuse(order, "disk_full", *FULL)
                 return None
             folder = self._folder / order.session
-            loaded = await asyncio.to_thread(repair.load, folder) if known is not None else None
-            chain = await asyncio.to_thread(repair.chained, folder, self._evidence.digest) if loaded is not None else None
-        except OSError as error:
-            log.error("recording not started", session=order.session, error=error.strerror)
+            shelf = Shelf(folder, self._cabinet)
+            loaded = await asyncio.to_thread(repair.load, shelf) if known is not None else None
+            chain = await asyncio.to_thread(repair.chained, shelf, self._evidence.digest) if loaded is not None else None
+        except (OSError, ValueError) as error:
+            log.error("recording not started", session=order.session, error=str(error))
             self._refuse(order, "disk_error", "The folder of recordings cannot be used.", "录制目录不可用。")
             return None
         manifest = loaded[0] if loaded else None
-        session = Session(folder, self._disk, self._limits, self._changed, manifest, self._evidence, chain)
+        session = Session(folder, self._disk, self._limits, self._changed, manifest, self._evidence, chain, shelf)
         session.told(self._witness)
         self._known.pop(order.session, None)
         self._running[order.session] = session

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recorder import manifest as manifests
-from recorder.files import PART, Disk, File, Finished, Note
+from recorder.files import Disk, File
+from recorder.shelf import Shelf
 from recorder.track import Anchor, Begin, End, Gap, Moved, Out, Piece, WantKey
+from recorder.whole import PART, Finished, Note
 
 
 class Reel:
     """``write(type, **fields)`` journals a fact, ``failed`` hears that the disk refused something;
-    ``again``: the folder may hold files; ``noted`` gets
-    what a closed segment's last pieces digest to."""
+    ``again``: the folder may hold files; ``noted`` gets what a closed segment's last pieces digest to; ``shelf`` is the
+    session's."""
 
     def __init__(
         self,
@@ -25,10 +27,11 @@ class Reel:
         failed: Callable[[OSError], None],
         again: bool = False,
         noted: Callable[[str, int, list[Note]], None] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.track = track
         self._folder, self._disk, self._write, self._failed = folder, disk, write, failed
-        self._noted = noted
+        self._noted, self._shelf = noted, shelf
         self._sequence = last_number(folder) if again else 0
         self._file: File | None = None
         self._segment: manifests.Segment | None = None
@@ -73,7 +76,7 @@ class Reel:
             codec=out.format.codec, width=out.format.width, height=out.format.height, rtp=out.rtp, rate=out.format.rate,
             fresh=out.fresh,
         )  # fmt: skip
-        self._file = File(self._disk, path, self._failed)
+        self._file = File(self._disk, path, self._failed, self._shelf)
         self._file.append(out.head)
         self._segment = self.track.segments[-1]
         self._segment.bytes = len(out.head)

@@ -8,7 +8,6 @@ Blocking: for a thread.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +19,21 @@ from commhub import log as logs
 from commhub.media.messages import SessionState
 from commhub.model import utc_ns
 from commhub.wire import journal
-from recorder import files, seals
 from recorder import manifest as manifests
-from recorder.book import JOURNAL, MANIFEST, RESERVE, TRACKS
+from recorder import seals
 from recorder.chain import Chain
-from recorder.files import PART
 from recorder.manifest import Manifest, Segment, Track
 from recorder.notary import Evidence, pieces
+from recorder.shelf import JOURNAL, MANIFEST, RESERVE, TRACKS, Cabinet, Shelf
+from recorder.whole import PART, Finished, final_name, noted, prove, salvage
 
 log = logs.get(__name__)
 _JOURNAL_LIMIT = 1 << 30
 
 
-def survey(folder: Path, mine: Callable[[str], bool] = lambda session: True) -> tuple[list[SessionState], list[Path]]:
+def survey(
+    folder: Path, mine: Callable[[str], bool] = lambda session: True, cabinet: Cabinet | None = None
+) -> tuple[list[SessionState], list[Path]]:
     """Recordings that are closed, and folders of those that are not; only of sessions that are ``mine``."""
     closed: list[SessionState] = []
     broken: list[Path] = []
@@ -41,7 +42,7 @@ def survey(folder: Path, mine: Callable[[str], bool] = lambda session: True) -> 
     for path in sorted(folder.iterdir()):
         if not mine(path.name) or not path.is_dir() or path.is_symlink() or not (path / JOURNAL).is_file():
             continue
-        state = None if left_open(path) else _closed(path)
+        state = None if left_open(path) else _closed(Shelf(path, cabinet))
         if state is None:
             broken.append(path)
         else:
@@ -54,11 +55,11 @@ def left_open(folder: Path) -> bool:
     return (folder / RESERVE).exists()
 
 
-def _closed(folder: Path) -> SessionState | None:
+def _closed(shelf: Shelf) -> SessionState | None:
     """What the manifest says of a closed recording; None when it is missing, torn or of one that ran."""
     try:
-        found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=dict[str, Any])
-        if found["state"] == "recording" or found["session"] != folder.name:
+        found = msgspec.json.decode(shelf.read(shelf.folder / MANIFEST), type=dict[str, Any])
+        if found["state"] == "recording" or found["session"] != shelf.folder.name:
             return None
         return SessionState(
             session=found["session"], room=found["room"], state=found["state"], code=found["code"], text=found["text"],
@@ -66,58 +67,53 @@ def _closed(folder: Path) -> SessionState | None:
             duration_ms=found["duration_ms"], tracks=len(found["tracks"]), bytes=found["bytes"], people=found["people"],
             about=found["about"],
         )  # fmt: skip
-    except (OSError, KeyError, TypeError, msgspec.MsgspecError):
+    except (OSError, KeyError, TypeError, ValueError):
         return None
 
 
-def load(folder: Path) -> tuple[Manifest, journal.Scan] | None:
+def load(shelf: Shelf) -> tuple[Manifest, journal.Scan] | None:
     """The manifest as its journal tells it; None when the journal does not even tell which recording it is."""
+    session = shelf.folder.name
     try:
-        with (folder / JOURNAL).open("rb") as file:
-            scan = journal.scan(file.read(_JOURNAL_LIMIT))
-    except OSError as error:
-        log.error("journal not readable", session=folder.name, error=error.strerror)
+        scan = journal.scan(shelf.read(shelf.folder / JOURNAL, _JOURNAL_LIMIT))
+    except (OSError, ValueError) as error:
+        log.error("journal not readable", session=session, error=str(error))
         return None
     manifest = Manifest()
     for record in scan.records:
         manifest.apply(record)
-    return (manifest, scan) if manifest.session == folder.name else None
+    return (manifest, scan) if manifest.session == session else None
 
 
-def chained(folder: Path, algorithm: str) -> Chain:
-    """The chain of a journal that goes on. OSError."""
-    chain = Chain(folder.name, algorithm)
-    with (folder / JOURNAL).open("rb") as file:
-        chain.resume(file.read(_JOURNAL_LIMIT))
+def chained(shelf: Shelf, algorithm: str) -> Chain:
+    """The chain of a journal that goes on. OSError, ValueError."""
+    chain = Chain(shelf.folder.name, algorithm)
+    chain.resume(shelf.read(shelf.folder / JOURNAL, _JOURNAL_LIMIT))
     return chain
 
 
-def repair(folder: Path, evidence: Evidence | None = None) -> Manifest | None:
+def repair(folder: Path, evidence: Evidence | None = None, cabinet: Cabinet | None = None) -> Manifest | None:
     """None when there is nothing to save. OSError when the disk does not let itself be written. With ``evidence`` what was found
-    is signed."""
-    loaded = load(folder)
+    is signed. It stays in the form it has."""
+    shelf = Shelf(folder, cabinet)
+    loaded = load(shelf)
     if loaded is None:
         log.error("recording without a journal", session=folder.name)
         return None
     manifest, scan = loaded
     last_seen = _last_touched(folder)
     (folder / RESERVE).unlink(missing_ok=True)
-    torn = (folder / JOURNAL).stat().st_size - scan.end
-    if torn:
-        os.truncate(folder / JOURNAL, scan.end)
+    torn = shelf.truncate(folder / JOURNAL, scan.end)
     records: list[manifests.Record] = []
     if manifest.state == "recording":
-        records = _mend(folder, manifest, Found(torn, scan.damaged, last_seen, proved(scan.records)), evidence)
+        records = _mend(shelf, manifest, Found(torn, scan.damaged, last_seen, proved(scan.records)), evidence)
     document = manifests.encode(manifest.document(manifest.ended_at))
     lines = [journal.encode(record) for record in records]
     if evidence is not None:
-        lines += _signed(folder, lines, document, evidence, manifest.ended_at)
+        lines += _signed(shelf, lines, document, evidence, manifest.ended_at)
     if lines:
-        with (folder / JOURNAL).open("ab") as file:
-            file.write(b"".join(lines))
-            file.flush()
-            os.fdatasync(file.fileno())
-    files.replace(folder / MANIFEST, document, durable=True)
+        shelf.append(folder / JOURNAL, b"".join(lines))
+    shelf.replace(folder / MANIFEST, document, durable=True)
     log.warning("recording repaired", session=manifest.session, tracks=len(manifest.tracks), torn_bytes=torn)
     return manifest
 
@@ -149,17 +145,17 @@ def proved(records: list[manifests.Record]) -> dict[tuple[str, int], int]:
     return out
 
 
-def _signed(folder: Path, lines: list[bytes], document: bytes, evidence: Evidence, at: int) -> list[bytes]:
+def _signed(shelf: Shelf, lines: list[bytes], document: bytes, evidence: Evidence, at: int) -> list[bytes]:
     """The lines that prove a journal with ``lines`` behind it; none when its last checkpoint proves it already."""
     algorithm = evidence.digest
-    chain = chained(folder, algorithm)
+    chain = chained(shelf, algorithm)
     manifest = seals.digest(algorithm, document).hex()
     if not lines and chain.pending == 1 and chain.last.manifest == manifest:
         return []
     try:
         key = evidence.keys.current()
     except (OSError, ValueError) as error:
-        log.error("repair not signed", session=folder.name, reason=str(error))
+        log.error("repair not signed", session=shelf.folder.name, reason=str(error))
         return []
     history = [entry.document() for entry in evidence.keys.history]
     fact = journal.encode({"type": "key", "at": at, "key": key.public.id, "history": history})
@@ -168,7 +164,7 @@ def _signed(folder: Path, lines: list[bytes], document: bytes, evidence: Evidenc
     return [fact, journal.encode(chain.checkpoint(utc_ns(), key, manifest))]
 
 
-def _mend(folder: Path, manifest: Manifest, found: Found, evidence: Evidence | None) -> list[manifests.Record]:
+def _mend(shelf: Shelf, manifest: Manifest, found: Found, evidence: Evidence | None) -> list[manifests.Record]:
     algorithm = evidence.digest if evidence is not None else ""
     records: list[manifests.Record] = []
 
@@ -181,7 +177,7 @@ def _mend(folder: Path, manifest: Manifest, found: Found, evidence: Evidence | N
     ended = max(manifest.last_at, found.last_seen)
     for track in manifest.tracks.values():
         for segment in [segment for segment in track.segments if segment.open]:
-            saved = _save(folder, track, segment, algorithm, found.proved.get((track.id, segment.sequence), 0))
+            saved = _save(shelf, track, segment, algorithm, found.proved.get((track.id, segment.sequence), 0))
             if saved is None:
                 write("segment_lost", ended, track=track.id, sequence=segment.sequence)
                 lost.append({"track": track.id, "from_ms": manifest.ms(segment.start)})
@@ -197,7 +193,8 @@ def _mend(folder: Path, manifest: Manifest, found: Found, evidence: Evidence | N
             lost.append({"track": track.id, "from_ms": manifest.ms(end)})
             if segment is track.segments[-1] and not track.muted:
                 write("gap", ended, track=track.id, start=end, reason="recorder")
-    orphans = [path.name for path in sorted((folder / TRACKS).glob(f"*/*{PART}")) if files.salvage(path)]
+    parts = sorted((shelf.folder / TRACKS).glob(f"*/*{PART}"))
+    orphans = [path.name for path in parts if salvage(path, shelf)]
     write("recovered", ended, data={"lost": lost, "until_ms": manifest.ms(ended), "torn_bytes": found.torn,
                                     "damaged_bytes": found.damaged,
                                     "orphans": orphans})  # fmt: skip
@@ -205,19 +202,21 @@ def _mend(folder: Path, manifest: Manifest, found: Found, evidence: Evidence | N
     return records
 
 
-def _save(folder: Path, track: Track, segment: Segment, algorithm: str, proved: int) -> files.Finished | None:
+def _save(shelf: Shelf, track: Track, segment: Segment, algorithm: str, proved: int) -> Finished | None:
     """What can be played of a segment, proved with ``algorithm`` from the byte ``proved`` on; None when nothing can."""
-    path = folder / TRACKS / track.id / segment.file
-    final = files.final_name(path)
+    path = shelf.folder / TRACKS / track.id / segment.file
+    final = final_name(path)
     if not path.exists():
         path = final  # the journal was not told any more
     if not path.is_file() or path.is_symlink():
         return None
-    found = files.salvage(path)
+    found = salvage(path, shelf)
     if found is None:
         return None
-    size, proof, notes = final.stat().st_size, {}, []
+    proof, notes = {}, []
+    with shelf.open(final, tolerant=True) as reader:
+        size = reader.size
     if algorithm:
-        proof = files.prove(final, algorithm, found.pieces[0][0])
-        notes = files.noted(final, algorithm, [piece for piece in found.pieces if piece[0] >= proved])
-    return files.Finished(size, found.duration_ms, proof=proof, notes=notes)
+        proof = prove(shelf, final, algorithm, found.pieces[0][0])
+        notes = noted(shelf, final, algorithm, [piece for piece in found.pieces if piece[0] >= proved])
+    return Finished(size, found.duration_ms, proof=proof, notes=notes)

@@ -15,13 +15,14 @@ from commhub.media.messages import SessionState
 from commhub.model import utc_ns
 from recorder import manifest as manifests
 from recorder import space
-from recorder.book import TRACKS, Book
+from recorder.book import Book
 from recorder.chain import Chain
 from recorder.files import Disk
 from recorder.levels import Levels
 from recorder.manifest import Manifest
 from recorder.notary import Evidence, Open
 from recorder.reel import Reel, last_number
+from recorder.shelf import TRACKS, Shelf
 from recorder.timeline import SenderClock
 from recorder.track import Feed, Limits
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from recorder.chat import Chats
 
 log = logs.get(__name__)
+_QUALITY = 10.0  # s between two facts of how tracks come
 HIGH, LOW = 2, 0  # layers
 _CONFIRM = 15.0  # s in which a worker that is back must name who is there
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -71,9 +73,9 @@ class Session:
 
     def __init__(
         self, folder: Path, disk: Disk, limits: Limits, changed: Callable[[Session], None], manifest: Manifest | None = None,
-        evidence: Evidence | None = None, chain: Chain | None = None,
+        evidence: Evidence | None = None, chain: Chain | None = None, shelf: Shelf | None = None,
     ) -> None:  # fmt: skip
-        self._book = Book(folder, disk, manifest, evidence, chain, self._refused, self._open_files)
+        self._book = Book(folder, disk, manifest, evidence, chain, self._refused, self._open_files, shelf)
         self._write = self._book.write
         self.manifest = self._book.manifest
         self.folder = folder
@@ -94,6 +96,7 @@ class Session:
         self.evidence = False  # it must be recorded
         self._step = space.AMPLE
         self._slow = False
+        self._measured = 0.0
         self._ending: asyncio.Task[None] | None = None
         self._again = manifest is not None  # there may be files already
         self._last_track = last_number(folder / TRACKS) if self._again else 0
@@ -290,8 +293,9 @@ class Session:
         reel = self._reels.get(chosen.id)
         if reel is None:
             folder = self.folder / TRACKS / chosen.id
-            noted = self._book.noted
-            reel = self._reels[chosen.id] = Reel(chosen, folder, self._disk, self._write, self._refused, self._again, noted)
+            book = self._book
+            reel = Reel(chosen, folder, self._disk, self._write, self._refused, self._again, book.noted, book.shelf)
+            self._reels[chosen.id] = reel
         return reel
 
     def _close(self, sid: str, now: float, reason: str, at: int = 0) -> None:
@@ -388,7 +392,20 @@ class Session:
                 live.want_key()
         if self._unconfirmed and self._lives and now >= self._confirm_by:
             self._leave(sorted(self._unconfirmed), "lost")
+        if now - self._measured >= _QUALITY:
+            self._measure(now)
         self._book.tick(now)
+
+    def _measure(self, now: float) -> None:
+        """How every track has come since the last time: one fact of all of them."""
+        span, self._measured = now - self._measured if self._measured else _QUALITY, now
+        tracks = {}
+        for live in self._lives.values():
+            found = live.feed.quality()
+            if found.packets or found.lost:
+                tracks[live.reel.track.id] = [found.packets, found.octets, found.lost, found.late, found.frames]
+        if tracks and not self.off:
+            self._write("quality", span_ms=round(span * 1000), tracks=tracks)
 
     def thin(self, step: space.Step, free: int, total: int, now: float) -> None:
         """The disk has got fuller, or less full: what would be missed least is left out. ``free`` of ``total`` bytes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from recorder.container import Index, Seal, Torn
+from recorder.container import Data, Index, Seal, Torn
 from recorder.depacketise import opus_duration
 from recorder.frames import Format
 
@@ -174,16 +174,14 @@ def _seal(index: Index, audio: bool) -> Seal:
 
 # ------------------------------------------------------------------------------------------------------------ recovery
 
-Buffer = bytes | memoryview
-
-
-def _read(data: Buffer, offset: int, end: int) -> tuple[int, int, int]:
+def _read(data: Data, offset: int, end: int) -> tuple[int, int, int]:
     """Id, start of the body and its end of the element at ``offset``. ValueError when it is not whole before ``end``."""
     values: list[int] = []
     for keep_mark in (True, False):
-        if offset >= end or not data[offset]:
+        first = data[offset : offset + 1]
+        if offset >= end or not first or not first[0]:
             raise ValueError("An element is torn.")
-        width = 9 - data[offset].bit_length()
+        width = 9 - first[0].bit_length()
         if offset + width > end:
             raise ValueError("An element is torn.")
         value = int.from_bytes(data[offset : offset + width], "big")
@@ -194,13 +192,13 @@ def _read(data: Buffer, offset: int, end: int) -> tuple[int, int, int]:
     return values[0], offset, offset + values[1]
 
 
-def _children(data: Buffer, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _children(data: Data, offset: int, end: int) -> Iterator[tuple[int, int, int]]:
     while offset < end:
         number, start, offset = _read(data, offset, end)
         yield number, start, offset
 
 
-def recover(data: Buffer) -> tuple[Index, Seal]:
+def recover(data: Data) -> tuple[Index, Seal]:
     """What of a file of :class:`WebM` can be played: everything up to ``index.end``. Torn when there is no whole cluster."""
     body = _segment_body()
     try:
@@ -225,7 +223,7 @@ def recover(data: Buffer) -> tuple[Index, Seal]:
                 if child == _TIMESTAMP:
                     origin = int.from_bytes(data[at:behind], "big")
                 elif child == _SIMPLE_BLOCK and behind - at > 4:
-                    relative, flags = struct.unpack_from(">hB", data, at + 1)
+                    relative, flags = struct.unpack(">hB", data[at + 1 : at + 4])
                     key = bool(flags & 0x80) if not times else key
                     times.append(origin + relative)
                     if audio:

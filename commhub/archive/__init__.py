@@ -5,6 +5,8 @@ repairs them.
 """
 
 from commhub.archive.archive import MANIFEST_LIMIT, PART, Archive
+from commhub.archive.keys import SessionKeys
+from commhub.archive.opening import opened
 from commhub.archive.reading import Reader
 
-__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "Reader"]
+__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "Reader", "SessionKeys", "opened"]

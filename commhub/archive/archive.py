@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from commhub.archive.keys import SessionKeys
+from commhub.archive.opening import opened
 from commhub.archive.reading import LocalBytes, Reader
 
 MANIFEST_LIMIT = 64 << 20  # bytes of a manifest.json
@@ -14,10 +16,11 @@ _PATH = re.compile(r"(?:[A-Za-z0-9_-]{1,128}/){0,3}[A-Za-z0-9_-]{1,64}(?:\.[A-Za
 
 
 class Archive:
-    """``folder`` holds a folder per session. Blocking: for a thread. One may be used by several threads at once."""
+    """``folder`` holds a folder per session, ``keys`` are those of encrypted ones. Blocking: for a thread. One may be used
+    by several threads at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, keys: SessionKeys | None = None) -> None:
+        self._folder, self._keys = folder, keys
 
     def open(self, session: str, path: str) -> Reader:
         """``path`` is the file's in the session: ``manifest.json``, ``tracks/0001/0001.webm``. One that was being written when
@@ -26,11 +29,20 @@ class Archive:
         FileNotFoundError for what is no file of a session, whatever the names are; OSError; ValueError with a sentence when
         what lies there cannot be what was recorded."""
         try:
-            return Reader(self._bytes(session, path))
+            return self._open(session, path)
         except FileNotFoundError:
             if not path.endswith(PART):
                 raise
-        return Reader(self._bytes(session, path.removesuffix(PART)))
+        return self._open(session, path.removesuffix(PART))
+
+    def _open(self, session: str, path: str) -> Reader:
+        data = self._bytes(session, path)
+        try:
+            key = self._keys.find(session) if self._keys is not None else None
+            return opened(data, key, path.removesuffix(PART))
+        except BaseException:
+            data.close()
+            raise
 
     def read(self, session: str, path: str, limit: int) -> bytes:
         """A whole small file. ValueError when it is larger than ``limit`` bytes."""

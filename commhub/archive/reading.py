@@ -10,7 +10,10 @@ import os
 import stat
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+
+if TYPE_CHECKING:
+    from commhub.archive.opening import Layout
 
 
 class Bytes(Protocol):
@@ -51,6 +54,8 @@ class Reader:
     Close it, or use it in ``with``; :meth:`file` closes it with the file.
     """
 
+    layout: Layout | None = None  # of an encrypted one
+
     def __init__(self, data: Bytes) -> None:
         self._data = data
         self.size = data.size
@@ -73,6 +78,10 @@ class Reader:
     def read(self) -> bytes:
         """All of it."""
         return self.read_at(0, self.size)
+
+    def proved(self) -> int:
+        """So many bytes from the first one on are what was written, as far as the form can say. OSError."""
+        return self.size
 
     def file(self) -> BinaryIO:
         """For what wants a file that can be sought (PyAV)."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder import files
+from recorder import files, shelf
 from recorder.container import Seal
 from recorder.files import Disk, File
 from tests.support import sink_feed, until
@@ -147,12 +147,12 @@ async def test_what_is_written_is_made_durable_in_time(tmp_path: Path, monkeypat
 
 def test_a_manifest_is_old_or_new_and_never_half(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    files.replace(path, b"old")
-    files.replace(path, b"new", durable=True)
+    shelf.replace(path, b"old")
+    shelf.replace(path, b"new", durable=True)
     assert path.read_bytes() == b"new"
     path.with_name("manifest.json.new").mkdir()
     with pytest.raises(OSError):
-        files.replace(path, b"newer")
+        shelf.replace(path, b"newer")
     assert path.read_bytes() == b"new"
 
 

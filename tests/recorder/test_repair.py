@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from commhub.wire import journal
-from recorder import files
 from recorder.keys import Keys
 from recorder.manifest import Manifest
 from recorder.notary import Evidence
 from recorder.repair import repair, survey
 from recorder.verify import Folder, verify
+from recorder.whole import final_name
 from tests.support import sink_feed, until
 from tests.support.hub_of_recorder import recorder
 from tests.support.media_files import read
@@ -232,7 +232,7 @@ async def test_repaired_is_proved(data_dir: Path, tmp_path: Path) -> None:
     spoilt = next((folder / "tracks" / "0001").glob("*.part"))
     assert repair(folder, Evidence(keys)) is not None
     assert verify(Folder(folder), trusted, session="S1").faults == []
-    path = files.final_name(spoilt)
+    path = final_name(spoilt)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
