@@ -195,6 +195,7 @@ class WaitingView(View):
     level: int
     since: Time
     returned: bool
+    org_id: str = ""
 
 
 class WaitingList(View):

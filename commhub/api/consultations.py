@@ -58,7 +58,7 @@ class Join(Body):
     terminal: Id
 
 
-class Muting(Body):
+class TrackMuting(Body):
     source: Literal["microphone", "camera", "screen_share", "screen_share_audio"]
 
 
@@ -150,7 +150,7 @@ def routes(gate: Gate, rooms: Rooms, entering: Entering, recordings: Recordings,
         await rooms.remove(call.path("id"), call.actor, call.path("identity"))
 
     @r.post("/consultations/{id}/participants/{identity}/mute", "consultation.lead", "Mute one of his tracks.", status=204)
-    async def mute(call: Call, body: Muting) -> None:
+    async def mute(call: Call, body: TrackMuting) -> None:
         await rooms.mute(call.path("id"), call.actor, call.path("identity"), body.source)
 
     @r.post("/consultations/{id}/cameras", "camera.open", "Bring a camera in.", status=201, headers=_KEY)

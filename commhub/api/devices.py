@@ -36,7 +36,7 @@ class NewDevice(Body):
     options: DeviceOptions = DeviceOptions()
 
 
-class Admission(Body):
+class DeviceAdmission(Body):
     """Without ``name`` it keeps the one it has."""
 
     org_id: Id
@@ -97,7 +97,7 @@ def routes(store: Store, devices: Devices) -> Routes:
         return await view(call, call.path("id"))
 
     @r.post("/devices/{id}/admit", "device.admit", "Let it in, with a new password that is shown once.")
-    async def admit(call: Call, body: Admission) -> AdmittedDevice:
+    async def admit(call: Call, body: DeviceAdmission) -> AdmittedDevice:
         password = await registry.admit(call.actor, call.path("id"), body.org_id, body.name or "", body.label)
         return AdmittedDevice(device=await view(call, call.path("id")), password=password)
 

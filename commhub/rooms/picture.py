@@ -89,6 +89,7 @@ def waiting(record: Consultation) -> list[WaitingView]:
         WaitingView(
             person=one.person, name=one.name, post=one.post, org_name=one.org_name, level=one.level, since=iso(one.since),
             returned=one.returned,
+            org_id=one.org,
         )
         for one in record.control.waiting
     ]  # fmt: skip

@@ -111,6 +111,8 @@ export interface Waiting {
   level: number
   since: Time
   returned: boolean
+  /** Empty: of no organisation here. */
+  org_id: string
 }
 
 export interface Consultation {
@@ -223,7 +225,7 @@ export interface Segment {
   mime: string
   /** Its place on the session's clock, ms; where it is not `duration_ms` long, positions are in proportion. */
   start_ms: number
-  end_ms?: number
+  end_ms: number
   duration_ms: number
   bytes: number
 }

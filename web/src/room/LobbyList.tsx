@@ -28,7 +28,7 @@ export function useWaiting(consultation: Consultation, active: boolean): Waiting
   return active ? (found.data?.items ?? []) : []
 }
 
-/** Who waits: name, post, organisation; let in, all or one or by post; or refused with a reason. */
+/** Who waits: name, post, organisation; let in, all or one, by post or organisation; or refused with a reason. */
 export function LobbyList({ consultation }: { consultation: Consultation }) {
   const t = useT()
   const [run, pending] = useCommand()
@@ -45,7 +45,7 @@ export function LobbyList({ consultation }: { consultation: Consultation }) {
   }
   useKeys('room', { admitAll: all })
   if (!waiting.length) return <p className="note">{t('control.nobodyWaits')}</p>
-  const { posts } = groupsOf(waiting)
+  const { posts, organisations } = groupsOf(waiting)
   return (
     <>
       <div className="control-row">
@@ -63,6 +63,20 @@ export function LobbyList({ consultation }: { consultation: Consultation }) {
             }))}
           >
             {t('control.admitPost')}
+          </MenuButton>
+        )}
+        {organisations.length > 0 && (
+          <MenuButton
+            size="small"
+            place="below-end"
+            data-testid="admit-organisation"
+            items={organisations.map(({ id, name }) => ({
+              key: id,
+              label: name,
+              onPick: () => void again(() => lead(consultation).admit({ organisations: [id] })),
+            }))}
+          >
+            {t('control.admitOrganisation')}
           </MenuButton>
         )}
         <Button size="small" look="primary" hint="admitAll" onClick={all} data-testid="admit-all">

@@ -1,26 +1,26 @@
-import { CircleX, LogIn, Volume2, WifiOff, X } from 'lucide-react'
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { reasonText, sentence, useTick } from '../app/command'
+import { X } from 'lucide-react'
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
+import { reasonText, sentence } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate } from '../app/router'
-import { Clock, Mark } from '../app/Shell'
 import { may } from '../consultations/may.model'
 import type { Consultation } from '../hub/types'
-import { type Key, useT } from '../i18n'
+import { useT } from '../i18n'
 import { RollSheet } from '../rollcalls/RollSheet'
 import { Button } from '../ui/controls'
 import { say } from '../ui/overlay'
-import { clockTime } from '../ui/time.model'
+import { LostBanner, News, SoundBar } from './Banners'
 import { BottomBar, type PanelKind } from './BottomBar'
 import { CameraPicker } from './CameraPicker'
 import { Chat } from './Chat'
 import { ControlBanner } from './ControlBanner'
 import { ControlPanel } from './ControlPanel'
 import { isNote } from './chat.model'
-import { type Phase, RoomConnection, type RoomView } from './connection'
+import { RoomConnection, type RoomView } from './connection'
 import { controlOf, layoutOf, roleOf, spotlit } from './control.model'
 import { Diagnosis } from './Diagnosis'
 import type { Devices } from './devices'
+import { Frame, Out } from './Frame'
 import { Gate } from './Gate'
 import { InviteDialog } from './InviteDialog'
 import { useWaiting } from './LobbyList'
@@ -76,76 +76,6 @@ function useTitle(title: string | undefined): void {
       document.title = before
     }
   }, [title])
-}
-
-/** The room before and after: the bar with its name, and one thing in the middle. */
-function Frame({ title, children }: { title?: string; children: React.ReactNode }) {
-  return (
-    <div className="room bare">
-      <header className="topbar room-top">
-        <Mark />
-        <h1 className="cut">{title}</h1>
-        <span className="grow" />
-        <Clock />
-      </header>
-      <main>{children}</main>
-    </div>
-  )
-}
-
-const outTitles: Record<Extract<Phase, { at: 'out' }>['why'], Key> = {
-  left: 'room.ended',
-  ended: 'room.ended',
-  removed: 'room.removed',
-  duplicate: 'room.duplicate',
-  refused: 'room.refused',
-  failed: 'room.failed',
-}
-const outHints: Partial<Record<Extract<Phase, { at: 'out' }>['why'], Key>> = {
-  ended: 'room.endedHint',
-  removed: 'room.removedHint',
-  duplicate: 'room.duplicateHint',
-  failed: 'room.failedHint',
-}
-
-function Out({
-  why,
-  words,
-  onAgain,
-}: {
-  why: Extract<Phase, { at: 'out' }>['why']
-  words: string
-  onAgain?: () => void
-}) {
-  const t = useT()
-  const hint = outHints[why]
-  return (
-    <div className="center" role="alert" data-testid="room-out" data-why={why}>
-      <div>
-        <span className="gate-icon">
-          <CircleX size={28} />
-        </span>
-        <h1>{t(outTitles[why])}</h1>
-        <p>{hint ? t(hint) : words}</p>
-        <div className="gate-buttons">
-          {onAgain && (why === 'failed' || why === 'duplicate') && (
-            <Button look="primary" size="large" icon={<LogIn size={18} />} onClick={onAgain} data-testid="rejoin">
-              {t('room.rejoin')}
-            </Button>
-          )}
-          <Button size="large" onClick={() => navigate('/consultations')}>
-            {t('app.backToList')}
-          </Button>
-        </div>
-        {why === 'failed' && (
-          <details>
-            <summary>{t('common.forTechnicians')}</summary>
-            <code>{words}</code>
-          </details>
-        )}
-      </div>
-    </div>
-  )
 }
 
 interface MeetingProps {
@@ -438,66 +368,4 @@ function useUnread(view: RoomView, open: boolean): number {
     if (open) setSeen(lines)
   }, [open, lines])
   return open ? 0 : Math.max(0, lines - seen)
-}
-
-interface LostProps {
-  phase: Phase
-  /** Since when pictures stand still; none while media goes on without its signalling. */
-  stopped: (number | undefined)[]
-  onRetry(): void
-}
-
-function LostBanner({ phase, stopped, onRetry }: LostProps) {
-  const t = useT()
-  useTick(500, phase.at === 'lost')
-  const now = Date.now()
-  if (phase.at !== 'lost' || now - phase.since < 1000) return null
-  const since = stopped.filter(at => at !== undefined)
-  const seconds = phase.nextAt === undefined ? 0 : Math.ceil((phase.nextAt - now) / 1000)
-  return (
-    <div className="banner" role="alert" data-testid="lost-banner">
-      <WifiOff size={20} />
-      <strong>{t('offline.title', { seconds: Math.floor((now - phase.since) / 1000) })}</strong>
-      <span>
-        {seconds > 0
-          ? t('offline.attempt', { attempt: phase.attempt, seconds })
-          : t('offline.trying', { attempt: phase.attempt })}{' '}
-        {since.length ? t('offline.stopped', { time: clockTime(Math.min(...since)) }) : t('offline.going')}
-      </span>
-      <Button size="small" onClick={onRetry}>
-        {t('offline.retry')}
-      </Button>
-    </div>
-  )
-}
-
-function SoundBar({ onStart }: { onStart(): void }) {
-  const t = useT()
-  return (
-    <div className="banner" role="alert">
-      <Volume2 size={20} />
-      <span>{t('room.startAudioHint')}</span>
-      <Button size="small" onClick={onStart} data-testid="start-audio">
-        {t('room.startAudio')}
-      </Button>
-    </div>
-  )
-}
-
-/** The latest thing that happened, for screen readers. */
-function News({ view }: { view: RoomView }) {
-  const t = useT()
-  const last = view.chat.at(-1)
-  const first = useRef(last?.id)
-  if (!last || last.id === first.current) return <div className="sr" aria-live="polite" />
-  const words = isNote(last)
-    ? t(`chat.${last.note}`, { name: last.name })
-    : last.mine
-      ? ''
-      : `${last.name} ${last.text}`
-  return (
-    <div className="sr" aria-live="polite">
-      {words}
-    </div>
-  )
 }

@@ -3,6 +3,7 @@ import { useCommand, useTick } from '../app/command'
 import { hub } from '../app/hub'
 import { Clock, Mark } from '../app/Shell'
 import { may } from '../consultations/may.model'
+import { GroupButton } from '../groups/GroupButton'
 import { HubError } from '../hub/http'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
@@ -53,6 +54,7 @@ export function TopBar({ consultation: c, view, onView, isRecording, connected, 
         </button>
       </div>
       <LockButton consultation={c} />
+      <GroupButton />
       <span className="linkstate" role="status">
         <Bars quality={connected ? quality : 'lost'} />
         {t(connected ? 'room.connected' : 'room.noConnection')}

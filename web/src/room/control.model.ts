@@ -76,6 +76,13 @@ export function minutesLeft(control: Control, now: number): number | undefined {
 }
 
 /** By what those who wait can be let in together: posts and organisations that several have, or that any has. */
-export function groupsOf(waiting: readonly Waiting[]): { posts: string[] } {
-  return { posts: [...new Set(waiting.map(one => one.post).filter(post => post !== ''))].sort() }
+export function groupsOf(waiting: readonly Waiting[]): {
+  posts: string[]
+  organisations: { id: string; name: string }[]
+} {
+  const named = new Map(waiting.filter(one => one.org_id !== '').map(one => [one.org_id, one.org_name]))
+  return {
+    posts: [...new Set(waiting.map(one => one.post).filter(post => post !== ''))].sort(),
+    organisations: [...named].map(([id, name]) => ({ id, name })),
+  }
 }

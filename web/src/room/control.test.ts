@@ -79,7 +79,12 @@ it('minutes until the end are rounded up', () => {
   expect(minutesLeft(led({}), 0)).toBeUndefined()
 })
 
-it('those who wait are let in by their posts', () => {
-  const one = (post: string) => ({ post }) as Waiting
-  expect(groupsOf([one('值班长'), one(''), one('值班长'), one('局长')]).posts).toHaveLength(2)
+it('those who wait are let in by their posts and organisations', () => {
+  const one = (post: string, org_id: string) => ({ post, org_id, org_name: `单位 ${org_id}` }) as Waiting
+  const { posts, organisations } = groupsOf([one('值班长', 'a'), one('', 'a'), one('值班长', ''), one('局长', 'b')])
+  expect(posts).toHaveLength(2)
+  expect(organisations).toEqual([
+    { id: 'a', name: '单位 a' },
+    { id: 'b', name: '单位 b' },
+  ])
 })

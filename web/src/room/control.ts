@@ -50,7 +50,8 @@ export function lead(consultation: Consultation) {
     lowerAll: () => remove('hands'),
     lobby: (mode: Control['lobby']) => put('lobby', () => ({ mode })),
     waiting: () => hub.http.request<{ items: Waiting[] }>('GET', `${path}/lobby`),
-    admit: (who: { people?: string[]; posts?: string[]; everybody?: boolean }) => post('lobby/admit', who),
+    admit: (who: { people?: string[]; posts?: string[]; organisations?: string[]; everybody?: boolean }) =>
+      post('lobby/admit', who),
     refuse: (person: string, reason: string) =>
       hub.http.request<void>('POST', `${path}/lobby/refuse`, { body: { person, reason } }),
     sendBack: (person: string) => hub.http.request<void>('POST', `${path}/lobby/return`, { body: { person } }),

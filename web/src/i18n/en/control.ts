@@ -18,6 +18,7 @@ export const control = {
     admit: 'Admit',
     admitAll: 'Admit all',
     admitPost: 'Admit by post',
+    admitOrganisation: 'Admit by organisation',
     wasReturned: 'sent back',
     refuse: 'Refuse',
     refuseOne: 'Refuse {{name}}',

@@ -18,6 +18,7 @@ export const control = {
     admit: '准许',
     admitAll: '全部准许',
     admitPost: '按岗位准许',
+    admitOrganisation: '按单位准许',
     wasReturned: '被请回',
     refuse: '拒绝',
     refuseOne: '拒绝 {{name}}',
