@@ -464,3 +464,30 @@ async def test_an_order_while_it_ends_begins_it_again_when_it_may(data_dir: Path
         )
         await hub.stop()
         assert [one["type"] for one in hub.manifest()["events"]] == ["continued"]
+
+
+async def test_who_drops_out_and_comes_back_as_another_codec_and_size_is_one_track(data_dir: Path, feed: SinkFeed) -> None:
+    """As LiveKit's clients do it: new sids, after five seconds; and in between another size of the same codec."""
+    async with recorder(data_dir, data_dir / "recordings") as hub:
+        zero = await started(hub, feed)
+        feed.peer("S1", "a", name="甲", kind="person", peer="PA_1")
+        first = feed.track("S1", "a", sink_feed.video(sink_feed.VP8), sid="TR_1", peer="PA_1")
+        at = await feed.play("S1", [first], 3.0, zero)
+        first.change(sink_feed.video(sink_feed.VP8, 640, 360))
+        at = await feed.play("S1", [first], 2.0, at)
+        feed.tell("S1", messages.SinkPeer("S1", "PA_1", "a", False, at, {}, "lost"))
+        feed.ends("S1", "a", first, "camera", sid="TR_1", at=at)
+        back = at + 5 * SECOND
+        feed.peer("S1", "a", name="甲", kind="person", peer="PA_2", at=back)
+        second = feed.track("S1", "a", sink_feed.video(sink_feed.H264, 480, 270), sid="TR_2", peer="PA_2", at=back)
+        await feed.play("S1", [second], 3.0, back)
+        await hub.stop()
+        (track,) = hub.manifest()["tracks"]
+        assert (track["identity"], track["source"], track["ordinal"]) == ("a", "camera", 0)
+        made = [(one["file"].partition(".")[2], one["width"], one["height"]) for one in track["segments"]]
+        assert made == [("webm", 320, 180), ("webm", 640, 360), ("mp4", 480, 270)]
+        assert spans(track) == pytest.approx([0, 3000, 3000, 5000, 10_000, 13_000], abs=80)
+        files = [read(hub.folder / "S1" / "tracks" / track["id"] / one["file"]) for one in track["segments"]]
+        assert [(media.codec, len(media.times)) for media in files] == [("vp8", 45), ("vp8", 30), ("h264", 45)]
+        left = [event["at_ms"] for event in hub.manifest()["events"] if event["type"] in ("left", "joined")]
+        assert left[1:] == pytest.approx([5000, 10_000], abs=5)
