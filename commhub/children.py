@@ -67,5 +67,5 @@ def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     warm.begin()
     name = f"record-{index}"
     machine.wait_turn(settings.run_dir / f"{name}.turn")
-    said = settings.recorder.model_dump(exclude={"always"})  # that is the hub's
+    said = settings.recorder.model_dump(exclude={"always", "consultations", "calls", "groups"})  # those are the hub's
     return recorder.run(settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir)
