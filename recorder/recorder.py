@@ -25,7 +25,7 @@ from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
 from recorder import forgetting, repair, space
 from recorder.book import RESERVED, Book
-from recorder.files import Disk, disk_space, free_bytes
+from recorder.files import Disk, disk_space
 from recorder.keys import Keys
 from recorder.notary import Evidence
 from recorder.session import Session
@@ -278,8 +278,8 @@ class Recorder:
 
     async def _begin(self, order: messages.Record, known: SessionState | None) -> Session | None:
         try:
-            free = await self._disk.run(lambda: free_bytes(self._folder))
-            if free < self._minimum + RESERVED or self._guard.step is space.FULL:
+            free, total = await self._disk.run(lambda: disk_space(self._folder))
+            if free < self._minimum + RESERVED or self._guard.look(free, total) is space.FULL:
                 self._refuse(order, "disk_full", *FULL)
                 return None
             folder = self._folder / order.session
