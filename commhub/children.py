@@ -62,10 +62,15 @@ def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
 
 def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     """``commhub record --index n``: disk."""
+    from commhub.archive import SessionKeys
     from recorder import recorder, warm
+    from recorder.shelf import Cabinet
 
     warm.begin()
     name = f"record-{index}"
     machine.wait_turn(settings.run_dir / f"{name}.turn")
-    said = settings.recorder.model_dump(exclude={"always", "consultations", "calls", "groups"})  # those are the hub's
-    return recorder.run(settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir)
+    said = settings.recorder.model_dump(exclude={"always", "consultations", "calls", "groups", "encryption"})  # the hub's
+    cabinet = Cabinet(SessionKeys.of(settings.data_dir), settings.recorder.encryption)
+    return recorder.run(
+        settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir, cabinet=cabinet
+    )

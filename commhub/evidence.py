@@ -11,9 +11,10 @@ from pathlib import Path
 from commhub.settings import Settings
 from recorder import exported, saying
 from recorder import keys as stored
+from recorder import stored as folders
 from recorder.pedigree import Entry
 from recorder.seals import PublicKey
-from recorder.verify import Folder, Witnessed
+from recorder.verify import Witnessed
 from recorder.verify import verify as check
 
 WHOLE, CHANGED, UNREADABLE = 0, 1, 2
@@ -33,11 +34,11 @@ def verify(
             return _unreadable(NO_KEY)
         trusted = _trusted(stored.load(keys), only)
         if wanted.folder:
-            verdict = check(Folder(wanted.path), trusted, wanted.witnessed, wanted.session)
+            verdict = check(folders.source(wanted.path), trusted, wanted.witnessed, wanted.session)
             lines = saying.recording(verdict)
         else:
             made_of = _Target.of(sources, settings) if sources else None
-            compared = exported.source(made_of.path) if made_of is not None else None
+            compared = folders.source(made_of.path) if made_of is not None else None
             found = exported.check(wanted.path, trusted, compared, made_of.witnessed if made_of is not None else ())
             verdict, lines = found.verdict, saying.export(found)
     except (OSError, ValueError) as error:

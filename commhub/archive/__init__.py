@@ -5,8 +5,8 @@ repairs them.
 """
 
 from commhub.archive.archive import MANIFEST_LIMIT, PART, Archive
-from commhub.archive.keys import SessionKeys
+from commhub.archive.keys import OneKey, SessionKeys
 from commhub.archive.opening import opened
 from commhub.archive.reading import Reader
 
-__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "Reader", "SessionKeys", "opened"]
+__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "OneKey", "Reader", "SessionKeys", "opened"]

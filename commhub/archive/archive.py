@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from commhub.archive.keys import SessionKeys
+from commhub.archive.keys import Keys
 from commhub.archive.opening import opened
 from commhub.archive.reading import LocalBytes, Reader
 
@@ -19,27 +19,27 @@ class Archive:
     """``folder`` holds a folder per session, ``keys`` are those of encrypted ones. Blocking: for a thread. One may be used
     by several threads at once."""
 
-    def __init__(self, folder: Path, keys: SessionKeys | None = None) -> None:
+    def __init__(self, folder: Path, keys: Keys | None = None) -> None:
         self._folder, self._keys = folder, keys
 
-    def open(self, session: str, path: str) -> Reader:
+    def open(self, session: str, path: str, *, tolerant: bool = False) -> Reader:
         """``path`` is the file's in the session: ``manifest.json``, ``tracks/0001/0001.webm``. One that was being written when
         its name was given out may be finished now: it is found without its ``.part``.
 
         FileNotFoundError for what is no file of a session, whatever the names are; OSError; ValueError with a sentence when
-        what lies there cannot be what was recorded."""
+        what lies there cannot be what was recorded; a ``tolerant`` reader gives what can be read of it."""
         try:
-            return self._open(session, path)
+            return self._open(session, path, tolerant)
         except FileNotFoundError:
             if not path.endswith(PART):
                 raise
-        return self._open(session, path.removesuffix(PART))
+        return self._open(session, path.removesuffix(PART), tolerant)
 
-    def _open(self, session: str, path: str) -> Reader:
+    def _open(self, session: str, path: str, tolerant: bool) -> Reader:
         data = self._bytes(session, path)
         try:
             key = self._keys.find(session) if self._keys is not None else None
-            return opened(data, key, path.removesuffix(PART))
+            return opened(data, key, path.removesuffix(PART), tolerant=tolerant)
         except BaseException:
             data.close()
             raise

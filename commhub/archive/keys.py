@@ -10,14 +10,33 @@ import contextlib
 import os
 import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from commhub.archive.sealed import ALGORITHMS, KEY, SessionKey
 from commhub.vault import Vault
 
+FOLDER, VAULT, SEALING = "recording-keys", "keys", "recordings"  # in the data directory; the vault's own key
 _SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _LIMIT = 4096  # bytes of a key's file
 _KNOWN = 512
+
+
+class Keys(Protocol):
+    def find(self, session: str) -> SessionKey | None:
+        """None when the session is not encrypted, or its key was deleted. OSError, ValueError."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OneKey:
+    """For a process that works at one session, and shall open no other one."""
+
+    session: str
+    key: SessionKey
+
+    def find(self, session: str) -> SessionKey | None:
+        return self.key if session == self.session else None
 
 
 class SessionKeys:
@@ -26,6 +45,11 @@ class SessionKeys:
     def __init__(self, folder: Path, vault: Vault) -> None:
         self._folder, self._vault = folder, vault
         self._known: dict[str, tuple[int, int, SessionKey]] = {}  # session → inode, mtime of the file, key
+
+    @staticmethod
+    def of(data_dir: Path) -> SessionKeys:
+        """Those of this machine's recordings."""
+        return SessionKeys(data_dir / FOLDER, Vault(data_dir / VAULT, SEALING))
 
     def find(self, session: str) -> SessionKey | None:
         """None when there is none: the session is not encrypted, or its key was deleted. Looked for each time, so what is deleted

@@ -276,6 +276,7 @@ class RecorderSettings(Section):
     digest: Literal["sha256", "sm3"] = "sha256"
     signature: Literal["ed25519", "sm2"] = "ed25519"
     checkpoint_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
+    encryption: Literal["aes-256-gcm", "sm4-gcm", "none"] = "aes-256-gcm"
     shards: Annotated[int, Field(ge=1, le=8)] = 1
     always: Annotated[list[Literal["public", "internal", "sensitive"]], Listed] = []
     consultations: RecordingMode = "hand"
