@@ -45,7 +45,7 @@ STEPS: Final = (
     Step("pictures", 4, 6, lower=_ALL),
     Step("feeds", 3, 5, lower=_ALL, without=frozenset({Kind.FEED})),
     Step("evidence", 2, 4, lower=_ALL, without=frozenset({Kind.FEED, Kind.EVIDENCE})),
-    Step("sound", 1, 3, without=_ALL),
+    Step("sound", 1, 3, lower=_ALL, without=_ALL),
     FULL,
 )
 BY_NAME: Final[Mapping[str, Step]] = {step.name: step for step in STEPS}

@@ -15,7 +15,7 @@ from commhub.conference import Ticket
 from commhub.errors import Conflict, Forbidden, NotFound, Unavailable
 from commhub.events import Published
 from commhub.groups import Wanted
-from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, StopRecord
+from commhub.media.messages import Mark, Message, Record, RecordSnapshot, SessionState, Space, StopRecord
 from commhub.model import new_id
 from commhub.recordings import RoomRecordings, Rules
 from commhub.store import tables
@@ -170,12 +170,15 @@ async def test_a_camera_is_recorded_without_anybody_who_watches(deck: Deck) -> N
         await deck.hub.door.admit(Ticket(key=KEY.name, identity=f"{zhou.id}:x", room=room))
     assert deck.shown("camera.recording") == ["recording"]
     assert [one.subject for one in await deck.recorded.listed(zhou)] == [camera]
-    # A disk that is full now may not be later: it goes on as another recording, not at once.
+    # A disk that is full now may not be later: it goes on as another recording, as soon as there is room.
     deck.say("failed", code="disk_full", text="Full.", text_zh="满。")
     await until(lambda: deck.shown("camera.recording") == ["recording", "failed"], what="the word")
     await deck.recorded.look()
     assert len({one.session for one in deck.orders(Record)}) == 1
-    deck.now += 11
+    deck.now += 1000
+    await deck.recorded.look()
+    assert len({one.session for one in deck.orders(Record)}) == 1
+    deck.recorded.receive(Space(free=90, total=100, level="ample"))
     await until(lambda: len({one.session for one in deck.orders(Record)}) == 2, what="another one")
     await deck.recorded.act("camera", camera, zhou, "stop")
     await until(lambda: room not in deck.hub.conference.rooms, what="the room's end")
