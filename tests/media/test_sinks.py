@@ -222,3 +222,22 @@ async def test_a_recording_asks_for_the_best_layer(bench: Bench, recorder: FakeL
     await settled()
     bench.pass_time(2)
     assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0])]
+
+
+async def test_a_recorder_whose_disk_gets_full_takes_less_and_makes_nobody_send_more(bench: Bench, recorder: FakeLink) -> None:
+    bench.tell(m.Subscribe("r", "PA_b", ["TR_video_PA_a"]))
+    bench.tell(m.Shape("r", "PA_b", ["TR_video_PA_a"], quality=0))
+    await settled()
+    bench.pass_time(2)
+    bench.take(m.Wanted)
+    for handle, most in ((1, 0), (2, 0), (77, 0)):  # sound has no layers; nobody has the last one
+        bench.engine.recorder(cast(Any, recorder), m.SinkLayer(handle, most))
+    await settled()
+    bench.pass_time(2)
+    assert taps_layer(bench) == 0
+    assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0])]
+    bench.engine.recorder(cast(Any, recorder), m.SinkLayer(2, 9))
+    await settled()
+    bench.pass_time(2)
+    assert taps_layer(bench) == 2
+    assert bench.take(m.Wanted)[-1].codecs == [("video/VP8", [0, 1, 2])]
