@@ -18,7 +18,7 @@ from commhub.agenda.shapes import Agenda as AgendaView
 from commhub.agenda.shapes import AgendaItem, Clash, Clashes, Material, Occurrence, Repeats, Reply, ReplyOf
 from commhub.directory import reach
 from commhub.errors import Conflict, Forbidden, Invalid, NotFound, Unfit
-from commhub.events import Events
+from commhub.events import Audience, Events
 from commhub.model import Actor, By, Label, iso, new_id, utc_ns
 from commhub.store import Reading, Store, Transaction, tables
 from commhub.store.repeats import Once, remember, repeated
@@ -294,9 +294,15 @@ class Agenda:
         await transaction.insert(tables.agenda_invited, *rows)
 
     async def say(
-        self, transaction: Transaction, type: str, item: str, by: Actor | By | None, data: dict[str, Any] | None = None
+        self,
+        transaction: Transaction,
+        type: str,
+        item: str,
+        by: Actor | By | None,
+        data: dict[str, Any] | None = None,
+        audience: Audience | None = None,
     ) -> Record:
-        """The event of a change. Returns the record as it is now."""
+        """The event of a change, for whom it concerns unless ``audience`` says for whom. Returns the record as it is now."""
         record = await records.one(transaction, item)
         assert record is not None
         about = {"id": record.id, "title": record.title, "starts_at": iso(record.starts_at), "cancelled": record.cancelled}
@@ -308,7 +314,7 @@ class Agenda:
             label=record.label,
             rev=record.rev,
             by=by,
-            audience=rules.audience(record),
+            audience=audience if audience is not None else rules.audience(record),
             data={"item": about, **(data or {})},
         )
         return record

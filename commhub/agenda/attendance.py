@@ -1,4 +1,7 @@
-"""签到: who was there, by organisation: by entering, or signed in by hand."""
+"""签到: who was there, by organisation: by entering, or signed in by hand.
+
+Who waits in the lobby of the consultation is told nobody's name: they see themselves alone, and hear of nobody who signs in.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ from commhub.agenda.series import NS, local
 from commhub.agenda.shapes import Attendance, Attendee, OrgAttendance
 from commhub.errors import Conflict, Forbidden, NotFound
 from commhub.model import Actor, iso, utc_ns
-from commhub.store import Reading, Store, tables
+from commhub.rooms import rules as lobby
+from commhub.store import Reading, Store, consultations, tables
+from commhub.store.consultations import Consultation
 from commhub.views import Member, OrgName
 
 _s, _a = tables.agenda_signed.c, tables.attendance.c
@@ -36,7 +41,7 @@ class Attending:
         record, said = await self._agenda.found(item, reader, at)
         assert said is not None
         async with self._store.reading() as reading:
-            return await _attendance(reading, record, said)
+            return await _attendance(reading, record, said, reader)
 
     async def sign(self, actor: Actor, item: str, at: int, person: str) -> Attendance:
         """Of themselves, once people may enter; of others whoever is in charge. Again is nothing."""
@@ -61,12 +66,20 @@ class Attending:
                 row = {"item_id": item, "at": at, "person_id": person, "signed_at": utc_ns(), "signed_by": actor.id}
                 await transaction.insert(tables.agenda_signed, row)
                 told = {"at": at // NS, "person": person, "name": known[person].name}
-                await self._agenda.say(transaction, "agenda.signed", item, actor, told)
+                there = await _consultation(transaction, said)
+                within = lobby.inside(there) if there is not None and there.live else None
+                await self._agenda.say(transaction, "agenda.signed", item, actor, told, within)
                 await audit.record(transaction, actor, "agenda.reply", item, object=f"{iso(at)} {known[person].name}")
-            return await _attendance(transaction, record, said)
+            return await _attendance(transaction, record, said, actor)
 
 
-async def _attendance(reading: Reading, record: Record, said: Said) -> Attendance:
+async def _consultation(reading: Reading, said: Said) -> Consultation | None:
+    return await consultations.one(reading, said.consultation) if said.consultation is not None else None
+
+
+async def _attendance(reading: Reading, record: Record, said: Said, reader: Actor) -> Attendance:
+    there = await _consultation(reading, said)
+    waits = there is not None and there.live and lobby.must_wait(there, reader)
     entered: dict[str, list[int]] = {}
     if said.consultation is not None:
         rows = await reading.all(
@@ -83,8 +96,11 @@ async def _attendance(reading: Reading, record: Record, said: Said) -> Attendanc
     }
     named = {record.host.id, *(one.id for one in record.people)}
     orgs = {one.id: one.name for one in record.organisations}
-    people = await _people(reading, sorted(named | set(entered) | set(signed)))
+    shown_to = {reader.id} if waits else named | set(entered) | set(signed)
+    people = await _people(reading, sorted(shown_to))
     grouped: dict[str, list[Attendee]] = defaultdict(list)
+    if waits:
+        orgs = {}
     for row in people:
         orgs.setdefault(row.org_id, row.org_name)
         at, left = entered.get(row.id, [signed.get(row.id, 0), 0])

@@ -226,6 +226,29 @@ async def test_attendance(hub: Hub) -> None:
         assert [word in text for word in ("入会签到", "人工签到", "缺席", "无人参会")] == [True] * 4
 
 
+async def test_who_waits_in_the_lobby_learns_no_names(hub: Hub) -> None:
+    async with hub.browser("dispatcher") as page, hub.browser("emergency") as guest, hub.browser("water") as other:
+        item = await schedule(hub, page, "emergency", "water", starts_at=soon(minutes=5))
+        link = f"/agenda/{item['id']}/occurrences/{item['occurrences'][0]['at']}"
+        room = (await page.ok("POST", f"{link}/start"))["consultation_id"]
+        rev = (await page.ok("GET", f"/consultations/{room}"))["control"]["rev"]
+        await page.ok("PUT", f"/consultations/{room}/lobby", {"mode": "everybody"}, headers={"If-Match": f'"{rev}"'})
+        water, emergency = (await hub.person("water")).id, (await hub.person("emergency")).id
+        await page.ok("POST", f"/consultations/{room}/lobby/admit", {"people": [water]})
+        async with guest.events() as waiting, other.events() as inside:
+            await page.ok("POST", f"{link}/attendance", {"person": water})
+            assert (await inside.event("agenda.signed"))["data"]["person"] == water
+            await guest.ok("POST", f"{link}/attendance", {})
+            await page.ok("POST", f"/agenda/{item['id']}/cancel", {"reason": "改期"})
+            heard = set[str]()
+            while "agenda.cancelled" not in heard:
+                heard.add((await waiting.message()).get("event", {}).get("type", ""))
+            assert "agenda.signed" not in heard
+        for reader, seen in ((guest, {emergency}), (other, {water, emergency, (await hub.person("dispatcher")).id})):
+            shown = await reader.ok("GET", f"{link}/attendance")
+            assert {one["person"]["id"] for org in shown["organisations"] for one in org["people"]} == seen
+
+
 async def test_minutes(hub: Hub) -> None:
     async with hub.browser("dispatcher") as page, hub.browser("emergency") as guest:
         item = await schedule(hub, page, "emergency")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -197,7 +198,32 @@ async def test_a_group_of_fifty_hears_who_talks(hub: Installation, figure: Figur
         assert good
 
 
-# ---- patches and emergencies
+# ---- broadcasts, patches and emergencies
+
+
+async def test_a_broadcast_is_heard_and_its_listeners_are_not(hub: Installation) -> None:
+    """Everybody is called; a listener who publishes all the same is refused, and nothing of it is forwarded."""
+    async with AsyncExitStack() as stack:
+        crew = await gathered(stack, hub, [3, 5, 7])
+        chief, listener, other = crew
+        people = {"members": [chief.who.id], "listeners": [listener.who.id, other.who.id]}
+        body = {"name": "防汛通知", "kind": "broadcast", "times": {"limit": 0, "silence": 0, "hang": 0}, **people}
+        group = (await chief.call("POST", "/groups", body))["id"]
+        await chief.call("POST", f"/groups/{group}/call", {})
+        await until(lambda: all(group in one.entered for one in crew), 60, "everybody is in the call")
+        assert [one.instructions[0][1]["data"]["talks"] for one in crew] == [True, False, False]
+        asked = time.monotonic()
+        await chief.say(group, "request")
+        for one in (listener, other):
+            await one.hears(chief.identity, asked)
+        await chief.say(group, "release")
+        await listener.say(group, "request")
+        await until(lambda: listener.floors[-1][1]["reason"] == "listener", what="told that they listen")
+        with contextlib.suppress(Exception):  # refused at once, or never answered
+            await asyncio.wait_for(listener.publish(group), 3)
+        await asyncio.sleep(0.5)
+        assert not other.tracks[listener.identity]
+        assert [sum(map(len, one.heard.values())) for one in (chief, other)] == [0, len(other.heard[chief.identity])]
 
 
 async def two_groups(crew: list[Talker]) -> tuple[str, str, str]:
