@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -22,11 +21,11 @@ from commhub.errors import HubError, PeerError
 from commhub.media import messages
 from commhub.media.link import Link, dial, records
 from commhub.media.messages import Message
+from recorder.bounds import confine
 from recorder.depacketise import Depacketiser, depacketiser
 from recorder.frames import Frame
 from recorder.reorder import Reorder, parse
 
-MEMORY = 2 << 30  # octets of addresses: libraries take most of them, a 4K picture the rest
 CPU = 15  # seconds
 JPEG_LIMIT = 8 << 20
 FRESH = 0.5  # seconds: a picture that is no older is of now
@@ -185,9 +184,7 @@ async def take(run_dir: Path, worker: str, room: str, identity: str, seconds: fl
 
 
 def main() -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    confine(CPU)
     said = json.loads(sys.stdin.buffer.read(8192))
     try:
         data = asyncio.run(take(Path(said["run_dir"]), said["worker"], said["room"], said["identity"], said["seconds"]))

@@ -45,9 +45,12 @@ class Derived:
             task.cancel()
         await asyncio.gather(*self._making.values(), return_exceptions=True)
 
-    async def of(self, recording: str, source: str, name: str, command: Sequence[str]) -> bytes:
-        """What ``python -m <command>`` makes of the recording's file ``source``; ``name`` says of what and how, and is new
-        whenever the result would be. NotFound when there is no such file, Unavailable when nothing can be made of it."""
+    async def of(
+        self, recording: str, source: str, name: str, command: Sequence[str], span: tuple[int, int] = (0, SOURCE_LIMIT)
+    ) -> bytes:
+        """What ``python -m <command>`` makes of the recording's file ``source``, or of its bytes ``span``; ``name`` says of what
+        and how, and is new whenever the result would be; what is before its ``~`` says which earlier ones it takes the place of.
+        NotFound when there is no such file, Unavailable when nothing can be made of it."""
         path = self._folder / recording / name
         with contextlib.suppress(FileNotFoundError):
             return await asyncio.to_thread(path.read_bytes)
@@ -57,7 +60,7 @@ class Derived:
         if task is None:
             if len(self._making) >= WAITING:
                 raise Unavailable("Too much is being made just now: ask again.", "生成任务过多，请稍后再试。", code="busy")
-            task = self._making[path] = asyncio.create_task(self._make(recording, source, path, command))
+            task = self._making[path] = asyncio.create_task(self._make(recording, source, path, command, span))
             task.add_done_callback(lambda done: self._made(path, done))
         return await asyncio.shield(task)  # who goes away does not take it from others
 
@@ -68,10 +71,10 @@ class Derived:
             while len(self._wrong) > WRONG_KEPT:
                 self._wrong.popitem(last=False)
 
-    async def _make(self, recording: str, source: str, path: Path, command: Sequence[str]) -> bytes:
+    async def _make(self, recording: str, source: str, path: Path, command: Sequence[str], span: tuple[int, int]) -> bytes:
         async with self._turns:
             try:
-                fd = await asyncio.to_thread(self._plain, recording, source)
+                fd = await asyncio.to_thread(self._plain, recording, source, span)
             except FileNotFoundError:
                 raise NotFound("There is no such file in this recording.", "录制中没有这个文件。") from None
             except (OSError, ValueError) as error:
@@ -85,17 +88,17 @@ class Derived:
             await asyncio.to_thread(_keep, path, data)
         return data
 
-    def _plain(self, recording: str, source: str) -> int:
+    def _plain(self, recording: str, source: str, span: tuple[int, int]) -> int:
         """The bytes as they were recorded, as a file in memory that only the child will have."""
         with self._archive.open(recording, source) as reader:
-            if reader.size > SOURCE_LIMIT:
+            begin, end = span[0], min(span[1], reader.size)
+            if end - begin > SOURCE_LIMIT:
                 raise ValueError("A file of a recording is larger than the limit.")
             fd = os.memfd_create("recording", os.MFD_CLOEXEC)
             try:
-                at = 0
-                while part := reader.read_at(at, 1 << 20):
+                while part := reader.read_at(begin, min(1 << 20, end - begin)):
                     os.write(fd, part)
-                    at += len(part)
+                    begin += len(part)
                 os.lseek(fd, 0, os.SEEK_SET)
             except BaseException:
                 os.close(fd)
@@ -133,6 +136,10 @@ def _keep(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
     part.rename(path)
+    before, several, _ = path.name.partition("~")
+    for old in path.parent.glob(f"{before}~*") if several else ():
+        if old != path:
+            old.unlink(missing_ok=True)
 
 
 def _nothing() -> Unavailable:

@@ -62,6 +62,6 @@ async def sheet(derived: Derived, recording: str, track: ManifestTrack, name: st
     if found is None or segment is None or not 1 <= int(found[2]) <= count(segment):
         raise NotFound("There is no such sheet of thumbnails.", "没有这张缩略图。")
     source = f"tracks/{track.id}/{segment.file}"
-    kept = f"thumbnails-{RECIPE}/{track.id}/{name}"
+    kept = f"thumbnails-{RECIPE}/{track.id}/{found[1]}~{found[2]}.jpg"
     size = (EVERY_MS, int(found[2]), COLUMNS, WIDTH, HEIGHT)
     return await derived.of(recording, source, kept, ("recorder.thumbnails", *map(str, size)))

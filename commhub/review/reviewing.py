@@ -39,7 +39,7 @@ class Reviewing:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._review, self._clock = store, review, clock
+        self._store, self._review, self._archive, self._clock = store, review, archive, clock
         self.marks = marks.Marks(store, events, review)
         self.derived = Derived(archive, folder)
         self._watching = Watching()
@@ -127,8 +127,11 @@ class Reviewing:
         row, manifest = await self._look(reader, recording)
         found = pictures.track_of(manifest, track, "audio")
         until = max((one.start_ms + one.duration_ms for one in found.segments), default=0)
-        end_ms = until if end_ms is None else min(end_ms, until)
-        return await waves.waveform(self.derived, recording, found, begin_ms, end_ms, step_ms, row.state == "recording")
+        span = begin_ms, until if end_ms is None else min(end_ms, until)
+        started_ms = row.started_at // 1_000_000
+        return await waves.waveform(
+            self.derived, self._archive, recording, found, started_ms, span, step_ms, row.state == "recording"
+        )
 
     # ---- who looks
 
