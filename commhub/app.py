@@ -64,6 +64,8 @@ from commhub.recordings import (
     Witness,
     policy,
 )
+from commhub.recordings.exports import Exports
+from commhub.recordings.exports import Terms as ExportTerms
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.keeping import Terms as KeepingTerms
 from commhub.recordings.storage import OfShard, Storage
@@ -336,6 +338,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         storage.start()
         stack.push_async_callback(storage.close)
         wishes.admits = ordered.admits = storage.admit
+        exports = Exports(base.store, events, settings.exports_dir, _exports(settings), shards=kept.shards)
+        exports.start()
+        stack.push_async_callback(exports.close)
         review = Review(base.store, archive, keeping)
         reviewing = Reviewing(base.store, events, review, archive, settings.data_dir / "derived")
         stack.push_async_callback(reviewing.close)
@@ -358,6 +363,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         links = _links(settings, epoch, feeds, {
             "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
             **{f"record-{n}": Users(Shard(recordings, n), Shard(recorded, n), Shard(ordered, n), witness, Shard(keeper, n),
+                Shard(exports, n),
                 OfShard(storage, n))
                for n in range(settings.recorder.shards)},
             "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
@@ -374,7 +380,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         parts = Parts(
             base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
             diagnosis,
-            desk, devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing,
+            desk, devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing, exports,
         )  # fmt: skip
         metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
         health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
@@ -391,6 +397,12 @@ async def _begin(*starts: Callable[[], Awaitable[None] | None]) -> None:
     for start in starts:
         if (waiting := start()) is not None:
             await waiting
+
+
+def _exports(settings: Settings) -> ExportTerms:
+    said, free = settings.exports, settings.recorder.minimum_free_bytes
+    keep, patience = timedelta(days=said.keep_days), timedelta(hours=said.request_hours)
+    return ExportTerms(frozenset(settings.recordings.approval), keep, patience, said.limit_bytes, said.total_bytes, free)
 
 
 def _modes(settings: Settings) -> dict[policy.Kind, policy.Mode]:

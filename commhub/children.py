@@ -71,6 +71,8 @@ def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     machine.wait_turn(settings.run_dir / f"{name}.turn")
     said = settings.recorder.model_dump(exclude={"always", "consultations", "calls", "groups", "encryption"})  # the hub's
     cabinet = Cabinet(SessionKeys.of(settings.data_dir), settings.recorder.encryption)
+    exports = settings.exports_dir, settings.exports.at_once
     return recorder.run(
-        settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir, cabinet=cabinet
-    )
+        settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir, exports=exports,
+        cabinet=cabinet,
+    )  # fmt: skip

@@ -71,6 +71,7 @@ TYPES: dict[str, str] = {
     "recording.listed": "recording.list",
     "recording.policy": "recording.policy",
     "recording.marked": "recording.view",
+    "recording.export": "recording.export",
     # Of rooms that are no consultations: people there are told, and so is who may know of the room.
     "call.recording": "call.oversee",
     "group.recording": "group.oversee",

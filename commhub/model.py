@@ -128,6 +128,7 @@ _REVIEWER = frozenset(
         "recording.mark",  # says something of a moment
         "recording.hold",  # sets and lifts legal holds
         "recording.delete",  # asks that one be deleted; another one confirms it
+        "recording.export",  # takes it out, as film, tracks or bundle
         "storage.view",
         "directory.view",
     }
@@ -148,6 +149,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         "key.view",
         "recording.policy",  # says what is always recorded, from the beginning, or never
         "metrics.view",
+        "recording.approve",  # exports that somebody else asks for
         "recording.confirm",  # that one be deleted which somebody else wants deleted
         "storage.edit",  # quotas of organisations
     },

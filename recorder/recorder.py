@@ -20,10 +20,10 @@ from commhub.errors import Conflict
 from commhub.media import messages
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, Listener, listen
-from commhub.media.messages import Checkpoint, Done, Forgotten, Message, RecordSnapshot, SessionState, Space
+from commhub.media.messages import Checkpoint, Done, ExportState, Forgotten, Message, RecordSnapshot, SessionState, Space
 from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
-from recorder import forgetting, repair, space
+from recorder import exporting, forgetting, repair, space
 from recorder.book import RESERVED, Book
 from recorder.files import Disk, disk_space
 from recorder.keys import Keys
@@ -66,15 +66,21 @@ async def run(
     index: int = 0,
     shards: int = 1,
     cabinet: Cabinet | None = None,
+    exports: tuple[Path, int] | None = None,
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
     ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``. Of ``shards`` recorders this is the
-    number ``index``. ``cabinet`` says how recordings are kept; without it, as they are."""
+    number ``index``. ``cabinet`` says how recordings are kept; without it, as they are. ``exports``: where
+    they go (beside ``folder``), and how many are made at a time."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
-    evidence = Evidence(Keys(keys or folder.parent / "evidence", signature), digest, checkpoint_seconds)
+    keys = keys or folder.parent / "evidence"
+    evidence = Evidence(Keys(keys, signature), digest, checkpoint_seconds)
     recorder = Recorder(
         run_dir, name, folder, limits, sync_seconds, minimum_free_bytes, evidence, layers, (index, shards), cabinet
     )
+    place, at_once = exports or (folder.parent / "exports", 1)
+    secret = exporting.secrets(cabinet.keys if cabinet is not None else None)
+    recorder.export(exporting.Terms(place, folder, keys, signature, digest, at_once, secret))
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -117,6 +123,11 @@ class Recorder:
         self.look_seconds = LOOK
         self._workers: dict[str, Worker] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._exporting: exporting.Exporting | None = None
+
+    def export(self, terms: exporting.Terms) -> None:
+        """Exports are made like this; before it starts."""
+        self._exporting = exporting.Exporting(terms, self._tell)
 
     async def start(self) -> None:
         try:
@@ -145,6 +156,8 @@ class Recorder:
 
     async def close(self) -> None:
         """Close every recording; one that is ordered again later goes on."""
+        if self._exporting is not None:
+            await self._exporting.close()
         stops = [asyncio.ensure_future(session.stop("shutdown")) for session in self._running.values()]
         if stops:
             await asyncio.wait(stops, timeout=10)
@@ -199,6 +212,10 @@ class Recorder:
             self._order(message.session, self._stop(message))
         elif isinstance(message, messages.Mark):
             self._order(message.session, self._mark(message))
+        elif isinstance(message, messages.Export) and self._exporting is not None:
+            self._exporting.receive(message)
+        elif isinstance(message, messages.StopExport) and self._exporting is not None:
+            self._tasks.spawn(self._exporting.stop(message.export), "stop export")
         elif isinstance(message, messages.Forget):
             self._order(message.session, self._forget(message.session))
         return Done()
@@ -223,7 +240,7 @@ class Recorder:
     def _hub_gone(self, link: Link) -> None:
         self._hubs.pop(link, None)
 
-    def _tell(self, message: SessionState | Checkpoint | Forgotten | Space) -> None:
+    def _tell(self, message: SessionState | Checkpoint | Forgotten | Space | ExportState) -> None:
         for link in list(self._hubs):
             link.tell(message)
 

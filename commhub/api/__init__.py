@@ -24,6 +24,7 @@ from commhub.api import (
     directory,
     dispatch,
     downloads,
+    exports,
     groups,
     keeping,
     linktests,
@@ -60,6 +61,7 @@ from commhub.groups import Groups, Pictures
 from commhub.guard import Network
 from commhub.linktests import LinkTests
 from commhub.recordings import Recordings, Review, RoomRecordings
+from commhub.recordings.exports import Exports
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.storage import Storage
 from commhub.review import Reviewing
@@ -100,6 +102,7 @@ class Parts:
     dispatch: Dispatch
     recorded: RoomRecordings
     reviewing: Reviewing
+    exports: Exports
 
 
 class Api:
@@ -146,6 +149,7 @@ class Api:
             *review.routes(parts.reviewing).all,
             *recordings.routes(parts.review, parts.reviewing).all,
             *keeping.routes(parts.keeper).all,
+            *exports.routes(parts.exports).all,
             *storage.routes(parts.storage).all,
             *cards.routes(parts.desk.cards).all,
             *control.routes(parts.desk.control).all,

@@ -296,6 +296,16 @@ class RecordingsSettings(Section):
     quota_bytes: Annotated[int, Field(ge=0)] = 0
 
 
+class ExportsSettings(Section):
+    """What is taken out of recordings: films, tracks, evidence bundles."""
+
+    at_once: Annotated[int, Field(ge=1, le=8)] = 1
+    keep_days: Annotated[float, Field(gt=0, le=365)] = 7
+    request_hours: Annotated[float, Field(ge=1, le=720)] = 72
+    limit_bytes: Annotated[int, Field(ge=1 << 20)] = 16 << 30
+    total_bytes: Annotated[int, Field(ge=1 << 20)] = 200 << 30
+
+
 class LogSettings(Section):
     """What is logged, and how."""
 

@@ -15,6 +15,7 @@ from commhub.settings.sections import (
     CitySettings,
     DatabaseSettings,
     DownloadsSettings,
+    ExportsSettings,
     Gb28181Settings,
     GroupsSettings,
     HttpSettings,
@@ -64,6 +65,7 @@ class Settings(Section):
     link_tests: LinkTestsSettings = LinkTestsSettings()
     recorder: RecorderSettings = RecorderSettings()
     recordings: RecordingsSettings = RecordingsSettings()
+    exports: ExportsSettings = ExportsSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()
     keys: Annotated[dict[str, Key], BeforeValidator(read_keys)] = {}
@@ -129,6 +131,11 @@ class Settings(Section):
     def recordings_dir(self) -> Path:
         """One folder per recording."""
         return self.data_dir / "recordings"
+
+    @property
+    def exports_dir(self) -> Path:
+        """A folder for each film, tracks or bundle that was made of a recording."""
+        return self.data_dir / "exports"
 
     @property
     def database_url(self) -> str:

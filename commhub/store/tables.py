@@ -12,6 +12,7 @@ from commhub.store import (
     checkpoint_tables,
     dispatch_tables,
     download_tables,
+    export_tables,
     group_tables,
     keeping_tables,
     link_tables,
@@ -58,6 +59,8 @@ roll_calls = roll_tables.roll_calls
 roll_entries = roll_tables.roll_entries
 
 recording_checkpoints = checkpoint_tables.recording_checkpoints
+
+recording_exports = export_tables.recording_exports
 
 recording_keeping = keeping_tables.recording_keeping
 recording_holds = keeping_tables.recording_holds

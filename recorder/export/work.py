@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from commhub.archive import Archive
+from commhub.archive import Archive, SessionKeys
+from commhub.archive.sealed import SessionKey
 from commhub.media.messages.exports import Export
 from recorder import exported, seals
 from recorder.export import bundle, lettering, originals, recipe, report
@@ -41,6 +42,17 @@ class Work(Struct, frozen=True):
     keys: str
     signature: str = "ed25519"
     digest: str = "sha256"
+    secret: tuple[str, str] | None = None  # of an encrypted session: algorithm, key (hexadecimal digits)
+
+
+class _OneKey(SessionKeys):
+    """Of the one session that is exported."""
+
+    def __init__(self, session: str, secret: tuple[str, str]) -> None:
+        self._session, self._key = session, SessionKey(bytes.fromhex(secret[1]), secret[0])
+
+    def find(self, session: str) -> SessionKey | None:
+        return self._key if session == self._session else None
 
 
 class Made(Struct, frozen=True):
@@ -58,7 +70,8 @@ class Maker:
 
     def __init__(self, work: Work, tell: Callable[[float], None], archive: Archive | None = None) -> None:
         self._work, self._order, self._tell = work, work.order, tell
-        self._archive = archive or Archive(Path(work.recordings))
+        key = _OneKey(work.order.session, work.secret) if work.secret is not None else None
+        self._archive = archive or Archive(Path(work.recordings), key)
         self._folder = Path(work.folder)
         self._path = self._folder / f"{NAMES[work.order.kind]}.part"
         self._checked = 0.0

@@ -40,6 +40,8 @@ from commhub.media.messages import Answer, Message, Offer, Restart, RoomStats, W
 from commhub.media.workers import WorkerLoad
 from commhub.model import utc_ns
 from commhub.recordings import Cameras, Consultations, Recordings, Review, RoomRecordings, Wishes, policy
+from commhub.recordings.exports import Exports
+from commhub.recordings.exports import Terms as ExportTerms
 from commhub.recordings.keeper import Keeper
 from commhub.recordings.storage import Storage
 from commhub.review import Reviewing
@@ -407,6 +409,7 @@ async def running(
     reviewing = Reviewing(store, events, review, archive, folder / "derived")
     keeper = Keeper(store, events)
     storage = Storage(store, events)
+    exports = Exports(store, events, folder / "exports", ExportTerms())
     wishes.admits = storage.admit
     diagnosis = Diagnosis(rooms, feeds, engine)
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)
@@ -432,7 +435,7 @@ async def running(
         store, auth, events, directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
         diagnosis, desk, devices,
         terminals,
-        calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing,
+        calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing, exports,
     )  # fmt: skip
     hub = Hub(parts, door, conference, engine, folder)
     if template is not None:
