@@ -5,6 +5,7 @@ import { useCommand, useTick } from '../app/command'
 import { hub } from '../app/hub'
 import { VerbMenu } from '../dispatch/VerbMenu'
 import { useT } from '../i18n'
+import { CallLight, RecordCall } from '../recorded/RecordCall'
 import { Avatar, Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { duration } from '../ui/time.model'
@@ -110,6 +111,7 @@ function Talk({ call, consulted }: { call: Call; consulted: Call | undefined }) 
         >
           {t('call.add')}
         </Button>
+        <RecordCall call={call.id} refused={call.state !== 'active' && t('call.calling')} />
         {busy && (
           <VerbMenu
             target={busy}
@@ -215,6 +217,7 @@ function Who({ call }: { call: Call }) {
         </span>
         {seconds !== undefined && <time>{duration(seconds * 1000)}</time>}
       </div>
+      <CallLight call={call.id} />
     </div>
   )
 }

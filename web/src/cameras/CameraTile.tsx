@@ -5,6 +5,7 @@ import { useTick } from '../app/command'
 import type { Alarm, CameraDetail, Lock, ViewItem } from '../hub/cameraTypes'
 import type { CameraState } from '../hub/types'
 import { useT } from '../i18n'
+import { useRecorded } from '../recorded/desk'
 import { Picture } from '../room/Picture'
 import { sourceQuality } from '../room/tiles.model'
 import { Bars, Button } from '../ui/controls'
@@ -226,6 +227,7 @@ function Badge({
 
 function Strip({ tile, place, name, onClose }: Props & { state: TileState; name: string }) {
   const t = useT()
+  const taped = useRecorded(tile?.camera ?? '') === 'recording'
   if (!tile) return <div className="spot-strip" />
   const { record, lock } = tile
   return (
@@ -237,6 +239,15 @@ function Strip({ tile, place, name, onClose }: Props & { state: TileState; name:
         event.dataTransfer.setData(fromPlace, String(place))
       }}
     >
+      {taped && (
+        <span
+          className="ringdot spot-recorded"
+          role="img"
+          aria-label={t('recorded.on')}
+          title={t('recorded.on')}
+          data-testid="spot-recorded"
+        />
+      )}
       <strong className="cut" title={name}>
         {name || <Cctv size={14} />}
       </strong>

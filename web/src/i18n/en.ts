@@ -10,6 +10,7 @@ import { dispatch } from './en/dispatch'
 import { groups } from './en/groups'
 import { keys } from './en/keys'
 import { linktests } from './en/linktests'
+import { recorded } from './en/recorded'
 import { review } from './en/review'
 import { rollcalls } from './en/rollcalls'
 import { room } from './en/room'
@@ -23,6 +24,7 @@ export const en: Words = {
   ...rollcalls,
   ...linktests,
   ...agenda,
+  ...recorded,
   ...review,
   ...calls,
   ...cameras,

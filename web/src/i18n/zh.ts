@@ -10,6 +10,7 @@ import { dispatch } from './zh/dispatch'
 import { groups } from './zh/groups'
 import { keys } from './zh/keys'
 import { linktests } from './zh/linktests'
+import { recorded } from './zh/recorded'
 import { review } from './zh/review'
 import { rollcalls } from './zh/rollcalls'
 import { room } from './zh/room'
@@ -23,6 +24,7 @@ export const zh = {
   ...rollcalls,
   ...linktests,
   ...agenda,
+  ...recorded,
   ...review,
   ...calls,
   ...cameras,
