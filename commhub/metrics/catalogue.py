@@ -82,6 +82,10 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_waiting_bytes", "Bytes that wait for the disk.", "process"),
     _counter("recorder_gaps", "Gaps in recorded tracks.", "process"),
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
+    _gauge("recorder_free_bytes", "Free on the disk that recordings lie on.", "process"),
+    _gauge("recorder_disk_bytes", "Size of the disk that recordings lie on.", "process"),
+    _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 to 6 more and more pictures, 7 all.",
+           "process"),
     # cameras
     _gauge("cameras", "Cameras in consultations and on walls, by state: idle, connecting, live, failed.", "state"),
     _gauge("transcodes", "Cameras whose pictures are converted to H.264 now.", "process"),

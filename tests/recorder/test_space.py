@@ -137,5 +137,6 @@ async def test_tracks_are_thinned_in_the_order_of_the_table_and_come_back(
         for session in ("S1", "S2")
         for track in hub.manifest(session)["tracks"]
     }
-    assert lengths["S1", "microphone"] > 4_500
-    assert lengths["S1", "camera_feed"] < lengths["S2", "camera_feed"] < lengths["S2", "microphone"]
+    assert lengths["S1", "microphone"] > 4_500  # nothing of it is left out
+    first = {session: min(gap["start_ms"] for gap in hub.manifest(session)["gaps"]) for session in ("S1", "S2")}
+    assert first["S1"] < first["S2"]  # what must be recorded, later
