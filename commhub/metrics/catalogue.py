@@ -84,7 +84,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
     _gauge("recorder_free_bytes", "Free on the disk that recordings lie on.", "process"),
     _gauge("recorder_disk_bytes", "Size of the disk that recordings lie on.", "process"),
-    _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 to 6 more and more pictures, 7 all.",
+    _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 to 6 more and more, 7 everything.",
            "process"),
     # cameras
     _gauge("cameras", "Cameras in consultations and on walls, by state: idle, connecting, live, failed.", "state"),
