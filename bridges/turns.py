@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from weakref import WeakKeyDictionary
 
-TURN_SECONDS = 0.02  # the price in delay
+TURN_SECONDS = 0.04  # the price in delay: a picture, as most cameras make them
 OCTETS = 256 << 10  # of one reading: what a connection may take before others have their turn
 
 _all: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
