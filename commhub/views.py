@@ -379,8 +379,14 @@ class Keeping(View):
 
 
 class Recording(View):
+    """``kind`` is what was recorded; of all but consultations ``subject`` is its id, and ``consultation_id`` empty. ``incident``:
+    what several recordings belong to."""
+
     id: str
     consultation_id: str
+    kind: Literal["consultation", "call", "group", "camera"] = "consultation"
+    subject: str = ""
+    incident: str = ""
     title: str
     code: str
     label: Label

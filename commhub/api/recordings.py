@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -18,6 +18,8 @@ from commhub.views import Page, Recording, RecordingDetail
 class RecordingSearch(Body):
     q: Query = ""
     consultation: Id | None = None
+    kind: Literal["consultation", "call", "group", "camera"] | None = None
+    incident: Annotated[str, Field(max_length=64)] = ""
     cursor: Id | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
@@ -27,7 +29,10 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
 
     @r.get("/recordings", "recording.list", "Recordings the reader may see, newest first.")
     async def listing(call: Call, query: RecordingSearch) -> Page[Recording]:
-        return await review.listed(call.actor, q=query.q, consultation=query.consultation, before=query.cursor, limit=query.limit)
+        return await review.listed(
+            call.actor, q=query.q, consultation=query.consultation, kind=query.kind, incident=query.incident,
+            before=query.cursor, limit=query.limit,
+        )  # fmt: skip
 
     @r.get("/recordings/{id}", "recording.view", "One recording with its tracks, speakers, events and gaps.")
     async def get(call: Call) -> RecordingDetail:

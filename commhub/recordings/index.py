@@ -43,6 +43,9 @@ def shown(row: sa.Row[Any], english: bool = False, terms: Terms = keeping_rows.F
     return Recording(
         id=row.id,
         consultation_id=row.consultation_id,
+        kind=row.kind,
+        subject=row.subject,
+        incident=row.incident,
         title=row.title,
         code=row.code,
         label=row.label,

@@ -107,6 +107,8 @@ class Review:
         *,
         q: str = "",
         consultation: str | None = None,
+        kind: str | None = None,
+        incident: str = "",
         before: str | None = None,
         limit: int = 50,
         english: bool = False,
@@ -114,6 +116,10 @@ class Review:
         conditions: list[sa.ColumnElement[bool]] = [visible(reader, "recording.list")]
         if consultation:
             conditions.append(_r.consultation_id == consultation)
+        if kind:
+            conditions.append(_r.kind == kind)
+        if incident:
+            conditions.append(_r.incident == incident)
         if before:
             conditions.append(_r.id < before)
         conditions += [
