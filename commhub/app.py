@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commhub import audit, certificates, machine
 from commhub import log as logs
 from commhub.addresses import AllowList
-from commhub.agenda import Scheduled
+from commhub.agenda import Room, Scheduled
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
 from commhub.archive import Archive, SessionKeys
@@ -305,8 +305,9 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
         groups.calling.preempt = by_ending_calls(calls)
         rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
-        scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials")
-        linktests = LinkTests(base.store, events, conference, terminals, internal, settings.link_tests.daily)
+        shelf = Room(settings.agenda.material_bytes, settings.agenda.materials_bytes, settings.agenda.materials)
+        scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials", shelf)
+        linktests = LinkTests(base.store, events, conference, terminals, internal, **settings.link_tests.model_dump())
         dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
         door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
