@@ -4,8 +4,8 @@ brought (``materials``), who was there (``attendance``) and what came of it (``m
 from commhub.agenda.agenda import Agenda, Wanted, moment
 from commhub.agenda.attendance import Attending
 from commhub.agenda.beginning import Beginning
-from commhub.agenda.materials import LIMIT, TYPES, Materials
+from commhub.agenda.materials import TYPES, Materials, Room
 from commhub.agenda.minutes import Writing
 from commhub.agenda.scheduled import Scheduled
 
-__all__ = ["LIMIT", "TYPES", "Agenda", "Attending", "Beginning", "Materials", "Scheduled", "Wanted", "Writing", "moment"]
+__all__ = ["TYPES", "Agenda", "Attending", "Beginning", "Materials", "Room", "Scheduled", "Wanted", "Writing", "moment"]

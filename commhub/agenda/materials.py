@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,9 +21,6 @@ from commhub.errors import Conflict, Invalid, NotFound
 from commhub.model import Actor, new_id, utc_ns
 from commhub.store import Store, tables
 
-LIMIT = 32 << 20  # octets of a file
-TOTAL = 256 << 20  # of one consultation
-COUNT = 50
 _m = tables.agenda_materials.c
 #: Ending → content type, and how such a file begins; text has no beginning, but no zeros either.
 TYPES: dict[str, tuple[str, tuple[bytes, ...]]] = {
@@ -42,11 +40,20 @@ TEXT = frozenset({".txt", ".csv", ".md"})
 HEAD = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Octets of a ``file`` and of a consultation's files in ``total``, and how many there may be."""
+
+    file: int = 32 << 20
+    total: int = 256 << 20
+    count: int = 50
+
+
 class Materials:
     """``folder`` is made when the first file comes."""
 
-    def __init__(self, store: Store, agenda: Agenda, folder: Path) -> None:
-        self._store, self._agenda, self._folder = store, agenda, folder
+    def __init__(self, store: Store, agenda: Agenda, folder: Path, room: Room | None = None) -> None:
+        self._store, self._agenda, self._folder, self._room = store, agenda, folder, room or Room()
 
     async def add(self, actor: Actor, item: str, name: str, parts: AsyncIterator[bytes]) -> Material:
         """``parts`` are read up to the limit, and not at all from who may not. Invalid says what is wrong with the file."""
@@ -54,14 +61,15 @@ class Materials:
         async with self._store.reading() as reading:
             rules.editable(await records.one(reading, item), actor)
             known = await materials(reading, _m.item_id == item)
-        if len(known) >= COUNT:
-            raise Conflict(f"There are {COUNT} files already.", f"每场会商最多 {COUNT} 个材料。", code="too_many")
+        if len(known) >= self._room.count:
+            text = f"There are {self._room.count} files already."
+            raise Conflict(text, f"每场会商最多 {self._room.count} 个材料。", code="too_many")
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         id = new_id()
         passing = self._folder / f".{id}-{secrets.token_hex(8)}"
-        room = min(LIMIT, TOTAL - sum(one.size for one in known))
+        left = self._room.total - sum(one.size for one in known)
         try:
-            size, digest = await _take(passing, ending, parts, room)
+            size, digest = await self._take(passing, ending, parts, left)
             async with self._store.transaction() as transaction:
                 rules.editable(await records.one(transaction, item), actor)
                 row = {"id": id, "item_id": item, "name": name, "type": TYPES[ending][0], "size": size, "digest": digest}
@@ -95,6 +103,38 @@ class Materials:
             await audit.record(transaction, actor, rules.EDIT, item, object=f"remove material {found[0].name}")
         await asyncio.to_thread((self._folder / material).unlink, missing_ok=True)
 
+    def check_size(self, size: int) -> None:
+        """Invalid, before anything is read of a file that says it is too large."""
+        if size > self._room.file:
+            raise self._too_large()
+
+    def _too_large(self) -> Invalid:
+        one, together = self._room.file >> 20, self._room.total >> 20
+        text = f"Files have at most {one} MB, {together} MB together."
+        return Invalid(text, f"单个文件最大 {one} MB，合计最大 {together} MB。", code="too_large", status=413)
+
+    async def _take(self, file: Path, ending: str, parts: AsyncIterator[bytes], left: int) -> tuple[int, str]:
+        size, digest, head = 0, hashlib.sha256(), b""
+        out = await asyncio.to_thread(file.open, "xb")
+        try:
+            async for part in parts:
+                size += len(part)
+                if size > min(self._room.file, left):
+                    raise self._too_large()
+                if len(head) < HEAD:
+                    head += part[: HEAD - len(head)]
+                    if len(head) >= HEAD:
+                        check_head(ending, head)
+                digest.update(part)
+                await asyncio.to_thread(out.write, part)
+            if not size:
+                raise Invalid("The file is empty.", "文件为空。", code="empty")
+            check_head(ending, head)
+            await asyncio.to_thread(_settle, out)
+        finally:
+            await asyncio.to_thread(out.close)
+        return size, digest.hexdigest()
+
 
 def check_name(name: str) -> str:
     """Its ending. Invalid."""
@@ -115,35 +155,10 @@ def check_head(ending: str, head: bytes) -> None:
         raise Invalid("The file is not what its name says.", "文件内容与扩展名不符。", code="type", status=415)
 
 
-async def _take(file: Path, ending: str, parts: AsyncIterator[bytes], room: int) -> tuple[int, str]:
-    size, digest, head = 0, hashlib.sha256(), b""
-    out = await asyncio.to_thread(file.open, "xb")
-    try:
-        async for part in parts:
-            size += len(part)
-            if size > room:
-                text = f"Files have at most {LIMIT >> 20} MB, {TOTAL >> 20} MB together."
-                zh = f"单个文件最大 {LIMIT >> 20} MB，合计最大 {TOTAL >> 20} MB。"
-                raise Invalid(text, zh, code="too_large", status=413)
-            if len(head) < HEAD:
-                head += part[: HEAD - len(head)]
-                if len(head) >= HEAD:
-                    check_head(ending, head)
-            digest.update(part)
-            await asyncio.to_thread(out.write, part)
-        if not size:
-            raise Invalid("The file is empty.", "文件为空。", code="empty")
-        check_head(ending, head)
-        await asyncio.to_thread(_settle, out)
-    finally:
-        await asyncio.to_thread(out.close)
-    return size, digest.hexdigest()
-
-
 def _settle(out: BinaryIO) -> None:
     """The transaction that follows names the file: it must not name one that a power cut takes away."""
     out.flush()
     os.fsync(out.fileno())
 
 
-__all__ = ["COUNT", "LIMIT", "TYPES", "Materials"]
+__all__ = ["TYPES", "Materials", "Room"]

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
-from commhub.agenda import LIMIT, TYPES, Attending, Materials, Scheduled, Wanted, Writing, moment
+from commhub.agenda import TYPES, Attending, Materials, Scheduled, Wanted, Writing, moment
 from commhub.agenda import attendance as attendances
 from commhub.agenda import minutes as writings
 from commhub.agenda.series import NS
@@ -17,7 +17,7 @@ from commhub.agenda.shapes import AgendaItem, Attendance, Clashes, Material, Min
 from commhub.api.consultations import Body, Id, Ids, Title, once, revision
 from commhub.api.gate import Gate
 from commhub.api.routes import Call, Routes
-from commhub.errors import Invalid, NotFound
+from commhub.errors import NotFound
 from commhub.model import Label
 from commhub.views import View
 
@@ -177,9 +177,7 @@ def _materials(r: Routes, materials: Materials) -> None:
         "/agenda/{id}/materials", "agenda.edit", "Add a file; its content must be what its name says.", status=201, takes=types
     )
     async def add(call: Call, query: MaterialName) -> Material:
-        if (call.request.content_length or 0) > LIMIT:
-            zh = f"单个文件最大 {LIMIT >> 20} MB。"
-            raise Invalid(f"Files have at most {LIMIT >> 20} MB.", zh, code="too_large", status=413)
+        materials.check_size(call.request.content_length or 0)
         parts = call.request.content.iter_chunked(256 << 10)
         return await materials.add(call.actor, call.path("id"), query.name, parts)
 

@@ -2,7 +2,7 @@
 back.
 
 No voice leaves the terminal: what it sends is made, how loud its microphone is it measures by itself. Who is in a call is left in
-peace. Every test is kept; the last one of an organisation is in the directory's report.
+peace. Tests are kept for a time that is a setting, the last one of an organisation always: it is in the directory's report.
 """
 
 from __future__ import annotations
@@ -61,13 +61,22 @@ class _Running:
 
 
 class LinkTests:
-    """A :class:`~commhub.rooms.House` of the rooms in which it tests. ``daily``: ``HH:MM`` in China, '' never by itself."""
+    """A :class:`~commhub.rooms.House` of the rooms in which it tests. ``daily``: ``HH:MM`` in China, '' never by itself.
+    ``keep_days``: tests are kept so long, 0 for ever; the last one of an organisation always."""
 
     def __init__(
-        self, store: Store, events: Events, conference: Conference, terminals: Terminals, key: InternalKey, daily: str = ""
+        self,
+        store: Store,
+        events: Events,
+        conference: Conference,
+        terminals: Terminals,
+        key: InternalKey,
+        daily: str = "",
+        keep_days: int = 0,
     ) -> None:
         self._store, self._events, self._conference = store, events, conference
-        self._terminals, self._key, self._daily = terminals, key, daily
+        self._terminals, self._key, self._daily, self._keep = terminals, key, daily, keep_days * 86_400 * NS
+        self._forgot_at = 0
         self._running: dict[str, _Running] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks = Tasks("link tests")
@@ -257,7 +266,11 @@ class LinkTests:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                await self.look(utc_ns())
+                now = utc_ns()
+                await self.look(now)
+                if now - self._forgot_at > 3600 * NS:
+                    self._forgot_at = now
+                    await self.forget(now)
             except Exception:
                 if (suppressed := logs.limited(("link tests",), 600)) is not None:
                     log.exception("link tests not begun", suppressed=suppressed)
@@ -282,6 +295,18 @@ class LinkTests:
         for org in begun:
             await self._begin(org, HUB)
         return len(begun)
+
+    async def forget(self, now: int) -> int:
+        """Those that are kept no longer; how many."""
+        if not self._keep:
+            return 0
+        newest = sa.select(sa.func.max(_t.id)).group_by(_t.org_id)
+        old = (_t.began_at < now - self._keep, _t.state != "running", _t.id.not_in(newest))
+        async with self._store.transaction() as transaction:
+            gone = await transaction.run(sa.delete(tables.link_tests).where(*old))
+            if gone:
+                await audit.record(transaction, HUB, PERMISSION, "", object=f"{gone} forgotten")
+        return gone
 
 
 def _view(row: Any, known: dict[str, Member]) -> LinkTest:

@@ -249,6 +249,15 @@ class LinkTestsSettings(Section):
     """Whether organisations can connect."""
 
     daily: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")] = ""
+    keep_days: Annotated[int, Field(ge=0, le=36500)] = 400
+
+
+class AgendaSettings(Section):
+    """Scheduled consultations: what their materials may be at most."""
+
+    material_bytes: Annotated[int, Field(ge=1 << 20, le=4 << 30)] = 32 << 20
+    materials_bytes: Annotated[int, Field(ge=1 << 20, le=64 << 30)] = 256 << 20
+    materials: Annotated[int, Field(ge=1, le=500)] = 50
 
 
 class GroupsSettings(Section):

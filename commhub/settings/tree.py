@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from commhub.settings.sections import (
+    AgendaSettings,
     AuditSettings,
     BridgesSettings,
     CallsSettings,
@@ -63,6 +64,7 @@ class Settings(Section):
     calls: CallsSettings = CallsSettings()
     groups: GroupsSettings = GroupsSettings()
     link_tests: LinkTestsSettings = LinkTestsSettings()
+    agenda: AgendaSettings = AgendaSettings()
     recorder: RecorderSettings = RecorderSettings()
     recordings: RecordingsSettings = RecordingsSettings()
     exports: ExportsSettings = ExportsSettings()

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from commhub.agenda import Scheduled
+from commhub.agenda import Materials, Room, Scheduled
 from commhub.agenda.series import CHINA, NS
+from commhub.errors import HubError
 from tests.support import until
 from tests.support.hubs import TERMINAL, Browser, Hub, serving
 
@@ -200,6 +201,36 @@ async def test_materials(hub: Hub) -> None:
         assert [path.name for path in (hub.folder / "materials").iterdir()] == [made["id"]]
         await page.ok("DELETE", f"/agenda/{item['id']}/materials/{made['id']}")
         assert list((hub.folder / "materials").iterdir()) == []
+
+
+async def test_materials_have_their_room(hub: Hub) -> None:
+    room = Room(file=1000, total=1500, count=3)
+    async with hub.browser("dispatcher") as page:
+        item = await schedule(hub, page, "emergency")
+        actor = await hub.person("dispatcher")
+        store, agenda = hub.parts.store, hub.parts.scheduled.agenda
+        materials = Materials(store, agenda, hub.folder / "materials", room)
+
+        async def parts(size: int) -> AsyncIterator[bytes]:
+            for _ in range(size // 100):
+                yield b"x" * 100
+
+        async def added(size: int) -> str:
+            try:
+                await materials.add(actor, item["id"], "a.txt", parts(size))
+            except HubError as error:
+                return error.code
+            return ""
+
+        assert [await added(size) for size in (1100, 1000, 600, 400, 100, 100)] == [
+            "too_large",
+            "",
+            "too_large",
+            "",
+            "",
+            "too_many",
+        ]
+        assert len(list((hub.folder / "materials").iterdir())) == 3
 
 
 async def test_attendance(hub: Hub) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from commhub.errors import Forbidden
 from commhub.linktests import LinkReport, LinkTests
 from commhub.linktests.linktests import CHINA, NS
+from commhub.model import new_id, utc_ns
+from commhub.store import tables
 from commhub.terminals import Presence
 from tests.groups.test_groups import Console, console
 from tests.linktests.test_verdict import GOOD
@@ -77,6 +81,25 @@ async def test_nobody_is_there_and_who_talks_is_left_in_peace(hub: Hub) -> None:
         report = {one["org"]["id"]: one for one in (await chief.browser.ok("GET", "/directory/connectivity"))["items"]}
         assert report[hub.ids[orgs["water"]]]["tested_well"] is False
         assert report[hub.ids[orgs["emergency"]]]["tested_well"] is None  # nothing is known of its line
+
+
+async def test_old_tests_are_forgotten_but_for_the_last(hub: Hub) -> None:
+    parts = hub.parts
+    link_tests = tables.link_tests.c
+    day, now = 86_400 * 10**9, utc_ns()
+    async with parts.store.transaction() as transaction:
+        for org, ages in (("water", (500, 450, 10)), ("police", (900, 800))):
+            for age in ages:
+                row = {"id": new_id(), "org_id": hub.ids[org], "by_id": None, "person_id": None, "terminal": "", "state": "well"}
+                times = {"began_at": now - age * day, "ended_at": now - age * day + 1, "report": "{}"}
+                await transaction.insert(tables.link_tests, {**row, **times})
+                await asyncio.sleep(0.002)  # ids are in the order of time
+    for keep, gone in ((0, 0), (400, 3), (400, 0)):
+        assert await LinkTests(parts.store, parts.events, hub.conference, parts.terminals, KEY, "", keep).forget(now) == gone
+    async with parts.store.reading() as reading:
+        left = await reading.all(sa.select(link_tests.org_id, link_tests.began_at))
+    kept = {(row.org_id, (now - row.began_at) // day) for row in left}
+    assert kept == {(hub.ids["water"], 10), (hub.ids["police"], 800)}
 
 
 async def test_every_day_once_also_after_a_restart(hub: Hub) -> None:
