@@ -344,6 +344,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         stack.push_async_callback(exports.close)
         review = Review(base.store, archive, keeping)
         reviewing = Reviewing(base.store, events, review, archive, settings.data_dir / "derived")
+        reviewing.start()
         stack.push_async_callback(reviewing.close)
 
         await _begin(

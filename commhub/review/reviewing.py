@@ -18,6 +18,7 @@ from commhub.model import Actor
 from commhub.recordings.review import Manifest, ManifestEvent, Names, Review, names_of
 from commhub.review import lanes, marks, pictures, search, shapes, waves
 from commhub.review.derived import Derived
+from commhub.review.filling import Filling
 from commhub.review.lanes import Spans
 from commhub.review.watching import HEAD, Watching
 from commhub.store import Store
@@ -42,10 +43,15 @@ class Reviewing:
         self._store, self._review, self._archive, self._clock = store, review, archive, clock
         self.marks = marks.Marks(store, events, review)
         self.derived = Derived(archive, folder)
+        self.filling = Filling(store, review, self.derived)
         self._watching = Watching()
         self._spans: dict[str, tuple[Manifest, Spans]] = {}
 
+    def start(self) -> None:
+        self.filling.start()
+
     async def close(self) -> None:
+        await self.filling.close()
         await self.derived.close()
 
     async def _look(self, reader: Actor, recording: str) -> tuple[sa.Row[Any], Manifest]:

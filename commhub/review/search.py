@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from commhub.errors import Invalid
 from commhub.model import Actor, iso
+from commhub.recordings.keeping import GONE
 from commhub.recordings.review import visible
 from commhub.review import shapes
 from commhub.review.words import beginning, fold, wanted
@@ -19,7 +20,9 @@ WORD = 64  # characters
 _MANY = 20_000  # texts with a term: more are looked through in their order instead of being gathered
 _LOOKED = 12  # terms of a query whose frequency is asked for
 _BEFORE, _BEHIND = 24, 96  # characters around what was found
+_k = tables.recording_keeping.c
 _r, _t, _w = tables.recordings.c, tables.recording_texts.c, tables.recording_terms.c
+_GONE = sa.select(_k.recording_id).where(_k.state.in_([str(state) for state in GONE]))
 
 
 def understood(q: str) -> list[str]:
@@ -49,6 +52,7 @@ async def find(
     """Texts that have all the words, newest first, and the cursor (``before``) of those that follow."""
     conditions = [
         visible(reader, "recording.view"),
+        _t.recording_id.not_in(_GONE),
         *(_t.folded.contains(word, autoescape=True) for word in words),
         *await _narrowed(reading, words),
     ]
@@ -123,4 +127,4 @@ async def behind(reading: Reading) -> int:
     s = tables.recording_reviews.c
     whole = sa.select(s.recording_id).where(s.whole.is_(True))
     query = sa.select(sa.func.count()).select_from(tables.recordings)
-    return int(await reading.value(query.where(_r.state != "recording", _r.id.not_in(whole))) or 0)
+    return int(await reading.value(query.where(_r.state != "recording", _r.id.not_in(whole), _r.id.not_in(_GONE))) or 0)

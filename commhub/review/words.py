@@ -96,8 +96,8 @@ def _some(numbers: Sequence[int], size: int) -> Iterable[Sequence[int]]:
 
 
 async def begin(transaction: Transaction, recording: str) -> None:
-    """A recording has its row of reviewing."""
+    """A recording has its row of reviewing; its words are still to be taken in."""
     known = await transaction.value(sa.select(_s.recording_id).where(_s.recording_id == recording))
     if known is None:
-        row = {"recording_id": recording, "version": VERSION, "position": 0, "whole": False, "marks_rev": 0}
+        row = {"recording_id": recording, "version": 0, "position": 0, "whole": False, "marks_rev": 0}
         await transaction.insert(tables.recording_reviews, row)

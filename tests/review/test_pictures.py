@@ -29,7 +29,7 @@ THUMBNAILS = ("recorder.thumbnails", "10000", "1", "6", "160", "90")
 
 def shades(data: bytes, count: int, columns: int = 6) -> list[int]:
     """Of each tile what its top row's cells say: the number of the picture."""
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         picture = next(file.decode(video=0)).reformat(format="gray").to_ndarray()
     out = []
     for number in range(count):
@@ -68,7 +68,7 @@ def test_a_file_with_its_first_key_frame_only_is_decoded_as_a_whole(tmp_path: Pa
     out.close()
     with (tmp_path / "a.webm").open("rb") as file:
         data = sheet(file, 10_000, 4, 4, *TILE)
-    with av.open(io.BytesIO(data)) as jpeg:
+    with av.open(io.BytesIO(data), "r") as jpeg:
         gray = next(jpeg.decode(video=0)).reformat(format="gray").to_ndarray()
     seen = [int(gray[45, column * 160 + 80]) for column in range(4)]
     assert all(later - earlier > 30 for earlier, later in itertools.pairwise(seen)), seen
