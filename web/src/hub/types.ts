@@ -255,6 +255,8 @@ export interface RecordingDetail extends Recording {
   speakers: { identity: string; name: string; org_name: string; spans: [number, number][] }[]
   events: RecordedEvent[]
   gaps: { track: string; start_ms: number; end_ms: number; reason: string | null }[]
+  /** Who looks, by the hub. */
+  watermark?: { name: string; post: string; org_name: string; at: Time }
 }
 
 export interface Page<T> {

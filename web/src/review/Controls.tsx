@@ -1,35 +1,50 @@
 import {
+  Bookmark,
   ChevronDown,
   ChevronsLeft,
   ChevronsRight,
+  Columns2,
+  LayoutGrid,
   Maximize,
   Pause,
   Play,
+  Radio,
   SkipBack,
   SkipForward,
-  Volume2,
-  VolumeX,
 } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
+import { useCan } from '../app/hub'
 import type { RecordingDetail } from '../hub/types'
 import { useT } from '../i18n'
-import { Button } from '../ui/controls'
+import { Button, Check } from '../ui/controls'
+import { Popover } from '../ui/overlay'
 import { clockTime, longDuration } from '../ui/time.model'
 import { rates } from './clock.model'
-import type { PlayerEngine, PlayerView } from './engine'
+import type { PlayerEngine } from './engine'
+import { type Staging, stagings } from './stagings.model'
+import type { PlayerTile } from './tracks.model'
+import { durationOf, followingOf, playingOf, rateOf, tenthOf, useView } from './useView'
 
 interface Props {
   recording: RecordingDetail
   engine: PlayerEngine
-  view: PlayerView
-  soundOff: boolean
-  onSound(): void
+  comparing: boolean
   onJump(step: -1 | 1): void
+  onMark(): void
+  onCompare(): void
   onFullScreen(): void
+  /** Layout and sound, each with what hangs from its button. */
+  layout: ReactNode
+  mixer: ReactNode
 }
 
-export function Controls({ recording, engine, view, soundOff, onSound, onJump, onFullScreen }: Props) {
+export function Controls(props: Props) {
+  const { recording, engine, comparing, onJump, onMark, onCompare, onFullScreen, layout, mixer } = props
   const t = useT()
-  const began = Date.parse(recording.started_at)
+  const playing = useView(engine, playingOf)
+  const rate = useView(engine, rateOf)
+  const following = useView(engine, followingOf)
+  const may = useCan('recording.mark')
   return (
     <div className="controls" role="group" aria-label={t('room.controls')}>
       <Button
@@ -51,8 +66,9 @@ export function Controls({ recording, engine, view, soundOff, onSound, onJump, o
       <Button
         look="primary"
         className="play"
-        icon={view.playing ? <Pause size={22} /> : <Play size={22} />}
-        aria-label={t(view.playing ? 'player.pause' : 'player.play')}
+        icon={playing ? <Pause size={22} /> : <Play size={22} />}
+        aria-label={t(playing ? 'player.pause' : 'player.play')}
+        title={`${t(playing ? 'player.pause' : 'player.play')} Space`}
         onClick={() => engine.toggle()}
         data-testid="player-play"
       />
@@ -72,38 +88,54 @@ export function Controls({ recording, engine, view, soundOff, onSound, onJump, o
         title={`${t('player.forward10')} L`}
         onClick={() => engine.step(10_000)}
       />
-      <span className="player-time">
-        <time data-testid="player-time" data-ms={Math.round(view.position)}>
-          {longDuration(view.position)}
-        </time>
-        <span> / {longDuration(engine.duration)}</span>
-      </span>
-      <span className="note">{t('player.localTime', { time: clockTime(began + view.position) })}</span>
+      <Clock recording={recording} engine={engine} />
+      {recording.state === 'recording' && (
+        <Button
+          look={following ? 'inverse' : 'plain'}
+          size="small"
+          icon={<Radio size={14} />}
+          aria-pressed={following}
+          title={`${t('player.live')} E`}
+          onClick={() => engine.follow()}
+          data-testid="player-live"
+        >
+          {t(following ? 'player.following' : 'player.live')}
+        </Button>
+      )}
       <span className="grow" />
       <span className="select-box speed">
         <select
           className="select"
           aria-label={t('player.speed')}
-          value={view.rate}
+          title={`${t('player.speed')} [ ]`}
+          value={rate}
           onChange={event => engine.setRate(Number(event.target.value))}
           data-testid="player-rate"
         >
-          {rates.map(rate => (
-            <option key={rate} value={rate}>
-              {rate}×
+          {rates.map(one => (
+            <option key={one} value={one}>
+              {one}×
             </option>
           ))}
         </select>
         <ChevronDown size={14} />
       </span>
+      {layout}
+      {may && (
+        <Button icon={<Bookmark size={16} />} hint="mark" onClick={onMark} data-testid="player-mark-add">
+          {t('player.mark')}
+        </Button>
+      )}
       <Button
-        look="ghost"
-        square
-        icon={soundOff ? <VolumeX size={18} /> : <Volume2 size={18} />}
-        aria-label={t(soundOff ? 'player.unmute' : 'player.mute')}
-        aria-pressed={soundOff}
-        onClick={onSound}
-      />
+        icon={<Columns2 size={16} />}
+        aria-pressed={comparing}
+        title={`${t('player.compare')} X`}
+        onClick={onCompare}
+        data-testid="player-compare"
+      >
+        {t('player.compare')}
+      </Button>
+      {mixer}
       <Button
         look="ghost"
         square
@@ -113,5 +145,82 @@ export function Controls({ recording, engine, view, soundOff, onSound, onJump, o
         onClick={onFullScreen}
       />
     </div>
+  )
+}
+
+function Clock({ recording, engine }: { recording: RecordingDetail; engine: PlayerEngine }) {
+  const t = useT()
+  const position = useView(engine, tenthOf)
+  const length = useView(engine, durationOf)
+  return (
+    <>
+      <span className="player-time">
+        <time data-testid="player-time" data-ms={position}>
+          {longDuration(position)}
+        </time>
+        <span> / {longDuration(length)}</span>
+      </span>
+      <span className="note local-time">
+        {t('player.localTime', { time: clockTime(Date.parse(recording.started_at) + position) })}
+      </span>
+    </>
+  )
+}
+
+interface LayoutProps {
+  staging: Staging
+  onStaging(staging: Staging): void
+  tiles: PlayerTile[]
+  picked: ReadonlySet<string>
+  onPick(track: string): void
+}
+
+/** How pictures stand, and for a choice by hand whose. */
+export function LayoutMenu({ staging, onStaging, tiles, picked, onPick }: LayoutProps) {
+  const t = useT()
+  const [open, setOpen] = useState(false)
+  return (
+    <Popover open={open} onOpen={setOpen}>
+      <Button
+        icon={<LayoutGrid size={16} />}
+        aria-expanded={open}
+        aria-haspopup="dialog"
+        title={`${t('player.layout')} G`}
+        onClick={() => setOpen(!open)}
+        data-testid="player-layout"
+        data-layout={staging}
+      >
+        {t('player.layout')}
+      </Button>
+      {open && (
+        <div className="hanging" role="dialog" aria-label={t('player.layout')}>
+          <div role="radiogroup" aria-label={t('player.layout')}>
+            {stagings.map(one => (
+              <label key={one}>
+                <input
+                  type="radio"
+                  name="staging"
+                  autoFocus={one === staging}
+                  checked={one === staging}
+                  onChange={() => onStaging(one)}
+                  data-testid={`player-layout-${one}`}
+                />
+                {t(`player.layouts.${one}`)}
+              </label>
+            ))}
+          </div>
+          {staging === 'picked' && (
+            <fieldset>
+              <legend className="note">{t('player.pick')}</legend>
+              {tiles.map(tile => (
+                <Check key={tile.track.id} checked={picked.has(tile.track.id)} onChange={() => onPick(tile.track.id)}>
+                  {tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name}
+                </Check>
+              ))}
+            </fieldset>
+          )}
+        </div>
+      )}
+    </Popover>
   )
 }

@@ -14,6 +14,8 @@ export default function Review({ id = '' }: { id?: string }) {
     queryKey: ['recording', id],
     queryFn: () => hub.api.recording(id),
     staleTime: Number.POSITIVE_INFINITY,
+    // A running one grows; its newest media is found without asking for this.
+    refetchInterval: running => (running.state.data?.state === 'recording' ? 1500 : false),
   })
   const slow = useLate(query.isPending, 300)
   if (query.data) return <Player key={id} recording={query.data} />

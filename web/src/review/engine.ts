@@ -68,6 +68,7 @@ export class PlayerEngine {
   private jumps = 0
   private soughtAt = Number.NEGATIVE_INFINITY
   private led = 0
+  private away: number | undefined
   private attempt = 0
   private following = false
   /** Ids of tracks that need no element: not shown, or not heard. */
@@ -85,6 +86,11 @@ export class PlayerEngine {
 
   get duration(): number {
     return this.clock.duration
+  }
+
+  /** From where one is to where one was before the last jump, ms. */
+  get cameFrom(): number | undefined {
+    return this.away
   }
 
   get live(): boolean {
@@ -238,6 +244,8 @@ export class PlayerEngine {
   }
 
   private jump(now: number, position: number): void {
+    const before = this.clock.position(now)
+    if (Math.abs(before - position) > 5000) this.away = before - position
     this.soughtAt = now
     this.jumps += 1
     this.clock.seek(now, position)

@@ -1,6 +1,7 @@
 /** The lanes under the player: who spoke when, and what happened. */
 
-import type { RecordedEvent, RecordingDetail } from '../hub/types'
+import type { RecordingDetail } from '../hub/types'
+import type { Lane, LaneItem, Mark } from './shapes.model'
 
 export interface Span {
   start: number
@@ -40,60 +41,96 @@ export function joinSpans(spans: readonly [number, number][], nearer: number, le
   return joined
 }
 
-export type LaneKind = 'chat' | 'camera' | 'people' | 'recording' | 'other'
+export interface EventLane extends Lane {
+  items: LaneItem[]
+}
+
+/** Only lanes in which something happened, in the hub's order; one it did not announce comes last. */
+export function eventLanes(lanes: readonly Lane[], items: readonly LaneItem[]): EventLane[] {
+  const known = new Set(lanes.map(lane => lane.id))
+  const strange = [...new Set(items.map(item => item.lane))].filter(id => !known.has(id))
+  return [...lanes, ...strange.map(id => ({ id, title: id, icon: '' }))].flatMap(lane => {
+    const own = items.filter(item => item.lane === lane.id)
+    return own.length ? [{ ...lane, items: own }] : []
+  })
+}
+
+/** Marks and comments among what happened. */
+export function markItem(mark: Mark): LaneItem {
+  return {
+    id: mark.id,
+    at_ms: mark.at_ms,
+    until_ms: mark.until_ms,
+    type: mark.kind,
+    lane: 'mark',
+    title: mark.title || mark.text,
+    icon: mark.kind === 'mark' ? 'bookmark' : 'message',
+    identity: null,
+    who: mark.by_name,
+    text: mark.title ? mark.text : null,
+    detail: null,
+  }
+}
+
+/** An item in one line: what was said, or what happened to whom. */
+export function itemText(item: LaneItem): string {
+  if (item.type === 'chat') return item.text ?? ''
+  if (item.lane === 'mark') return [item.title, item.text].filter(Boolean).join('：')
+  return [item.title, item.who, item.text].filter((word, i, all) => word && all.indexOf(word) === i).join(' ')
+}
 
 /**
- * The type without where it came from. A camera joins and leaves the room like a person; to people it is brought in
- * and taken out.
+ * Which marks of a lane have room for words: those whose next one is at least `least` px away. The result has the room
+ * in px, 0 for a dot.
  */
-export function plainType(event: RecordedEvent): string {
-  const type = event.type.replace(/^consultation\./, '')
-  const camera = (event.data as { kind?: unknown } | null)?.kind === 'camera' || event.identity?.endsWith(':bridge')
-  if (camera && type === 'joined') return 'camera_added'
-  return camera && type === 'left' ? 'camera_removed' : type
-}
-
-export function laneOf(event: RecordedEvent): LaneKind {
-  const type = plainType(event)
-  if (type === 'chat') return 'chat'
-  if (type.startsWith('camera')) return 'camera'
-  if (type === 'joined' || type === 'left') return 'people'
-  if (type.startsWith('recording') || type === 'continued' || type === 'recovered') return 'recording'
-  return 'other'
-}
-
-export interface EventLane {
-  kind: LaneKind
-  events: RecordedEvent[]
-}
-
-const laneOrder: LaneKind[] = ['chat', 'camera', 'people', 'recording', 'other']
-
-/** Only lanes in which something happened, in a fixed order. */
-export function eventLanes(events: readonly RecordedEvent[]): EventLane[] {
-  return laneOrder.flatMap(kind => {
-    const own = events.filter(event => laneOf(event) === kind)
-    return own.length ? [{ kind, events: own }] : []
+export function rooms(places: readonly number[], width: number, least = 56): number[] {
+  return places.map((place, i) => {
+    const room = (places[i + 1] ?? width) - place - 6
+    return room >= least ? Math.min(room, 160) : 0
   })
+}
+
+/** The part of the time axis that is shown, ms. */
+export interface Window {
+  from: number
+  until: number
+}
+
+/** `zoom` times enlarged around `at`, inside the recording. */
+export function windowAround(at: number, zoom: number, length: number): Window {
+  const size = Math.max(1, length) / Math.max(1, zoom)
+  const from = Math.min(Math.max(0, at - size / 2), Math.max(0, length - size))
+  return { from, until: from + size }
+}
+
+/** The same part while `at` is in it; a page further when it runs out. */
+export function windowFor(now: Window, at: number, zoom: number, length: number): Window {
+  const size = Math.max(1, length) / Math.max(1, zoom)
+  if (zoom <= 1) return { from: 0, until: Math.max(1, length) }
+  const same = Math.abs(now.until - now.from - size) < 1
+  if (same && at >= now.from && at < now.until) return now
+  if (same && at >= now.until && at < now.until + size) return windowAround(at + size * 0.45, zoom, length)
+  return windowAround(at, zoom, length)
 }
 
 const tickSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200].map(s => s * 1000)
 
 /** Marks on the time axis, ms from the start: round times of day, at most `most` of them. */
-export function ticks(startedAt: number, length: number, most = 10): number[] {
-  const step = tickSteps.find(s => length / s <= most) ?? 14_400_000
+export function ticks(startedAt: number, { from, until }: Window, most = 10): number[] {
+  const step = tickSteps.find(s => (until - from) / s <= most) ?? 14_400_000
   const marks: number[] = []
-  for (let at = Math.ceil(startedAt / step) * step; at <= startedAt + length; at += step) marks.push(at - startedAt)
+  for (let at = Math.ceil((startedAt + from) / step) * step; at <= startedAt + until; at += step)
+    marks.push(at - startedAt)
   return marks
 }
 
 /** The event before or after a moment; a second's grace, so that "previous" leaves the one we stand on. */
-export function jumpEvent(events: readonly RecordedEvent[], at: number, step: -1 | 1): RecordedEvent | undefined {
+export function jumpEvent(events: readonly LaneItem[], at: number, step: -1 | 1): LaneItem | undefined {
   return step > 0 ? events.find(event => event.at_ms > at + 50) : events.findLast(event => event.at_ms < at - 1000)
 }
 
 /** Of events in order: the last that has happened. -1 before the first. */
-export function currentEvent(events: readonly RecordedEvent[], at: number): number {
+export function currentEvent(events: readonly { at_ms: number }[], at: number): number {
   return events.findLastIndex(event => event.at_ms <= at)
 }
 

@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import type { RecordedEvent, RecordedTrack, RecordingDetail } from '../hub/types'
+import type { RecordedTrack, RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock, nextRate } from './clock.model'
-import { currentEvent, eventLanes, joinSpans, jumpEvent, laneOf, plainType, searchEvents, ticks } from './lanes.model'
+import {
+  currentEvent,
+  eventLanes,
+  itemText,
+  joinSpans,
+  jumpEvent,
+  markItem,
+  rooms,
+  searchEvents,
+  ticks,
+  windowAround,
+  windowFor,
+} from './lanes.model'
+import type { LaneItem, Mark } from './shapes.model'
 import { playerLayout } from './stage.model'
 import { defaultMain, gapAt, lengthOf, neededParts, playable, playerTiles, segmentAt } from './tracks.model'
 
@@ -97,6 +110,7 @@ const track = (id: string, segments: [number, number][], more: Partial<RecordedT
     url: `/${id}/${start_ms}.webm`,
     mime: 'video/webm',
     start_ms,
+    end_ms: start_ms + duration_ms,
     duration_ms,
     bytes: 1,
   })),
@@ -186,43 +200,69 @@ describe('lanes', () => {
     ])
   })
 
-  const event = (at_ms: number, type: string): RecordedEvent => ({
+  const event = (at_ms: number, type: string, more: Partial<LaneItem> = {}): LaneItem => ({
+    id: `${type} ${at_ms}`,
     at_ms,
+    until_ms: null,
     type,
+    lane: 'other',
+    title: type,
+    icon: '',
     identity: null,
-    name: null,
+    who: null,
     text: null,
-    data: null,
+    detail: null,
+    ...more,
   })
 
-  it('sorts events into lanes that have something', () => {
-    expect(
-      ['chat', 'camera_added', 'consultation.camera_removed', 'joined', 'recording_started', 'mute'].map(t =>
-        laneOf(event(0, t)),
-      ),
-    ).toEqual(['chat', 'camera', 'camera', 'people', 'recording', 'other'])
-    expect(
-      eventLanes([event(1, 'joined'), event(2, 'chat'), event(3, 'chat')]).map(l => [l.kind, l.events.length]),
-    ).toEqual([
-      ['chat', 2],
-      ['people', 1],
+  it('has the lanes of the hub in its order, without empty ones, and one for what nobody announced', () => {
+    const known = [
+      { id: 'chat', title: '聊天', icon: 'message' },
+      { id: 'camera', title: '摄像机', icon: 'camera' },
+    ]
+    const items = [event(1, 'drone.landed', { lane: 'drone' }), event(2, 'chat', { lane: 'chat' })]
+    expect(eventLanes(known, items).map(l => [l.id, l.title, l.items.length])).toEqual([
+      ['chat', '聊天', 1],
+      ['drone', 'drone', 1],
     ])
   })
 
-  it('calls a camera that joins brought in', () => {
-    const joined = { ...event(0, 'joined'), data: { kind: 'camera' } }
-    expect(laneOf(joined)).toBe('camera')
-    expect(plainType({ ...event(0, 'left'), identity: 'C1:bridge' })).toBe('camera_removed')
-    expect(laneOf({ ...event(0, 'left'), identity: 'P1:T1' })).toBe('people')
+  it('says an item in one line, no word twice', () => {
+    expect(itemText(event(0, 'chat', { who: '王某', text: '请派泵车' }))).toBe('请派泵车')
+    expect(itemText(event(0, 'joined', { title: '进入', who: '王某' }))).toBe('进入 王某')
+    expect(itemText(event(0, 'x', { title: '王某', who: '王某', text: '王某' }))).toBe('王某')
+    const mark: Mark = {
+      id: 'm', kind: 'mark', at_ms: 5, until_ms: null, title: '东口', text: '积水', by_name: '周某', by_org: '', made_at: '', rev: 1,
+      may_change: true,
+    } // biome-ignore format: a record
+    expect(itemText(markItem(mark))).toBe('东口：积水')
+  })
+
+  it('gives words to marks that have room', () => {
+    expect(rooms([0, 20, 100, 300], 400)).toEqual([0, 74, 160, 94])
+    expect(rooms([], 400)).toEqual([])
+  })
+
+  it('turns a page when an enlarged axis runs out, and stays otherwise', () => {
+    const window = windowAround(30_000, 4, 80_000)
+    expect(window).toEqual({ from: 20_000, until: 40_000 })
+    expect(windowFor(window, 39_000, 4, 80_000)).toBe(window)
+    const next = windowFor(window, 40_500, 4, 80_000)
+    expect(next.from).toBeGreaterThan(35_000)
+    expect(next.from).toBeLessThanOrEqual(40_500)
+    expect(windowFor(window, 2000, 4, 80_000)).toEqual({ from: 0, until: 20_000 })
+    expect(windowFor(window, 79_000, 4, 80_000)).toEqual({ from: 60_000, until: 80_000 })
+    expect(windowFor(window, 2000, 1, 80_000)).toEqual({ from: 0, until: 80_000 })
   })
 
   it('marks round times of day', () => {
     const start = Date.parse('2026-07-13T15:00:30Z')
-    const marks = ticks(start, 48 * 60_000)
+    const marks = ticks(start, { from: 0, until: 48 * 60_000 })
     expect(marks[0]).toBe(4.5 * 60_000)
     expect(marks[1]).toBe(9.5 * 60_000)
     expect(marks).toHaveLength(9)
-    expect(ticks(start, 10_000).length).toBeLessThanOrEqual(11)
+    expect(ticks(start, { from: 0, until: 10_000 }).length).toBeLessThanOrEqual(11)
+    expect(ticks(start, { from: 60_000, until: 70_000 })[0]).toBe(60_000)
   })
 
   it('steps from event to event', () => {

@@ -10,6 +10,30 @@ export interface Rect {
 const gap = 8
 const ratio = 16 / 9
 
+/** Equal rectangles, the largest 16:9 that fit; the last row stands in the middle. */
+export function gridLayout(width: number, height: number, count: number): Rect[] {
+  if (count <= 0 || width <= 0 || height <= 0) return []
+  let columns = 1
+  let tile = 0
+  for (let n = 1; n <= count; n += 1) {
+    const rows = Math.ceil(count / n)
+    const fits = Math.min((width - gap * (n - 1)) / n, ((height - gap * (rows - 1)) / rows) * ratio)
+    if (fits > tile + 0.5) {
+      tile = fits
+      columns = n
+    }
+  }
+  const size = { width: Math.floor(tile), height: Math.floor(tile / ratio) }
+  const rows = Math.ceil(count / columns)
+  const top = Math.floor((height - rows * size.height - (rows - 1) * gap) / 2)
+  return Array.from({ length: count }, (_, i) => {
+    const row = Math.floor(i / columns)
+    const inRow = row === rows - 1 ? count - row * columns : columns
+    const left = Math.floor((width - inRow * size.width - (inRow - 1) * gap) / 2)
+    return { x: left + (i % columns) * (size.width + gap), y: top + row * (size.height + gap), ...size }
+  })
+}
+
 /** Rectangles for `count` pictures in a stage of `width` × `height` px; the first is the large one. */
 export function playerLayout(width: number, height: number, count: number): Rect[] {
   if (count <= 0 || width <= 0 || height <= 0) return []

@@ -107,6 +107,8 @@ const rows: Record<string, [Key, ...string[]]> = {
   nextHit: ['keys.hits', 'nextHit', 'previousHit'],
   start: ['keys.ends', 'start', 'end'],
   playerSearch: ['keys.search', 'playerSearch'],
+  rangeStart: ['keys.range', 'rangeStart', 'rangeEnd', 'rangeClear'],
+  axisIn: ['keys.axis', 'axisIn', 'axisOut'],
 }
 
 function rowsOf(scope: Scope): { key: Key; caps: string[] }[] {

@@ -28,7 +28,7 @@ describe('keys', () => {
   })
 
   it('acts only in scopes that are open', () => {
-    expect(findBinding(['everywhere', 'player'], 'KeyM', 'other')).toBeUndefined()
+    expect(findBinding(['everywhere', 'player'], 'KeyV', 'other')).toBeUndefined()
   })
 
   it('can switch single keys off without losing the others', () => {
