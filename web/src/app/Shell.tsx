@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react'
 import { CallButton } from '../calls/Calls'
 import { GroupButton } from '../groups/GroupButton'
 import { language, setLanguage, useT } from '../i18n'
+import { StorageBanner } from '../review/StorageBanner'
 import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
 import { clockTime, duration } from '../ui/time.model'
@@ -58,6 +59,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Account />
       </header>
       <LinkBanner />
+      <StorageBanner />
       <main id="main" tabIndex={-1}>
         {children}
       </main>

@@ -101,7 +101,7 @@ export function applyEvent(state: HubState, event: HubEvent, now: number): HubSt
     next = invited(next, event, { ...data, consultation } as unknown as Invited, now)
   } else if (event.type === 'camera.state') {
     next = cameraChanged(next, event.subject, data)
-  } else if (event.type === 'recording.listed') {
+  } else if (event.type.startsWith('recording.')) {
     next = { ...next, recordingsRev: next.recordingsRev + 1 }
   }
   return settleRings(next)

@@ -1,5 +1,7 @@
 /** Records of the REST interface `/api/v1` and of `/events`. Times are ISO 8601 UTC strings, durations milliseconds. */
 
+import type { Keeping } from './keepingTypes'
+
 export type Time = string
 
 export interface OrgRef {
@@ -218,6 +220,7 @@ export interface Recording {
   track_count: number
   people: string[]
   org_name: string
+  keeping?: Keeping
 }
 
 export interface Segment {

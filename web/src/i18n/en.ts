@@ -8,6 +8,7 @@ import { deviceAdmin } from './en/devices'
 import { directory } from './en/directory'
 import { dispatch } from './en/dispatch'
 import { groups } from './en/groups'
+import { keeping } from './en/keeping'
 import { keys } from './en/keys'
 import { linktests } from './en/linktests'
 import { recorded } from './en/recorded'
@@ -26,6 +27,7 @@ export const en: Words = {
   ...agenda,
   ...recorded,
   ...review,
+  ...keeping,
   ...calls,
   ...cameras,
   ...deviceAdmin,

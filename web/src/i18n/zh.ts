@@ -8,6 +8,7 @@ import { deviceAdmin } from './zh/devices'
 import { directory } from './zh/directory'
 import { dispatch } from './zh/dispatch'
 import { groups } from './zh/groups'
+import { keeping } from './zh/keeping'
 import { keys } from './zh/keys'
 import { linktests } from './zh/linktests'
 import { recorded } from './zh/recorded'
@@ -26,6 +27,7 @@ export const zh = {
   ...agenda,
   ...recorded,
   ...review,
+  ...keeping,
   ...calls,
   ...cameras,
   ...deviceAdmin,

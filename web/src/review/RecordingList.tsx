@@ -9,6 +9,10 @@ import { useT } from '../i18n'
 import { Button, Empty, Marked, ProblemLine, RecordingChip, SearchField, Skeleton, useLate } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { dateTime, duration } from '../ui/time.model'
+import { Deletions } from './Deletions'
+import { KeepingChip, keptClass } from './Keeping'
+import { isGone } from './keeping.model'
+import { StorageButton } from './Storage'
 import './review.css'
 
 export default function RecordingList() {
@@ -32,6 +36,7 @@ export default function RecordingList() {
       <header className="list-head">
         <h1>{t('review.title')}</h1>
         <span className="grow" />
+        <StorageButton />
         <div className="list-search">
           <SearchField
             label={t('review.searchHint')}
@@ -43,6 +48,7 @@ export default function RecordingList() {
           />
         </div>
       </header>
+      <Deletions />
       {slow && <Skeleton lines={5} />}
       {query.error && (
         <div className="list-empty">
@@ -104,7 +110,7 @@ function Row({ recording: r, q }: { recording: Recording; q: string }) {
   const open = () => navigate(`/review/${r.id}`)
   return (
     <div
-      className="row"
+      className={`row ${keptClass(r.keeping)}`}
       role="row"
       tabIndex={0}
       onDoubleClick={open}
@@ -137,7 +143,8 @@ function Row({ recording: r, q }: { recording: Recording; q: string }) {
         <small>{t('review.tracks', { count: r.track_count })}</small>
       </span>
       <span role="cell">
-        <RecordingState recording={r} />
+        {!isGone(r.keeping) && <RecordingState recording={r} />}
+        <KeepingChip keeping={r.keeping} />
       </span>
       <span role="cell" className="end">
         <Button size="small" icon={<Play size={14} />} onClick={open} data-testid="review-open">

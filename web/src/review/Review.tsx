@@ -2,9 +2,11 @@ import { useQuery } from '@tanstack/react-query'
 import { ArrowLeft } from 'lucide-react'
 import { sentence } from '../app/command'
 import { hub } from '../app/hub'
+import { HubError } from '../hub/http'
 import { navigate } from '../app/router'
 import { useT } from '../i18n'
 import { Button, useLate } from '../ui/controls'
+import { TombstonePage } from './Keeping'
 import { Player } from './Player'
 import './review.css'
 
@@ -18,6 +20,7 @@ export default function Review({ id = '' }: { id?: string }) {
     refetchInterval: running => (running.state.data?.state === 'recording' ? 1500 : false),
   })
   const slow = useLate(query.isPending, 300)
+  if (query.error instanceof HubError && query.error.code === 'deleted') return <TombstonePage id={id} />
   if (query.data) return <Player key={id} recording={query.data} />
   return (
     <div className="center" role={query.error ? 'alert' : 'status'}>
