@@ -16,6 +16,7 @@ from typing import IO, Any, Final, Literal
 
 import msgspec
 
+from commhub.directory import entries as found_in
 from commhub.directory.fields import COLUMNS, Mistake, Row
 from commhub.errors import Invalid
 
@@ -29,7 +30,7 @@ _CALCULATED = ("=", "+", "-", "@", "'")
 
 def read(data: bytes | IO[bytes], format: Format) -> tuple[list[Row], list[Mistake]]:
     """Rows with the line they begin in, and what is no row at all. Invalid when it is nothing of the kind. A file is read from
-    its beginning; CSV line by line, so that it is never in memory as a whole."""
+    its beginning; CSV line by line, so that it is never in memory as a whole; of JSON no more than the file and its rows."""
     file = io.BytesIO(data) if isinstance(data, bytes) else data
     if file.seek(0, io.SEEK_END) > SIZE:
         raise Invalid(f"An import has at most {SIZE} octets.", f"导入内容不得超过 {SIZE} 字节。", code="too_large", status=413)
@@ -138,34 +139,24 @@ def _taken(buffer: io.StringIO) -> bytes:
 
 
 def _read_json(data: bytes) -> tuple[list[Row], list[Mistake]]:
-    try:
-        lists = msgspec.json.decode(data, type=dict[str, list[msgspec.Raw]])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        names = ", ".join(LISTS)
-        raise Invalid(
-            f"This must be a JSON object of lists: {names}.", f"须为由列表组成的 JSON 对象：{names}。", code="not_json"
-        ) from None
     rows: list[Row] = []
     mistakes: list[Mistake] = []
-    at, line = 0, 1
-    for name, entries in lists.items():
+    unknown: set[str] = set()
+    at, line, count = 0, 1, 0
+    for name, begins, ends in found_in.find(data):
+        line += data.count(b"\n", at, begins)
+        at = begins
         if name not in LISTS:
-            mistakes.append(Mistake(line, name, f"There is no list {name}.", f"没有名为 {name} 的列表。"))
-            continue
-        _bounded(len(rows) + len(entries))
-        for raw in entries:
-            text = bytes(raw)
-            begins = max(at, data.find(text, at))
-            line += data.count(b"\n", at, begins)
-            at = begins
+            if name not in unknown:
+                unknown.add(name)
+                mistakes.append(Mistake(line, name, f"There is no list {name}.", f"没有名为 {name} 的列表。"))
+        elif ends > begins:
             try:
-                said = msgspec.json.decode(text, type=dict[str, Any])
+                said = msgspec.json.decode(data[begins:ends], type=dict[str, Any])
+                rows.append(Row(line, LISTS[name], said.pop("key", ""), said))
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 mistakes.append(Mistake(line, "", "An entry must be an object.", "条目须为对象。"))
-                continue
-            rows.append(Row(line, LISTS[name], said.pop("key", ""), said))
-            line += data.count(b"\n", at, at + len(text))
-            at += len(text)
+        _bounded(count := count + 1)
     return rows, mistakes
 
 

@@ -67,7 +67,14 @@ def test_json_names_the_line_of_each_entry() -> None:
         (b"", "json", "not_json"),
         (b"[]", "json", "not_json"),
         (b'{"people":7}', "json", "not_json"),
-        (b'{"people":' + b"[" * 100_000, "json", "not_json"),
+        (b'{"people":' + b"[" * 100_000, "json", "too_deep"),
+        (b'{"people":[{"key":' + b'{"a":' * 8 + b"1" + b"}" * 9 + b"]}", "json", "too_deep"),
+        (b'{"people":[{"key":"' + b"a" * 70_000 + b'"}]}', "json", "entry_too_long"),
+        (b'{"people":[{"key":"' + b"a" * 1_000_000, "json", "not_json"),
+        (b'{"people":[{}]} more', "json", "not_json"),
+        (b'{"people":[{},]}', "json", "not_json"),
+        (b'{"people":[,{}]}', "json", "not_json"),
+        (b'{"' + b"p" * 100 + b'":[]}', "json", "not_json"),
     ],
 )
 def test_what_is_nothing_of_the_kind(data: bytes, format: formats.Format, code: str) -> None:
