@@ -128,7 +128,7 @@ class Exporting:
                 log.warning("an export's process ended", export=job.order.export)
             else:
                 said = {"code": "crashed", "text": "The export's process ended twice.", "text_zh": "导出进程两次异常结束。"}
-        await self._settle(job, folder, said)
+            await self._settle(job, folder, said)
 
     async def _settle(self, job: _Job, folder: Path, said: dict[str, Any]) -> None:
         if "code" in said:

@@ -55,7 +55,7 @@ def grid(count: int, width: int, height: int) -> list[Cell]:
         row, column = divmod(number, columns)
         inside = min(columns, count - row * columns)
         left, top = (width - inside * wide) // 2, (height - rows * high) // 2
-        cells.append(Cell(_even(left + column * wide), _even(top + row * high), wide, high))
+        cells.append(Cell((left + column * wide) // 2 * 2, (top + row * high) // 2 * 2, wide, high))
     return cells
 
 

@@ -85,6 +85,8 @@ class Maker:
             if not taken.lanes and order.kind != "bundle":
                 raise Trouble("empty", "Nothing of this time is recorded and signed.", "该时段没有已录制并签名的内容。")
             self._film(taken) if order.kind == "film" else self._zip(taken)
+            if self._path.stat().st_size > order.limit:
+                raise TOO_LARGE
             final = self._path.with_suffix("")
             with self._path.open("rb") as file:
                 digest = _digest(file, "sha256")
