@@ -46,9 +46,9 @@ class Marks:
         return shapes.Marks(items=[_shown(row, reader) for row in rows], rev=number)
 
     async def add(self, by: Actor, recording: str, said: Said, once: Once | None = None) -> shapes.Mark:
-        _check(said)
         async with self._store.transaction() as transaction:
             row = await self._review.found(transaction, by, recording, "recording.mark")
+            _check(said)
             if (before := await repeated(transaction, by.id, once)) is not None:
                 return _shown(await _one(transaction, recording, before), by)
             count = sa.select(sa.func.count()).select_from(tables.recording_marks).where(_m.recording_id == recording)
