@@ -33,7 +33,8 @@ export const keeping: Pick<Words, 'keeping' | 'storage'> = {
       hold: 'While it stands nobody can delete this recording, and it does not expire. Several holds may stand at once.',
       lift: 'Lifts this hold only; others go on.',
       ask: 'It is deleted when somebody else confirms. If nobody does in time, nothing comes of it.',
-      confirm: 'Media, journal and keys are deleted and cannot be brought back. A record of the deletion stays in the list.',
+      confirm:
+        'Media, journal and keys are deleted and cannot be brought back. A record of the deletion stays in the list.',
       refuse: 'The recording is kept; the request is void.',
     },
     hint: {
