@@ -158,6 +158,22 @@ async def test_a_blind_transfer(hub: Hub) -> None:
         await hub.parts.calls.join(call, caller.actor, caller.id, "ws://hub")
 
 
+async def test_two_who_put_somebody_out_at_once_put_them_out_once(hub: Hub) -> None:
+    """Whoever is transferred is put out, and the sweep finds them in the room meanwhile."""
+    caller, called, call = await pair(hub)
+    assert called.id in hub.conference.rooms[call]
+    gone: list[str] = []
+    left = hub.conference.leave
+
+    async def leave(room: str, identity: str, reason: str = "CLIENT_INITIATED") -> None:
+        gone.append(identity)
+        await left(room, identity, reason)
+
+    hub.conference.leave = leave  # type: ignore[method-assign]
+    await asyncio.gather(*(hub.parts.calls.lodging._ringing.put_out(call, caller.id) for _ in range(3)))
+    assert gone == [caller.id]
+
+
 async def test_a_transfer_in_vain_rings_at_who_transferred(hub: Hub) -> None:
     caller, _called, call = await pair(hub)
     third, fourth = await telephone(hub, "water"), await telephone(hub, "admin")
