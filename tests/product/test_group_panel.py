@@ -100,3 +100,52 @@ async def test_two_pages_talk_in_turn(tmp_path: Path) -> None:
         for page in (first, second):
             await expect(page.get_by_test_id("emergency")).to_have_count(0)
         assert first.complaints == second.complaints == []  # type: ignore[attr-defined]
+
+
+async def test_the_floor_is_taken_by_rank_and_taken_away(tmp_path: Path) -> None:
+    """One talks; one of a higher level takes the floor and says why; who is in charge takes it away from him too."""
+    async with Installation(tmp_path) as hub, chromium() as browser:
+        who = {one.account: one for one in hub.sign_ins}
+        chief, higher, lower = who["dispatcher"], who["binjiang"], who["street"]
+        pages = [(await visitor(browser, hub.base))[1] for _ in range(3)]
+        first, second, third = pages
+        for page, one in zip(pages, (chief, higher, lower), strict=True):
+            await sign_in(page, one)
+            await page.get_by_test_id("group-toggle").click()
+        await first.get_by_test_id("group-new").click()
+        await first.get_by_test_id("group-name").fill(NAME)
+        for one in (higher, lower):
+            await first.get_by_test_id("invitee-search").fill(one.name)
+            await first.get_by_test_id("invitee-person").filter(has_text=one.name).click()
+        await first.get_by_test_id("group-make").click()
+        for page in pages:
+            row = page.get_by_test_id("group-row").filter(has_text=NAME)
+            await expect(row).to_be_visible(timeout=20_000)
+            await row.get_by_test_id("group-open").click()
+            await row.click()
+
+        await third.keyboard.down("Space")
+        await talks(third, "mine")
+        await hears(second, True)
+        await expect(third.get_by_test_id("group-override")).to_have_count(0)
+        await forces(second, "override", "下一项")
+        await talks(second, "mine")
+        await talks(third, "refused")
+        await expect(third.locator(".toasts")).to_contain_text(higher.name)
+        await third.keyboard.up("Space")
+        await screenshot(second, "group-override")
+        await forces(first, "revoke", "会场静默")
+        for page in pages:
+            await expect(page.get_by_test_id("talk")).not_to_have_attribute("data-talk", "mine")
+            await expect(page.get_by_test_id("group-holder")).to_have_count(0)
+        await hears(first, False)
+        await hears(third, False)
+
+
+async def forces(page: Page, what: str, reason: str) -> None:
+    """Without a reason it cannot be confirmed."""
+    await page.get_by_test_id(f"group-{what}").click(timeout=20_000)
+    await expect(page.get_by_test_id("confirm")).to_have_attribute("aria-disabled", "true")
+    await page.get_by_test_id("group-reason").fill(reason)
+    await page.get_by_test_id("confirm").click()
+    await expect(page.get_by_test_id("group-reason")).to_have_count(0)
