@@ -56,13 +56,25 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
     room.placed = True
     new = not any(True for _ in room.clients())  # a hub that is new, and not only cut off
     there = {peer.peer for peer in state.peers}
+    seats = {peer.identity: peer for peer in state.peers if peer.kind == "bridge"}
+    outdated: set[str] = set()
     for person in list(room.people.values()):
-        if person.sid not in there:
-            if person.kind == "bridge":
-                add_bridge(room, person)
-            else:
-                _unplace(room, person, now)
+        if person.sid in there:
+            continue
+        if person.kind != "bridge":
+            _unplace(room, person, now)
+            continue
+        seated = seats.get(person.identity) if new else None
+        if seated is not None and _same_seat(person, seated):
+            del room.people[person.sid]  # it sits there already: its tracks go on, for viewers and recordings
+            continue
+        if seated is not None:
+            outdated.add(seated.peer)
+            room.command(media.RemovePeer(room.name, seated.peer, "replaced"))
+        add_bridge(room, person)
     for peer in state.peers:
+        if peer.peer in outdated:
+            continue
         known = room.people.get(peer.peer)
         if known is None and new:
             _restore_peer(room, peer, now)
@@ -73,6 +85,13 @@ def restore(room: Room, state: media.RoomState, now: float) -> None:
     for identity in room.by_identity:
         room.returning.pop(identity, None)
     _agree(room, state)
+
+
+def _same_seat(person: Participant, peer: media.PeerState) -> bool:
+    try:
+        return participant.unpack(peer.record)[0].seat == person.seat
+    except ValueError:
+        return False
 
 
 def _agree(room: Room, state: media.RoomState) -> None:

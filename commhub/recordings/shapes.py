@@ -7,7 +7,6 @@ from typing import Literal
 from commhub.recordings.policy import Kind, Layers, Mode, Why
 from commhub.views import Time, View
 
-
 Shown = Literal["off", "recording", "paused", "failed"]
 
 

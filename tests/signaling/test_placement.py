@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from livekit.protocol import models, rtc
 
@@ -105,6 +107,30 @@ def test_a_restarted_hub_finds_the_room_again() -> None:
     fresh.tick(25)
     assert alice not in room.people  # did not come back in time
     assert {bob} < set(room.people)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_camera_that_sits_in_the_room_already_goes_on(same: bool) -> None:
+    """A new hub puts cameras into its rooms before a worker tells what runs there."""
+    stage = Stage(kept=True)
+    stage.run(stage.room.add_camera(SEAT, stage.now))
+    ((sid, seated),) = stage.room.people.items()
+    state = snapshot_of(stage)
+    fresh = Stage(kept=True, placed=False)
+    seat = SEAT if same else replace(SEAT, name="Gate 2")
+    fresh.run(fresh.room.add_camera(seat, fresh.now))
+    fresh.forget()
+    fresh.run(fresh.room.restore(state, fresh.now))
+    ((found, person),) = fresh.room.people.items()
+    assert person.seat == seat
+    assert fresh.room.by_identity == {SEAT.identity: found}
+    if same:
+        assert found == sid
+        assert set(person.tracks) == set(seated.tracks)
+        assert fresh.commands == []
+    else:
+        assert fresh.told(media.RemovePeer) == [media.RemovePeer("r", sid, "replaced")]
+        assert [one.peer for one in fresh.told(media.AddPeer)] == [found]
 
 
 def test_a_link_that_was_cut_is_caught_up() -> None:
