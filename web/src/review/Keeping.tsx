@@ -149,7 +149,7 @@ export function KeepingDialog({ kept, asked, onDone, onClose }: DialogProps) {
       <p>{t(`keeping.meaning.${act}`)}</p>
       {(act === 'confirm' || act === 'refuse') && request && (
         <p className="keeping-quote" data-testid="keeping-request">
-          {t('keeping.asks', { name: request.name, time: day(request.at) })}：{request.reason}
+          {t('keeping.request', { name: request.name, time: day(request.at), reason: request.reason })}
         </p>
       )}
       {act !== 'confirm' && (
