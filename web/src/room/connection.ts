@@ -1,26 +1,25 @@
 import {
   type ChatMessage,
-  ConnectionQuality,
   ConnectionState,
   DisconnectReason,
   type LocalAudioTrack,
   type LocalVideoTrack,
   type Participant,
-  ParticipantKind,
   Room,
   RoomEvent,
   type TextStreamReader,
-  Track,
-  type TrackPublication,
+  type Track,
 } from 'livekit-client'
 import { newId, terminalId } from '../app/hub'
 import { HubError } from '../hub/http'
 import type { Hub } from '../hub/hub'
 import type { Joining } from '../hub/types'
 import { ChatLog, type Entry } from './chat.model'
+import { controlOf, readers } from './control.model'
+import { isCamera, memberOf, nameOf, withKept } from './members'
 import { retryDelay } from './retry.model'
 import { SpeakingGate } from './speaking.model'
-import type { Member, Quality, Video } from './tiles.model'
+import type { Member } from './tiles.model'
 
 export type Phase =
   | { at: 'joining' }
@@ -50,13 +49,6 @@ const topic = 'lk.chat'
 const asking = 15_000
 /** ms after a break in which people who were there come back. */
 const settling = 15_000
-const qualities: Record<ConnectionQuality, Quality> = {
-  [ConnectionQuality.Excellent]: 'excellent',
-  [ConnectionQuality.Good]: 'good',
-  [ConnectionQuality.Poor]: 'poor',
-  [ConnectionQuality.Lost]: 'lost',
-  [ConnectionQuality.Unknown]: 'unknown',
-}
 
 /** What was written and read stays when somebody leaves and comes back. */
 const logs = new Map<string, ChatLog>()
@@ -202,7 +194,10 @@ export class RoomConnection {
   private async send(id: string, text: string): Promise<void> {
     try {
       // Uncompressed, so that the hub's journal reads it as it stands.
-      await this.room.localParticipant.sendText(text, { topic, compress: false })
+      const consultation = this.hub.store.getState().consultations[this.consultation]
+      const others = [...this.room.remoteParticipants.keys()]
+      const destinationIdentities = consultation && readers(controlOf(consultation), this.identity, others)
+      await this.room.localParticipant.sendText(text, { topic, compress: false, destinationIdentities })
       this.log.settle(id, 'sent')
     } catch {
       this.log.settle(id, this.phase.at === 'lost' ? 'waiting' : 'failed')
@@ -469,48 +464,4 @@ export class RoomConnection {
       sharing: local.isScreenShareEnabled,
     }
   }
-}
-
-/** Those here, and those who were here before the break and whose track is gone with it. */
-function withKept(here: Member<Track>[], before: Member<Track>[], since: number): Member<Track>[] {
-  const now = new Map(here.map(member => [member.identity, member]))
-  const kept = before.map(old => {
-    const member = now.get(old.identity)
-    now.delete(old.identity)
-    const whole = member && (member.local || member.camera?.track || !old.camera?.track)
-    return whole ? member : { ...old, speakingSince: undefined, quality: 'lost' as const, staleSince: since }
-  })
-  return [...kept, ...now.values()]
-}
-
-export function isCamera(who: Participant): boolean {
-  return who.attributes.kind === 'camera' || who.kind === ParticipantKind.BRIDGE
-}
-
-function nameOf(who: Participant): string {
-  return who.name || who.identity
-}
-
-function memberOf(who: Participant, rings: Map<string, number>): Member<Track> {
-  const mic = who.getTrackPublication(Track.Source.Microphone)
-  const camera = who.getTrackPublication(Track.Source.Camera)
-  const screen = who.getTrackPublication(Track.Source.ScreenShare)
-  return {
-    identity: who.identity,
-    name: nameOf(who),
-    org: who.attributes.org ?? '',
-    kind: isCamera(who) ? 'camera' : 'person',
-    local: who.isLocal,
-    joinedAt: who.joinedAt?.getTime() ?? 0,
-    mic: !mic ? 'none' : mic.isMuted ? 'muted' : 'on',
-    camera: videoOf(camera),
-    screen: screen && !screen.isMuted ? videoOf(screen) : undefined,
-    screenSound: who.getTrackPublication(Track.Source.ScreenShareAudio) !== undefined,
-    quality: qualities[who.connectionQuality],
-    speakingSince: rings.get(who.identity),
-  }
-}
-
-function videoOf(publication: TrackPublication | undefined): Video<Track> | undefined {
-  return publication && { track: publication.videoTrack, muted: publication.isMuted }
 }

@@ -55,6 +55,20 @@ export function sideOf(control: Control, person: string): Control['sides'][numbe
   return control.sides.find(side => side.people.includes(person))
 }
 
+/**
+ * Whom a line of the chat reaches while some talk apart: whoever would hear the person who writes it. Undefined: everybody.
+ * It is never empty: a line for nobody would go to all.
+ */
+export function readers(control: Control, me: string, others: readonly string[]): string[] | undefined {
+  if (!control.sides.length) return undefined
+  const mine = sideOf(control, personOf(me))
+  const reached = others.filter(one => {
+    const theirs = sideOf(control, personOf(one))
+    return theirs === mine || (mine === undefined && theirs?.listen === true)
+  })
+  return reached.length === others.length ? undefined : [me, ...reached]
+}
+
 /** The picture that everybody is to see large, where its participant is there: of who is broadcast, else of the spotlight. */
 export function spotlit(control: Control, tiles: readonly { id: string; identity: string }[]): string | undefined {
   const wanted = (identity: string) =>

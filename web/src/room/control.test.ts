@@ -7,6 +7,7 @@ import {
   layoutOf,
   minutesLeft,
   nothing,
+  readers,
   roleOf,
   sideOf,
   silenced,
@@ -65,6 +66,22 @@ describe('what everybody sees', () => {
     expect(layoutOf(led({ spotlight: 'li:1' }), 'li:1/camera', 'grid')).toBe('speaker')
     expect(layoutOf(led({ spotlight: 'gone:1' }), undefined, 'grid')).toBe('grid')
   })
+})
+
+it('a line of the chat goes to whoever would hear it', () => {
+  const side = (people: string[], listen: boolean) => ({ id: people.join(), title: '', people, listen })
+  const control = led({ sides: [side(['li', 'wang'], false), side(['zhao'], true)] })
+  const all = ['zhou:1', 'li:1', 'wang:1', 'zhao:1', 'chen:1']
+  const to = (me: string) =>
+    readers(
+      control,
+      me,
+      all.filter(one => one !== me),
+    )
+  expect(to('li:1')).toEqual(['li:1', 'wang:1'])
+  expect(to('zhao:1')).toEqual(['zhao:1'])
+  expect(to('zhou:1')).toEqual(['zhou:1', 'zhao:1', 'chen:1'])
+  expect(readers(led({}), 'li:1', all)).toBeUndefined()
 })
 
 it('hands have places, and one that is down has none', () => {
