@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import time
@@ -38,9 +39,9 @@ def fill(small: Path, left: int) -> None:
     """Somebody else's file takes all but so many bytes."""
     other = small / "other"
     other.unlink(missing_ok=True)
-    free = shutil.disk_usage(small).free
-    with other.open("wb") as file:
-        file.write(bytes(max(0, free - left)))
+    with other.open("wb", buffering=0) as file, contextlib.suppress(OSError):  # the recorder takes of it, too
+        while (more := shutil.disk_usage(small).free - left) > 0:
+            file.write(bytes(min(more, MIB)))
 
 
 async def when(true: Callable[[], Awaitable[object]], within: float = 60.0) -> float:
