@@ -74,7 +74,7 @@ class Exporting:
     def __init__(self, terms: Terms, tell: Callable[[ExportState], None]) -> None:
         self._terms, self._tell = terms, tell
         self._jobs: dict[str, _Job] = {}
-        self._turn = asyncio.Semaphore(terms.at_once)
+        self._door, self._turn = asyncio.Lock(), asyncio.Semaphore(terms.at_once)
         self._tasks = Tasks("exports")
 
     async def close(self) -> None:
@@ -114,11 +114,12 @@ class Exporting:
     async def _run(self, job: _Job) -> None:
         folder = self._terms.folder / job.order.export
         self._say(job)
-        found = await asyncio.to_thread(_finished, folder)
+        async with self._door:  # in the order they came
+            found = await asyncio.to_thread(_finished, folder)
+            again = found is None and await asyncio.to_thread(lambda: folder.is_dir() and any(folder.iterdir()))
         if found is not None:
             self._say(job, state="done", percent=100.0, **found)
             return
-        again = await asyncio.to_thread(lambda: folder.is_dir() and any(folder.iterdir()))
         async with self._turn:
             for attempt in range(1 + again, TRIES + 1 + again):
                 self._say(job, state="running", began=attempt, percent=0.0)

@@ -7,6 +7,7 @@ import { control } from './en/control'
 import { deviceAdmin } from './en/devices'
 import { directory } from './en/directory'
 import { dispatch } from './en/dispatch'
+import { exports } from './en/exports'
 import { groups } from './en/groups'
 import { keeping } from './en/keeping'
 import { keys } from './en/keys'
@@ -28,6 +29,7 @@ export const en: Words = {
   ...recorded,
   ...review,
   ...keeping,
+  ...exports,
   ...calls,
   ...cameras,
   ...deviceAdmin,

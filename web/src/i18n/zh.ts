@@ -7,6 +7,7 @@ import { control } from './zh/control'
 import { deviceAdmin } from './zh/devices'
 import { directory } from './zh/directory'
 import { dispatch } from './zh/dispatch'
+import { exports } from './zh/exports'
 import { groups } from './zh/groups'
 import { keeping } from './zh/keeping'
 import { keys } from './zh/keys'
@@ -28,6 +29,7 @@ export const zh = {
   ...recorded,
   ...review,
   ...keeping,
+  ...exports,
   ...calls,
   ...cameras,
   ...deviceAdmin,

@@ -10,6 +10,7 @@ import { Button, Empty, Marked, ProblemLine, RecordingChip, SearchField, Skeleto
 import { useKeys } from '../ui/keys'
 import { dateTime, duration } from '../ui/time.model'
 import { Deletions } from './Deletions'
+import { ExportsWaiting } from './ExportList'
 import { KeepingChip, keptClass } from './Keeping'
 import { isGone } from './keeping.model'
 import { StorageButton } from './Storage'
@@ -49,6 +50,7 @@ export default function RecordingList() {
         </div>
       </header>
       <Deletions />
+      <ExportsWaiting />
       {slow && <Skeleton lines={5} />}
       {query.error && (
         <div className="list-empty">

@@ -114,6 +114,7 @@ export const bindings = [
   bind('player', 'compare', 'KeyX'),
   bind('player', 'playerLayout', 'KeyG'),
   bind('player', 'goLive', 'KeyE'),
+  bind('player', 'takeOut', 'Shift+KeyE'),
   bind('player', 'rangeStart', 'KeyI'),
   bind('player', 'rangeEnd', 'KeyO'),
   bind('player', 'rangeClear', 'Shift+KeyI'),

@@ -74,6 +74,7 @@ export const keys: typeof words = {
     mark: 'Mark this moment',
     comment: 'Comment on this moment',
     compare: 'Compare two moments',
+    takeOut: 'Export',
     playerLayout: 'Next layout',
     goLive: 'Follow live',
     range: 'Start, end of a range, none',

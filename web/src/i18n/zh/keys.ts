@@ -73,6 +73,7 @@ export const keys = {
     mark: '标记此刻',
     comment: '批注此刻',
     compare: '对比两个时刻',
+    takeOut: '导出',
     playerLayout: '换布局',
     goLive: '跟上直播',
     range: '选段起点、终点、取消',
