@@ -24,6 +24,13 @@ class RecordingSearch(Body):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
+class RecordingPart(Body):
+    """``since_ms``: without segments, spans, events and gaps that were over by then; whoever follows a recording that runs asks
+    so for what is new."""
+
+    since_ms: Annotated[int, Field(ge=0, le=10**11)] = 0
+
+
 def routes(review: Review, reviewing: Reviewing) -> Routes:
     r = Routes()
 
@@ -35,9 +42,10 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
         )  # fmt: skip
 
     @r.get("/recordings/{id}", "recording.view", "One recording with its tracks, speakers, events and gaps.")
-    async def get(call: Call) -> RecordingDetail:
+    async def get(call: Call, query: RecordingPart) -> RecordingDetail:
         recording = call.path("id")
-        shown = await review.detail(call.actor, recording, f"/api/v1/recordings/{recording}/media", call.english)
+        media_url = f"/api/v1/recordings/{recording}/media"
+        shown = await review.detail(call.actor, recording, media_url, call.english, since_ms=query.since_ms)
         await reviewing.viewed(call.actor, recording)
         return shown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from commhub.views import Page, Recording, RecordingDetail, Watermark
 log = logs.get(__name__)
 
 _SOURCES = {"microphone", "camera", "screen_share", "screen_share_audio", "camera_feed"}
+EVENTS = 2_000  # of one answer
 _r = tables.recordings.c
 _TRACK = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FILE = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){1,2}")
@@ -135,8 +137,11 @@ class Review:
         items = [index.shown(row, english, self._terms) for row in rows[:limit]]
         return Page(items=items, next=items[-1].id if len(rows) > limit else None)
 
-    async def detail(self, reader: Actor, recording: str, media_url: str, english: bool = False) -> RecordingDetail:
-        """``media_url`` is where :meth:`file` is served: ``…/media``. Who looks is audited."""
+    async def detail(
+        self, reader: Actor, recording: str, media_url: str, english: bool = False, *, since_ms: int = 0
+    ) -> RecordingDetail:
+        """``media_url`` is where :meth:`file` is served: ``…/media``. Of what grows with the hours only what is not over by
+        ``since_ms``, and the first :data:`EVENTS` events: lanes have them all. Who looks is audited."""
         async with self._store.reading() as reading:
             row = await self.found(reading, reader, recording)
             names = await names_of(reading, row.consultation_id)
@@ -145,7 +150,11 @@ class Review:
         if self._viewed((reader.id, recording), 600) is not None:
             async with self._store.transaction() as transaction:
                 await audit.record(transaction, reader, "recording.view", recording, object=shown.title)
-        return RecordingDetail(**shown.model_dump(), **_parts(manifest, media_url, names), watermark=_watermark(reader))
+        return await asyncio.to_thread(  # hours of twenty-five tracks are a megabyte
+            lambda: RecordingDetail(
+                **shown.model_dump(), **_parts(manifest, media_url, names, since_ms), watermark=_watermark(reader)
+            )
+        )
 
     async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Reader, str]:
         """The file, to be closed, and its content type. NotFound for whatever is no file of this recording."""
@@ -230,7 +239,7 @@ async def names_of(reading: Reading, consultation: str) -> Names:
     return names | {f"{row.id}:bridge": (row.name, row.org_name) for row in cameras}
 
 
-def _parts(manifest: Manifest, media_url: str, names: Names) -> dict[str, Any]:
+def _parts(manifest: Manifest, media_url: str, names: Names, since_ms: int) -> dict[str, Any]:
     """Addresses instead of file names, and names where the recorder knew identities only."""
 
     def named(one: ManifestTrack | ManifestSpeaker) -> dict[str, str]:
@@ -255,11 +264,12 @@ def _parts(manifest: Manifest, media_url: str, names: Names) -> dict[str, Any]:
                         "bytes": segment.bytes,
                     }
                     for segment in one.segments
+                    if segment.start_ms + segment.duration_ms >= since_ms
                 ],
             }
             for one in manifest.tracks
         ],
-        "speakers": [{**named(one), "spans": one.spans} for one in manifest.speakers],
+        "speakers": [{**named(one), "spans": [span for span in one.spans if span[1] >= since_ms]} for one in manifest.speakers],
         "events": [
             {
                 "at_ms": one.at_ms,
@@ -269,9 +279,11 @@ def _parts(manifest: Manifest, media_url: str, names: Names) -> dict[str, Any]:
                 "text": one.text or None,
                 "data": one.data,
             }
-            for one in manifest.events
+            for one in itertools.islice((one for one in manifest.events if one.at_ms >= since_ms), EVENTS)
         ],
         "gaps": [
-            {"track": one.track, "start_ms": one.start_ms, "end_ms": one.end_ms, "reason": one.reason} for one in manifest.gaps
+            {"track": one.track, "start_ms": one.start_ms, "end_ms": one.end_ms, "reason": one.reason}
+            for one in manifest.gaps
+            if one.end_ms >= since_ms
         ],
     }

@@ -215,3 +215,17 @@ async def test_looking_is_audited_once_for_a_player_that_asks_again(shelf: Shelf
     async with shelf.hub.parts.store.reading() as reading:
         rows = await reading.all(sa.select(tables.audit).where(tables.audit.c.action == "recording.view"))
     assert [(row.actor_name, row.subject) for row in rows] == [("何若兰", shelf.id)]
+
+
+async def test_who_follows_asks_for_what_is_new(shelf: Shelf) -> None:
+    events = [{"at_ms": n, "type": "chat", "text": str(n)} for n in range(3000)]
+    shelf.write({**MANIFEST, "events": events})
+    reviewer = await shelf.hub.person("reviewer")
+    whole = await shelf.review.detail(reviewer, shelf.id, "/media")
+    assert [one.at_ms for one in whole.events] == list(range(2000))  # lanes have them all
+    part = await shelf.review.detail(reviewer, shelf.id, "/media", since_ms=5500)
+    assert [[segment.start_ms for segment in track.segments] for track in part.tracks] == [[5000], []]
+    assert part.speakers[0].spans == []
+    assert part.events == []
+    assert len(part.gaps) == 1
+    assert (await shelf.review.detail(reviewer, shelf.id, "/media", since_ms=9001)).gaps == []
