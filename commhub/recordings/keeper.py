@@ -37,9 +37,6 @@ AT_ONCE = 200  # recordings of each kind in one look
 _r, _k, _h = tables.recordings.c, tables.recording_keeping.c, tables.recording_holds.c
 _p, _c, _w = tables.recording_checkpoints.c, tables.consultations.c, tables.recorded_rooms.c
 
-#: Called in the transaction that deletes: takes away what else tells of a recording's contents.
-Forgetting = Callable[[Transaction, str], Awaitable[None]]
-
 
 class Keeper:
     """:meth:`linked`, :meth:`unlinked` and :meth:`receive` are fed by the recorders' links. ``wall`` is UTC ns."""
@@ -49,8 +46,6 @@ class Keeper:
     ) -> None:
         self._store, self._events, self._shards, self._wall = store, events, shards, wall
         self.terms = terms or Terms()
-        #: Parts that keep something of recordings elsewhere.
-        self.forgetting: list[Forgetting] = []
         self._tells: dict[int, Callable[[Message], None]] = {}
         self._tasks = Tasks("keeper")
 
@@ -205,8 +200,6 @@ class Keeper:
             checkpoints=count or 0, bytes=row.bytes,
         )  # fmt: skip
         await transaction.run(sa.update(tables.recordings).where(_r.id == row.id).values(people="[]", bytes=0))
-        for forget in self.forgetting:
-            await forget(transaction, row.id)
         done = "expire" if act is Act.EXPIRE else "confirm_deletion"
         await self._tell(transaction, by, row.id, "deleted", done, reason)
         transaction.after(lambda: self._push(row.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from commhub.model import Label
 from commhub.recordings import storage as storages
 from commhub.recordings.storage import Storage, level
 from recorder.space import STEPS
-from tests.support import until
 from tests.support.hubs import Hub, serving
 from tests.support.kept import recorded
 
@@ -99,10 +99,10 @@ async def test_a_full_quota_refuses_what_is_begun_by_hand_and_nothing_else(hub: 
         record = await hub.parts.rooms.find(wanted, zhou)
         return record.recording_reason if record.recording_state == "failed" else None
 
-    for _ in range(200):
+    for _ in range(1_000):
         if await light():
             break
-        await until(lambda: True)
+        await asyncio.sleep(0.02)
     assert await light() == storages.FULL[1]
     await storage.set_quota(admin, org, 0, 1)
     assert (await recordings.start(wanted, zhou)).recording.state == "recording"
