@@ -237,6 +237,7 @@ EXPECTED = {
     "GET /recordings/access": "admin",
     "GET /recordings/access/report": "admin",
     "GET /recordings/{id}/lanes": "reviewer admin",
+    "GET /recordings/{id}/pieces": "reviewer admin",
     "GET /recordings/{id}/marks": "reviewer admin",
     "POST /recordings/{id}/marks": "reviewer admin",
     "PATCH /recordings/{id}/marks/{mark}": "reviewer admin",

@@ -309,13 +309,13 @@ export class PlayerEngine {
     if (!this.isOnAir(part, position) || this.failed.has(part.key)) {
       if (!media.paused) media.pause()
       if (expected < 0) {
-        feeder.want(0, this.clock.rate, false)
+        feeder.want(0, this.clock.rate, false, this.view.settled)
         if (media.currentTime > 0.05 && !media.seeking) media.currentTime = 0
       }
       element.waitingSince = undefined
       return false
     }
-    feeder.want(expected, this.clock.rate, true)
+    feeder.want(expected, this.clock.rate, true, this.view.settled || this.clock.playing)
     if (media.readyState > 0) this.place(element, expected, now)
     const near = Math.abs(media.currentTime * 1000 - expected) < 1200 * Math.max(1, this.clock.rate)
     const least = this.clock.playing ? HTMLMediaElement.HAVE_FUTURE_DATA : HTMLMediaElement.HAVE_CURRENT_DATA

@@ -30,6 +30,7 @@ const headBytes = 12 << 10
 const tableBytes = 16 << 10
 /** ms of the medium kept ready at speed 1. */
 const ahead = 10_000
+const scant = 400
 const behind = 15_000
 const pollEvery = 800
 const retryAfter = [500, 1000, 2000, 4000]
@@ -48,6 +49,7 @@ export class Feeder {
   private target = 0
   private rate = 1
   private urgent = false
+  private ahead = scant
   private pumping = false
   private closed = false
   private tries = 0
@@ -86,11 +88,15 @@ export class Feeder {
     this.part = part
   }
 
-  /** This moment (ms of the file) is to be shown; `urgent`: it is on air and others may wait for it. */
-  want(time: number, rate: number, urgent: boolean): void {
+  /**
+   * This moment (ms of the file) is to be shown; `urgent`: it is on air and others may wait for it. Not `ample`: others
+   * still wait for their first picture, so that nothing is fetched in advance.
+   */
+  want(time: number, rate: number, urgent: boolean, ample = true): void {
     this.target = Math.max(0, time)
     this.rate = rate
     this.urgent = urgent
+    this.ahead = ample ? ahead : scant
     if (!this.pumping && !this.timer) void this.pump()
   }
 
@@ -166,7 +172,7 @@ export class Feeder {
     if (this.closed) return false
     const at = this.target
     const range = rangeAt(this.ranges(), at)
-    if (range && range[1] - at >= ahead * Math.max(1, this.rate)) {
+    if (range && range[1] - at >= this.ahead * Math.max(1, this.rate)) {
       await this.trim(at)
       return false
     }
