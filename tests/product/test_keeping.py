@@ -43,10 +43,10 @@ async def test_a_deletion_outlives_the_recorder_and_the_hub(tmp_path: Path) -> N
         media = detail["tracks"][0]["segments"][0]["url"].removeprefix("/api/v1")
 
         asked = await first.call("POST", f"/recordings/{one['id']}/deletion", WHY)
-        rev = f'"{asked["recording"]["keeping"]["rev"]}"'
-        await first.call("POST", f"/recordings/{one['id']}/deletion/confirm", status=403, **{"If-Match": rev})
+        seen: dict[str, Any] = {"If-Match": f'"{asked["recording"]["keeping"]["rev"]}"'}
+        await first.call("POST", f"/recordings/{one['id']}/deletion/confirm", status=403, **seen)
         hub.kill("record-0")
-        await second.call("POST", f"/recordings/{one['id']}/deletion/confirm", **{"If-Match": rev})
+        await second.call("POST", f"/recordings/{one['id']}/deletion/confirm", **seen)
         hub.kill("hub")
         await hub.ready()
         for path in ("", "/keeping/", media.removeprefix(f"/recordings/{one['id']}")):
