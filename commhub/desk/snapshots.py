@@ -104,7 +104,7 @@ class Snapshots:
         """The JPEG. NotFound, Forbidden."""
         async with self._store.reading() as reading:
             row = await reading.first(sa.select(tables.snapshots).where(_s.id == id))
-        if row is None:
+        if row is None or not actor.may("camera.list", org=row.org_id, label=row.label):
             raise NotFound("There is no such snapshot.", "没有这张抓拍。")
         self._check(actor, row.org_id, row.label)
         path = self._path(row.id, row.at)

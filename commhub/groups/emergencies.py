@@ -115,7 +115,8 @@ class Emergencies:
             raise NotFound("There is no such emergency.", "没有这个紧急事件。")
         org = await transaction.value(sa.select(_e.org_id).where(_e.id == emergency))
         if not actor.may(rules.CALM, org=org, label=record.label):
-            rules.visible(record, actor)
+            if not (rules.concerns(record, actor) or rules.oversees(record, actor)):
+                raise NotFound("There is no such emergency.", "没有这个紧急事件。")
             if not rules.oversees(record, actor, rules.CALM):
                 raise Forbidden("Only who is in charge may answer an emergency.", "只有主管调度员可以处理紧急事件。")
         if known[0].cancelled_at is not None:
