@@ -59,6 +59,21 @@ def parse_url(url: str, scheme: str, default_port: int) -> Place:
     return Place(check_host(host), number, match["rest"] or "/")
 
 
+def parse_store(url: str) -> Place:
+    """A store's endpoint: ``https`` and any host, or ``http`` and an IP address, for a name is believed with a certificate only;
+    nothing behind it. ValueError with what is wrong."""
+    secure = url.lower().startswith("https://")
+    place = parse_url(url, "https" if secure else "http", 443 if secure else 80)
+    if place.path != "/":
+        raise ValueError("The address has a path.")
+    if not secure:
+        try:
+            ipaddress.ip_address(place.host)
+        except ValueError:
+            raise ValueError("The address of a store is https and a name, or http and an IP address.") from None
+    return place
+
+
 def _split_port(authority: str) -> tuple[str, int | None]:
     """``host``, ``host:port``, ``[v6]``, ``[v6]:port``; port None when there is none."""
     match = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?", authority)

@@ -28,7 +28,7 @@ from commhub.addresses import AllowList
 from commhub.agenda import Room, Scheduled
 from commhub.api import BODY_LIMIT, Api, Parts
 from commhub.api.metrics import Readers
-from commhub.archive import Archive, SessionKeys
+from commhub.archive import Archive, SessionKeys, elsewhere
 from commhub.auth import Auth
 from commhub.calls import Calls, RecordedCalls
 from commhub.conference import Host
@@ -325,7 +325,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         witness.start()
         stack.push_async_callback(witness.close)
         vacancy = Vacancy(base.store, rooms, recordings, conference)
-        archive = Archive(settings.recordings_dir, SessionKeys.of(settings.data_dir))
+        archive = Archive(settings.recordings_dir, SessionKeys.of(settings.data_dir), elsewhere(settings.recordings_s3))
         ordered = RoomEgress(base.store, events, conference, workers, archive, shards=settings.recorder.shards)
         egress = Egress(conference, ordered, webhooks.emit)
         entrances = RoomIngress(base.store, base.vault, conference, workers)

@@ -62,9 +62,10 @@ def _gb28181(settings: Settings) -> Coroutine[Any, Any, None]:
 
 def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     """``commhub record --index n``: disk."""
-    from commhub.archive import SessionKeys
+    from commhub.archive import SessionKeys, elsewhere
     from recorder import recorder, warm
     from recorder.shelf import Cabinet
+    from recorder.uploading import Policy
 
     warm.begin()
     name = f"record-{index}"
@@ -72,7 +73,11 @@ def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
     said = settings.recorder.model_dump(exclude={"always", "consultations", "calls", "groups", "encryption"})  # the hub's
     cabinet = Cabinet(SessionKeys.of(settings.data_dir), settings.recorder.encryption)
     exports = settings.exports_dir, settings.exports.at_once
+    uploads = None
+    if (remote := elsewhere(settings.recordings_s3)) is not None:
+        policy = Policy(settings.recordings_s3.keep_local_days, settings.recordings_s3.alarm_minutes * 60)
+        uploads = remote, policy
     return recorder.run(
         settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir, exports=exports,
-        cabinet=cabinet,
+        cabinet=cabinet, uploads=uploads,
     )  # fmt: skip

@@ -86,6 +86,7 @@ TYPES: dict[str, str] = {
     },
     "storage.space": "storage.view",
     "storage.quota": "storage.view",
+    "storage.upload": "storage.view",
     "group.created": "group.oversee",
     "group.changed": "group.oversee",
     "group.removed": "group.oversee",

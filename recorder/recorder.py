@@ -23,7 +23,7 @@ from commhub.media.link import Link, Listener, listen
 from commhub.media.messages import Checkpoint, Done, ExportState, Forgotten, Message, RecordSnapshot, SessionState, Space
 from commhub.media.messages.recording import shard_of
 from commhub.tasks import Tasks
-from recorder import exporting, forgetting, repair, space
+from recorder import exporting, forgetting, repair, space, uploading
 from recorder.book import RESERVED, Book
 from recorder.files import Disk, disk_space
 from recorder.keys import Keys
@@ -67,11 +67,12 @@ async def run(
     shards: int = 1,
     cabinet: Cabinet | None = None,
     exports: tuple[Path, int] | None = None,
+    uploads: tuple[uploading.Store, uploading.Policy] | None = None,
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
     ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``. Of ``shards`` recorders this is the
     number ``index``. ``cabinet`` says how recordings are kept; without it, as they are. ``exports``: where
-    they go (beside ``folder``), and how many are made at a time."""
+    they go (beside ``folder``), and how many are made at a time. ``uploads``: into which store."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
     keys = keys or folder.parent / "evidence"
     evidence = Evidence(Keys(keys, signature), digest, checkpoint_seconds)
@@ -81,6 +82,8 @@ async def run(
     place, at_once = exports or (folder.parent / "exports", 1)
     secret = exporting.secrets(cabinet.keys if cabinet is not None else None)
     recorder.export(exporting.Terms(place, folder, keys, signature, digest, at_once, secret))
+    if uploads is not None:
+        recorder.upload(*uploads)
     try:
         await recorder.start()
         await asyncio.Event().wait()
@@ -124,10 +127,21 @@ class Recorder:
         self._workers: dict[str, Worker] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._exporting: exporting.Exporting | None = None
+        self._uploader: uploading.Uploader | None = None
 
     def export(self, terms: exporting.Terms) -> None:
         """Exports are made like this; before it starts."""
         self._exporting = exporting.Exporting(terms, self._tell)
+
+    def upload(self, store: uploading.Store, policy: uploading.Policy) -> None:
+        """Recordings go there; before it starts."""
+        loop = asyncio.get_running_loop()
+
+        def tell(said: messages.Uploads) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._tell, said)
+
+        self._uploader = uploading.Uploader(self._folder, store, policy, self._mine, tell)
 
     async def start(self) -> None:
         try:
@@ -144,6 +158,8 @@ class Recorder:
         for folder in reversed(broken):  # the newest first
             self._repairs[folder.name] = self._tasks.spawn(self._repair(folder, turn), "repair")
         self._listener = await listen(self._run_dir, self._name, lambda link: None, self._receive)
+        if self._uploader is not None:
+            self._uploader.start()
         self._tasks.spawn(self._tick(), "tick")
         self._tasks.spawn(self._watch_space(), "space")
         self._tasks.spawn(self._look_again(turn), "look again")
@@ -167,6 +183,8 @@ class Recorder:
             await worker.close()
         await self._tasks.close()
         await self._disk.close()
+        if self._uploader is not None:
+            await asyncio.to_thread(self._uploader.close)
 
     async def _look_again(self, turn: asyncio.Lock) -> None:
         """What was left open after the start: brought back from elsewhere, or ended on a disk that took nothing more."""
@@ -240,7 +258,7 @@ class Recorder:
     def _hub_gone(self, link: Link) -> None:
         self._hubs.pop(link, None)
 
-    def _tell(self, message: SessionState | Checkpoint | Forgotten | Space | ExportState) -> None:
+    def _tell(self, message: SessionState | Checkpoint | Forgotten | Space | ExportState | messages.Uploads) -> None:
         for link in list(self._hubs):
             link.tell(message)
 
@@ -370,6 +388,10 @@ class Recorder:
 
     def _take_away(self, name: str) -> None:
         """Blocking. OSError."""
+        if self._cabinet is not None and self._cabinet.keys is not None:
+            self._cabinet.keys.forget(name)  # the deletion itself, of every copy
+        if self._uploader is not None:
+            self._uploader.forget(name)
         forgetting.forget(self._folder, name)
 
     async def _mark(self, mark: messages.Mark) -> None:
@@ -388,6 +410,7 @@ class Recorder:
             "recorder_disk_step": space.STEPS.index(self._guard.step),
             "recorder_gaps": Book.all_gaps,
             "recorder_lag_seconds": max(lags, default=0.0),
+            **(self._uploader.counters() if self._uploader is not None else {}),
         }
 
     # --------------------------------------------------------------------------------------------------------- time

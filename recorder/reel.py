@@ -32,7 +32,8 @@ class Reel:
         self.track = track
         self._folder, self._disk, self._write, self._failed = folder, disk, write, failed
         self._noted, self._shelf = noted, shelf
-        self._sequence = last_number(folder) if again else 0
+        # What was uploaded may be here no more: its numbers are not given again.
+        self._sequence = max([last_number(folder), *(one.sequence for one in track.segments)]) if again else 0
         self._file: File | None = None
         self._segment: manifests.Segment | None = None
         self.finishing: set[asyncio.Future[Finished]] = set()

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from commhub.archive import Archive, SessionKeys, sealed
+from commhub.archive.archive import RemoteFiles
 from commhub.archive.keys import FOLDER
+from commhub.archive.placed import STORED
 from recorder.bundles import Bundle
 from recorder.shelf import JOURNAL
 from recorder.verify import Data, Folder, Source
@@ -37,15 +39,16 @@ class Stored:
             yield reader.read()
 
 
-def source(path: Path) -> Source:
-    """A session's folder, as it stands or with the keys of the data directory that it is in; or a bundle. OSError, ValueError."""
+def source(path: Path, remote: RemoteFiles | None = None) -> Source:
+    """A session's folder, as it stands or with the keys of the data directory that it is in; or a bundle. What is there no more
+    is read from ``remote``. OSError, ValueError."""
     if not path.is_dir():
         return Bundle(path)
-    if not _encrypted(path / JOURNAL):
+    if not _encrypted(path / JOURNAL) and (remote is None or not (path / STORED).exists()):
         return Folder(path)
     path = path.absolute()
     beside = path.parent.parent
-    return Stored(Archive(path.parent, SessionKeys.of(beside) if (beside / FOLDER).is_dir() else None), path.name)
+    return Stored(Archive(path.parent, SessionKeys.of(beside) if (beside / FOLDER).is_dir() else None, remote), path.name)
 
 
 def _encrypted(journal: Path) -> bool:

@@ -191,6 +191,8 @@ class Api:
         body: dict[str, Any] = {"status": "ok" if well else "unavailable", "parts": parts}
         if (disk := self._parts.storage.disk) is not None and disk.level != "ample":
             body["disk"] = disk.level  # an alarm, and no reason to take the hub away from anybody
+        if (uploads := self._parts.storage.uploads.state) is not None and uploads.failing:
+            body["uploads"] = "failing"  # likewise: nothing is lost
         return web.json_response(body, status=200 if well else 503, headers={"Cache-Control": "no-store"})
 
     async def _shut_down(self, _: web.Application) -> None:

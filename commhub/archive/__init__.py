@@ -5,8 +5,9 @@ repairs them.
 """
 
 from commhub.archive.archive import MANIFEST_LIMIT, PART, Archive
+from commhub.archive.elsewhere import elsewhere
 from commhub.archive.keys import OneKey, SessionKeys
 from commhub.archive.opening import opened
 from commhub.archive.reading import Reader
 
-__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "OneKey", "Reader", "SessionKeys", "opened"]
+__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "OneKey", "Reader", "SessionKeys", "elsewhere", "opened"]

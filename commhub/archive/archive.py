@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Protocol
 
 from commhub.archive.keys import Keys
 from commhub.archive.opening import opened
-from commhub.archive.reading import LocalBytes, Reader
+from commhub.archive.placed import STORED, Placed, load
+from commhub.archive.reading import Bytes, LocalBytes, Reader
 
 MANIFEST_LIMIT = 64 << 20  # bytes of a manifest.json
 PART = ".part"  # the ending of a file that is being written
@@ -15,12 +17,19 @@ _SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _PATH = re.compile(r"(?:[A-Za-z0-9_-]{1,128}/){0,3}[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){0,2}")
 
 
-class Archive:
-    """``folder`` holds a folder per session, ``keys`` are those of encrypted ones. Blocking: for a thread. One may be used
-    by several threads at once."""
+class RemoteFiles(Protocol):
+    """As :class:`commhub.archive.s3.Remote`, which nobody loads who has none configured."""
 
-    def __init__(self, folder: Path, keys: Keys | None = None) -> None:
-        self._folder, self._keys = folder, keys
+    def lying(self, session: str, path: str, size: int, modified: int) -> Bytes: ...
+
+
+class Archive:
+    """``folder`` holds a folder per session, ``keys`` are those of encrypted ones, ``remote`` has what
+    does not lie here any more. Blocking: for a thread. One may be used by several threads at once."""
+
+    def __init__(self, folder: Path, keys: Keys | None = None, remote: RemoteFiles | None = None) -> None:
+        self._folder, self._keys, self._remote = folder, keys, remote
+        self._placed: dict[str, tuple[tuple[int, int], dict[str, Placed]]] = {}  # session → stamp, content; the last few
 
     def open(self, session: str, path: str, *, tolerant: bool = False) -> Reader:
         """``path`` is the file's in the session: ``manifest.json``, ``tracks/0001/0001.webm``. One that was being written when
@@ -53,16 +62,23 @@ class Archive:
 
     def stamp(self, session: str, path: str) -> tuple[int, int]:
         """Changes whenever the file does. FileNotFoundError, OSError."""
-        found = self._local(session, path).stat()
+        try:
+            found = self._local(session, path).stat()
+        except FileNotFoundError:
+            there = self._there(session).get(path)
+            if there is None:
+                raise
+            return there.modified, there.size
         return found.st_mtime_ns, found.st_size
 
     def paths(self, session: str) -> list[str]:
-        """All files, in order of their names; none when there is no such session."""
+        """All files, wherever they lie, in order of their names; none when there is no such session."""
         if not _SESSION.fullmatch(session):
             return []
         root = self._folder / session
         files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-        return sorted(path for path in (str(file.relative_to(root)) for file in files) if _PATH.fullmatch(path))
+        names = {str(file.relative_to(root)) for file in files} | self._there(session).keys()
+        return sorted(path for path in names if _PATH.fullmatch(path))
 
     def sessions(self) -> list[str]:
         """Of which there are files, in order."""
@@ -81,8 +97,30 @@ class Archive:
             raise FileNotFoundError(2, "There is no file", path)
         return root / path
 
-    def _bytes(self, session: str, path: str) -> LocalBytes:
+    def _bytes(self, session: str, path: str) -> Bytes:
         try:
             return LocalBytes(self._local(session, path))
         except NotADirectoryError:
             raise FileNotFoundError(2, "There is no file", path) from None
+        except FileNotFoundError:
+            there = self._there(session).get(path)
+            if there is None or self._remote is None:
+                raise
+            return self._remote.lying(session, path, there.size, there.modified)
+
+    def _there(self, session: str) -> dict[str, Placed]:
+        """What of a session is in the store, by path."""
+        if self._remote is None or not _SESSION.fullmatch(session):
+            return {}
+        folder = self._folder / session
+        try:
+            found = (folder / STORED).stat()
+        except FileNotFoundError:
+            return {}
+        stamp = found.st_mtime_ns, found.st_size
+        known = self._placed.get(session)
+        if known is None or known[0] != stamp:
+            known = self._placed[session] = stamp, load(folder)
+            while len(self._placed) > 64:
+                self._placed.pop(next(iter(self._placed)), None)
+        return known[1]

@@ -86,6 +86,10 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_disk_bytes", "Size of the disk that recordings lie on.", "process"),
     _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 to 6 more and more, 7 everything.",
            "process"),
+    _counter("upload_bytes", "Bytes of recordings put into the S3 store.", "process"),
+    _gauge("upload_waiting_files", "Files that wait for an S3 store that fails.", "process"),
+    _gauge("upload_waiting_bytes", "Bytes that wait for an S3 store that fails.", "process"),
+    _gauge("upload_failing_seconds", "Since when the S3 store takes nothing.", "process"),
     # cameras
     _gauge("cameras", "Cameras in consultations and on walls, by state: idle, connecting, live, failed.", "state"),
     _gauge("transcodes", "Cameras whose pictures are converted to H.264 now.", "process"),

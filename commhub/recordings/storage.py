@@ -17,8 +17,9 @@ from commhub import audit
 from commhub import log as logs
 from commhub.errors import Conflict, Forbidden, NotFound
 from commhub.events import Events
-from commhub.media.messages import Message, Space
+from commhub.media.messages import Message, Space, Uploads
 from commhub.model import HUB, Actor, Label
+from commhub.recordings.uploads import UploadAlarm, UploadsView
 from commhub.store import Reading, Store, tables
 from commhub.tasks import Tasks
 from commhub.views import View
@@ -68,9 +69,10 @@ class Usage(View):
 
 
 class StorageView(View):
-    """``disk`` null: no recorder has said yet."""
+    """``disk`` null: no recorder has said yet; ``uploads`` null: nothing is uploaded, or nothing has ever failed."""
 
     disk: DiskSpace | None
+    uploads: UploadsView | None
     organisations: list[Usage]
 
 
@@ -89,6 +91,7 @@ class Storage:
     def __init__(self, store: Store, events: Events, quota: int = 0) -> None:
         self._store, self._events, self._quota = store, events, quota
         self._said: dict[int, Space] = {}
+        self.uploads = UploadAlarm(store, events)
         self._told: Level = "ample"
         self._tasks = Tasks("storage")
         self._changed = asyncio.Event()
@@ -96,6 +99,7 @@ class Storage:
     def start(self) -> None:
         self._tasks.spawn(self._run(), "quotas")
         self._tasks.spawn(self._watch(), "disk")
+        self._tasks.spawn(self.uploads.watch(), "uploads")
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -103,7 +107,9 @@ class Storage:
     # ---- the recorders
 
     def heard(self, shard: int, message: Message) -> None:
-        if isinstance(message, Space):
+        if isinstance(message, Uploads):
+            self.uploads.heard(shard, message)
+        elif isinstance(message, Space):
             self._said[shard] = message
             self._changed.set()
 
@@ -162,7 +168,7 @@ class Storage:
         orgs = set().union(*(within for within, _ in reader.scopes("storage.view")))
         async with self._store.reading() as reading:
             rows = await self._all(reading, _o.id.in_(sorted(orgs)))
-        return StorageView(disk=self.disk, organisations=rows)
+        return StorageView(disk=self.disk, uploads=self.uploads.state, organisations=rows)
 
     async def set_quota(self, actor: Actor, org: str, quota: int | None, rev: int) -> Usage:
         """``quota`` None: the one of all others."""

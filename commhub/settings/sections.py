@@ -25,6 +25,7 @@ from commhub.settings.values import (
     read_address,
     receiver_url,
     retention,
+    store_url,
     target,
 )
 
@@ -313,6 +314,30 @@ class ExportsSettings(Section):
     request_hours: Annotated[float, Field(ge=1, le=720)] = 72
     limit_bytes: Annotated[int, Field(ge=1 << 20)] = 16 << 30
     total_bytes: Annotated[int, Field(ge=1 << 20)] = 200 << 30
+
+
+class RecordingsS3Settings(Section):
+    """An S3-compatible store that recordings are put into; without an endpoint they stay on this machine only."""
+
+    endpoint: Annotated[str, AfterValidator(store_url)] = ""
+    bucket: Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$")] = ""
+    prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7})?$")] = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    allow: Annotated[list[str], Listed, AfterValidator(each(target))] = []
+    keep_local_days: Annotated[float, Field(ge=0, le=36500)] = 30
+    alarm_minutes: Annotated[float, Field(gt=0, le=1440)] = 10
+
+    @model_validator(mode="after")
+    def _together(self) -> RecordingsS3Settings:
+        if not self.endpoint:
+            return self
+        for name in ("bucket", "access_key", "secret_key", "allow"):
+            value = getattr(self, name)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise mistake("启用 S3 存储时必须给出。", "is needed with an endpoint.", f"recordings_s3.{name}")
+        return self
 
 
 class LogSettings(Section):

@@ -27,6 +27,7 @@ from commhub.settings.sections import (
     MediaSettings,
     MetricsSettings,
     RecorderSettings,
+    RecordingsS3Settings,
     RecordingsSettings,
     RedisSettings,
     RoomsSettings,
@@ -67,6 +68,7 @@ class Settings(Section):
     agenda: AgendaSettings = AgendaSettings()
     recorder: RecorderSettings = RecorderSettings()
     recordings: RecordingsSettings = RecordingsSettings()
+    recordings_s3: RecordingsS3Settings = RecordingsS3Settings()
     exports: ExportsSettings = ExportsSettings()
     log: LogSettings = LogSettings()
     city: CitySettings = CitySettings()

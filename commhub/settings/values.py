@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from commhub.addresses import parse_entry, parse_url
+from commhub.addresses import parse_entry, parse_store, parse_url
 
 
 def mistake(chinese: str, english: str, path: str = "") -> PydanticCustomError:
@@ -130,6 +130,17 @@ def receiver_url(text: str) -> str:
     except ValueError as error:
         raise mistake(f"“{text}”应为网址，例如 https://city.example/hook，其中不能有用户名和密码。", str(error)) from None
     return text
+
+
+def store_url(text: str) -> str:
+    """A store's endpoint, or empty."""
+    if not text.strip():
+        return ""
+    try:
+        parse_store(text.strip())
+    except ValueError as error:
+        raise mistake(f"“{text}”应为 https://名称:端口 或 http://IP地址:端口，后面没有路径。", str(error)) from None
+    return text.strip()
 
 
 def objects(value: object) -> object:

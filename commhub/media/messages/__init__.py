@@ -114,6 +114,7 @@ from commhub.media.messages.recording import (
     SessionState,
     Space,
     StopRecord,
+    Uploads,
 )
 from commhub.media.messages.sinks import (
     CloseSink,
@@ -151,7 +152,7 @@ Message = Union[  # noqa: UP007  (fifty alternatives, read by the line)
     Admitted, DeviceSeen, DeviceState, CataloguePart, ChannelsChanged, AlarmRaised, Position, WayLearned,
     AskDevice, DeviceAnswer, Control, Move, Replay, PlayReport, Voice, VoiceState,
     Download, StopDownload, DownloadState, PicturesBrought, Export, StopExport, ExportState,
-    Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint, Forget, Forgotten, Space,
+    Record, StopRecord, Mark, SessionState, RecordSnapshot, Checkpoint, Forget, Forgotten, Space, Uploads,
     Load, Draining,
     Counters, AskStats, RoomStats,
     MovePeer, Relay, Replied,
@@ -273,6 +274,7 @@ __all__ = [
     "Untaken",
     "UpStats",
     "UpdatePeer",
+    "Uploads",
     "Voice",
     "VoiceState",
     "Wanted",

@@ -98,6 +98,17 @@ class Space(BaseMessage, frozen=True):
     level: str
 
 
+class Uploads(BaseMessage, frozen=True):
+    """How a recorder's files get into the S3 store, told when ``failing`` changes and every minute while it does: files and bytes
+    that wait, since when nothing went through (UTC ns, 0: it goes), and why."""
+
+    failing: bool
+    files: int = 0
+    bytes: int = 0
+    since: int = 0
+    reason: str = ""
+
+
 class RecordSnapshot(BaseMessage, frozen=True):
     """Answer to the hub's Hello: what is being recorded, and the newest of those on disk."""
 
