@@ -66,8 +66,7 @@ from commhub.recordings import (
 )
 from commhub.recordings.exports import Exports
 from commhub.recordings.exports import Terms as ExportTerms
-from commhub.recordings.keeper import Keeper
-from commhub.recordings.keeping import Terms as KeepingTerms
+from commhub.recordings.keeper import Keeper, terms_of
 from commhub.recordings.storage import OfShard, Storage
 from commhub.review import Reviewing
 from commhub.rollcalls import RollCalls
@@ -331,7 +330,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         entrances = RoomIngress(base.store, base.vault, conference, workers)
         ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
         hearing += [egress.heard, ingress.heard]
-        keeping = KeepingTerms.of(settings.recordings)
+        keeping = terms_of(settings.recordings)
         keeper = Keeper(base.store, events, keeping, shards=settings.recorder.shards)
         keeper.start()
         stack.push_async_callback(keeper.close)

@@ -28,7 +28,7 @@ STATES = ("recording", "complete", "repaired", "failed")
 
 def query() -> sa.Select[Any]:
     o, k = tables.organisations, tables.recording_keeping
-    columns = (tables.recordings, o.c.name.label("org_name"), *keeping_rows.COLUMNS)
+    columns: tuple[Any, ...] = (tables.recordings, o.c.name.label("org_name"), *keeping_rows.COLUMNS)
     return sa.select(*columns).outerjoin(o, o.c.id == _r.org_id).outerjoin(k, k.c.recording_id == _r.id)
 
 

@@ -23,8 +23,9 @@ from commhub.media.messages import Forget, Forgotten, Message
 from commhub.media.messages.recording import shard_of
 from commhub.model import HUB, ULID_PATTERN, Actor, By, Label, new_id, utc_ns
 from commhub.recordings import index, keeping_rows
-from commhub.recordings.keeping import RIGHTS, STEPS, Act, State, Terms
+from commhub.recordings.keeping import DAY, HOUR, RIGHTS, STEPS, Act, State, Terms
 from commhub.recordings.keeping_rows import NOT_ASKED, KeptRecording
+from commhub.settings import RecordingsSettings
 from commhub.store import Reading, Store, Transaction, tables
 from commhub.store.repeats import Once, remember, repeated
 from commhub.tasks import Tasks
@@ -36,6 +37,12 @@ SWEEP = 60.0  # seconds between two looks at what is due
 AT_ONCE = 200  # recordings of each kind in one look
 _r, _k, _h = tables.recordings.c, tables.recording_keeping.c, tables.recording_holds.c
 _p, _c, _w = tables.recording_checkpoints.c, tables.consultations.c, tables.recorded_rooms.c
+
+
+def terms_of(said: RecordingsSettings) -> Terms:
+    """As they are set."""
+    days = {"public": said.public_days, "internal": said.internal_days, "sensitive": said.sensitive_days}
+    return Terms(days, said.notice_days * DAY, int(said.request_hours * HOUR))
 
 
 class Keeper:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from commhub.settings import RecordingsSettings
-
 DAY: Final = 86_400 * 1_000_000_000
 HOUR: Final = 3_600 * 1_000_000_000
 
@@ -112,11 +110,6 @@ class Terms:
     days: Mapping[str, int] = field(default_factory=dict)
     notice: int = 14 * DAY
     patience: int = 72 * HOUR
-
-    @classmethod
-    def of(cls, said: RecordingsSettings) -> Terms:
-        days = {"public": said.public_days, "internal": said.internal_days, "sensitive": said.sensitive_days}
-        return cls(days, said.notice_days * DAY, int(said.request_hours * HOUR))
 
     def until(self, label: str, ended_at: int | None) -> int | None:
         """How long a recording of that label that ended then is kept; None: for ever, or not over yet."""
