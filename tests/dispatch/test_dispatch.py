@@ -284,6 +284,23 @@ async def test_preempted_out_of_a_consultation(hall: Hall, hub: Hub) -> None:
     assert set(hub.conference.rooms[room]) == {hall.one.id}
 
 
+async def test_a_plain_emergency_call_rings_beside_a_consultation(hall: Hall, hub: Hub) -> None:
+    """Nobody is put out of a consultation by a call: that is a verb with a reason. Who answers is in both until they leave one."""
+    room = await hall.consultation()
+    await hall.other.dnd()
+    made = await hall.boss.call("sun-wanqing", emergency=True)
+    ring = await hall.other.rings(made.id)
+    assert ring["data"]["call"]["emergency"] is True
+    await hall.boss.enter(made.id)
+    await hall.other.answer(made.id)
+    assert set(hub.conference.rooms[room]) == {hall.one.id, hall.other.id}
+    assert set(hub.conference.rooms[made.id]) == {hall.boss.id, hall.other.id}
+    assert "leave" not in hall.other.verbs(room)
+    await hall.boss.act("hangup", made.id)
+    await hall.force(Verb.PREEMPT, emergency=True)
+    await until(lambda: set(hub.conference.rooms[room]) == {hall.one.id})
+
+
 async def test_the_same_order_twice_is_one(hall: Hall, hub: Hub) -> None:
     await hall.call()
     once = Once("K", "F")
