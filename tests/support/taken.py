@@ -26,13 +26,14 @@ HOSTILE = '内涝</title><script>alert(1)</script>"\n../../etc'
 
 @dataclass
 class Recording:
-    """``S1``: a (VP8, Opus) and b (H.264, Opus) for 12 s, files of 3 s."""
+    """a (VP8, Opus) and b (H.264, Opus) for 12 s, files of 3 s."""
 
     base: Path
+    session: str = "S1"
 
     @property
     def folder(self) -> Path:
-        return self.base / "recordings" / "S1"
+        return self.base / "recordings" / self.session
 
     @property
     def history(self) -> Path:
@@ -45,7 +46,7 @@ class Recording:
     def work(self, out: Path, kind: str, **order: Any) -> Work:
         order = {"from_ms": 4000, "to_ms": 8000, "by": "陈峰 市城运中心", "at": AT, "limit": 1 << 30, **order}
         return Work(
-            Export(export="X1", session="S1", kind=kind, **order), str(out), str(self.base / "recordings"),
+            Export(export="X1", session=self.session, kind=kind, **order), str(out), str(self.base / "recordings"),
             str(self.base / "evidence"),
         )  # fmt: skip
 
@@ -56,36 +57,44 @@ class Recording:
         return out / made.file, made
 
 
-async def record(base: Path, run_dir: Path, seconds: int = 12, size: tuple[int, int] = (320, 180), **settings: Any) -> Recording:
+async def record(
+    base: Path,
+    run_dir: Path,
+    seconds: int = 12,
+    size: tuple[int, int] = (320, 180),
+    session: str = "S1",
+    title: str = HOSTILE,
+    **settings: Any,
+) -> Recording:
     """``settings`` of the recorder; faster than it would be by the clock."""
     settings = {"checkpoint_seconds": 0.1, "segment_minutes": 0.05, **settings}
     feed = await SinkFeed(run_dir).start()
     async with recorder(run_dir, base / "recordings", **settings) as hub:
         assert hub.link is not None
-        hub.link.tell(messages.Record("S1", "R1", "media-0", HOSTILE, {}))
-        await feed.opened("S1")
-        zero = (await hub.state("S1", "recording")).started_at
-        feed.peer("S1", "a", name="王建国</script>")
-        feed.peer("S1", "b", name="李敏")
+        hub.link.tell(messages.Record(session, "R1", "media-0", title, {}))
+        await feed.opened(session)
+        zero = (await hub.state(session, "recording")).started_at
+        feed.peer(session, "a", name="王建国</script>")
+        feed.peer(session, "b", name="李敏")
         clips = [
             sink_feed.video(sink_feed.VP8, *size),
             sink_feed.video(sink_feed.H264, *size),
             sink_feed.opus(),
             sink_feed.opus(),
         ]
-        senders = [feed.track("S1", who, clip) for who, clip in zip("abab", clips, strict=True)]
+        senders = [feed.track(session, who, clip) for who, clip in zip("abab", clips, strict=True)]
         for second in range(seconds):
-            await feed.play("S1", senders, 1.0, zero + second * SECOND)
+            await feed.play(session, senders, 1.0, zero + second * SECOND)
             await asyncio.sleep(0.05)
-        await hub.stop()
+        await hub.stop(session)
     await feed.stop()
-    return Recording(base)
+    return Recording(base, session)
 
 
 def copied(recording: Recording, to: Path) -> Recording:
     """Another one that may be changed."""
     shutil.copytree(recording.base, to)
-    return Recording(to)
+    return Recording(to, recording.session)
 
 
 @dataclass
