@@ -163,7 +163,7 @@ async def test_a_camera_is_recorded_without_anybody_who_watches(deck: Deck) -> N
     shown = await deck.recorded.act("camera", camera, zhou, "start")
     room = f"rec_{camera}"
     await until(lambda: [one.source for one in deck.hub.conference.seats.get(room, {}).values()] == [camera], what="the seat")
-    assert deck.hub.parts.feeds.rooms(camera) == {room}
+    await until(lambda: deck.hub.parts.feeds.rooms(camera) == {room}, what="the pull")
     record = deck.orders(Record)[-1]
     assert (record.room, record.session, record.about["kind"]) == (room, shown.recording_id, "camera")
     with pytest.raises(Forbidden):
@@ -182,7 +182,7 @@ async def test_a_camera_is_recorded_without_anybody_who_watches(deck: Deck) -> N
     await until(lambda: len({one.session for one in deck.orders(Record)}) == 2, what="another one")
     await deck.recorded.act("camera", camera, zhou, "stop")
     await until(lambda: room not in deck.hub.conference.rooms, what="the room's end")
-    assert deck.hub.parts.feeds.rooms(camera) == set()
+    await until(lambda: deck.hub.parts.feeds.rooms(camera) == set(), what="the end of the pull")
 
 
 async def test_a_restarted_hub_goes_on_with_what_was_recorded(deck: Deck) -> None:
