@@ -19,7 +19,6 @@ from commhub.store import Transaction, tables
 VERSION = 1  # of these rules: a recording taken in by older ones is taken in anew
 TEXT_LIMIT = 4_000  # characters of one text that are kept
 FIRST = 21  # bits of a character
-_COUNTER = "recording_text"
 _t, _w, _s = tables.recording_texts.c, tables.recording_terms.c, tables.recording_reviews.c
 
 
@@ -63,8 +62,9 @@ def _pairs(word: str, *, alone: bool) -> Iterator[int]:
 
 async def add(transaction: Transaction, texts: Sequence[Text]) -> None:
     rows, pairs = [], []
-    for text in texts:
-        id = await transaction.next(_COUNTER)
+    # The hub is the only one that writes them, and one transaction at a time.
+    last = await transaction.value(sa.select(sa.func.max(_t.id))) or 0
+    for id, text in enumerate(texts, last + 1):
         kept = text.text[:TEXT_LIMIT]
         folded = fold(f"{kept} {text.who}")
         rows.append(
