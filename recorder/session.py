@@ -97,6 +97,7 @@ class Session:
         self._step = space.AMPLE
         self._slow = False
         self._measured = 0.0
+        self._counts: dict[str, list[int]] = {}  # track → what came of it since then
         self._ending: asyncio.Task[None] | None = None
         self._again = manifest is not None  # there may be files already
         self._last_track = last_number(folder / TRACKS) if self._again else 0
@@ -160,6 +161,7 @@ class Session:
         self._hush()
         for sid in list(self._lives):
             self._close(sid, now, "ended")
+        self._measure(now)
         while finishing := [future for reel in self._reels.values() for future in reel.finishing]:
             await asyncio.wait(finishing)
             await asyncio.sleep(0)  # their callbacks journal
@@ -301,6 +303,7 @@ class Session:
     def _close(self, sid: str, now: float, reason: str, at: int = 0) -> None:
         live = self._lives.pop(sid)
         live.reel.take(live.feed.close(now))
+        self._count(live)
         track = live.reel.track
         last = track.segments[-1] if track.segments else None
         if reason in ("worker", "moved") and last is not None and not live.muted:
@@ -399,13 +402,18 @@ class Session:
     def _measure(self, now: float) -> None:
         """How every track has come since the last time: one fact of all of them."""
         span, self._measured = now - self._measured if self._measured else _QUALITY, now
-        tracks = {}
         for live in self._lives.values():
-            found = live.feed.quality()
-            if found.packets or found.lost:
-                tracks[live.reel.track.id] = [found.packets, found.octets, found.lost, found.late, found.frames]
-        if tracks and not self.off:
-            self._write("quality", span_ms=round(span * 1000), tracks=tracks)
+            self._count(live)
+        counts, self._counts = self._counts, {}
+        if counts and not self.off:
+            self._write("quality", span_ms=round(span * 1000), tracks=counts)
+
+    def _count(self, live: Live) -> None:
+        found = live.feed.quality()
+        if found.packets or found.lost:
+            counts = [found.packets, found.octets, found.lost, found.late, found.frames]
+            before = self._counts.get(live.reel.track.id, [0] * len(counts))
+            self._counts[live.reel.track.id] = [one + other for one, other in zip(before, counts, strict=True)]
 
     def thin(self, step: space.Step, free: int, total: int, now: float) -> None:
         """The disk has got fuller, or less full: what would be missed least is left out. ``free`` of ``total`` bytes."""

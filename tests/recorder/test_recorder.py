@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from livekit.protocol.models import DataPacket, DataStream
 from commhub.errors import HubError
 from commhub.media import messages
 from commhub.media.messages import Codec
+from commhub.wire import journal
 from recorder.session import Session
 from tests.support import sink_feed, until
 from tests.support.hub_of_recorder import Hub, recorder
@@ -491,3 +493,33 @@ async def test_who_drops_out_and_comes_back_as_another_codec_and_size_is_one_tra
         assert [(media.codec, len(media.times)) for media in files] == [("vp8", 45), ("vp8", 30), ("h264", 45)]
         left = [event["at_ms"] for event in hub.manifest()["events"] if event["type"] in ("left", "joined")]
         assert left[1:] == pytest.approx([5000, 10_000], abs=5)
+
+
+async def test_how_tracks_come_is_a_fact(data_dir: Path, feed: SinkFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.session._QUALITY", 0.5)
+    dice = random.Random(4)
+    async with recorder(data_dir, data_dir / "recordings") as hub:
+        zero = await started(hub, feed)
+        feed.peer("S1", "a", name="甲")
+        senders = [feed.track("S1", "a", sink_feed.video(sink_feed.VP8)), feed.track("S1", "a", sink_feed.opus())]
+        sent = dict.fromkeys((sender.handle for sender in senders), 0)
+        lost = dict(sent)
+
+        def spoil(sender: sink_feed.Sender, packets: list[bytes]) -> list[bytes]:
+            kept = [packet for packet in packets if sender.index < 5 or dice.random() > 0.1]
+            sent[sender.handle] += len(kept)
+            lost[sender.handle] += len(packets) - len(kept)
+            return kept
+
+        await feed.play("S1", senders, 4.0, zero, spoil=spoil)
+        await feed.play("S1", senders, 0.2, zero + 4 * SECOND)
+        await asyncio.sleep(1.2)
+        await hub.stop()
+        manifest = hub.manifest()
+    records = journal.scan((data_dir / "recordings" / "S1" / "journal").read_bytes()).records
+    facts = [one["tracks"] for one in records if one["type"] == "quality"]
+    for track, sender in zip(("0001", "0002"), senders, strict=True):
+        counts = [sum(column) for column in zip(*(one[track] for one in facts if track in one), strict=True)]
+        assert counts[0] >= sent[sender.handle]
+        assert counts[2] == lost[sender.handle]
+    assert {one["data"]["track"] for one in manifest["events"] if one["type"] == "quality"} == {"0001", "0002"}
