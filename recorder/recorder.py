@@ -38,6 +38,7 @@ _TICK = 0.1  # s
 LOOK = 60.0  # s between two looks for what nobody closed
 _SPACE = 1.0  # s between two looks at the free space
 _SAY = 5.0  # s between two words about it
+_COUNT = 30.0  # s between two words about how large what runs has become
 _PATIENCE = 5.0  # s a new hub waits for repairs; what takes longer is told when it is done
 _SNAPSHOT = 4000  # recordings
 _UNTOLD = 20_000  # checkpoints
@@ -112,7 +113,7 @@ class Recorder:
         self._disk = Disk(sync_seconds=sync_seconds, digest=evidence.digest)
         self._guard = space.Guard(minimum_free_bytes, RESERVED)
         self._room = (0, 0)  # bytes: free, of so many
-        self._said = 0.0  # when the hub was last told of it
+        self._said = self._counted = 0.0  # when the hub was last told of it, and of what runs
         self._evidence = evidence
         self._untold: deque[Checkpoint] = deque(maxlen=_UNTOLD)  # while no hub is there
         self._tasks = Tasks(name)
@@ -444,7 +445,10 @@ class Recorder:
         if step is not before or now - self._said >= _SAY:
             self._said = now
             self._tell(self._space())
+        count, self._counted = (True, now) if now - self._counted >= _COUNT else (False, self._counted)
         for session in list(self._running.values()):
+            if count:
+                self._tell(session.state())
             if step is space.FULL:
                 await session.fail("disk_full")
             else:

@@ -64,6 +64,23 @@ def facts(hub: Hub, session: str, kind: str) -> list[dict[str, Any]]:
     return [record for record in journal.scan(data).records if record["type"] == kind]
 
 
+async def test_how_large_it_has_become_is_told_while_it_runs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recorder.recorder._SPACE", 0.02)
+    monkeypatch.setattr("recorder.recorder._COUNT", 0.05)
+    async with recorder(data_dir, data_dir / "recordings") as hub:
+        feed = await SinkFeed(data_dir).start()
+        await hub.record("S1", "R1")
+        await feed.opened("S1")
+        sender, now = feed.track("S1", "a", video(VP8)), time.time_ns()
+        now = await feed.play("S1", [sender], 2.0, now)
+        await until(lambda: hub.states["S1"].bytes > 1_000, what="its size")
+        assert hub.states["S1"].state == "recording"
+        before = hub.states["S1"].bytes
+        await feed.play("S1", [sender], 2.0, now)
+        await until(lambda: hub.states["S1"].bytes > before, what="more")
+        await feed.stop()
+
+
 async def test_tracks_are_thinned_in_the_order_of_the_table_and_come_back(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
