@@ -72,7 +72,15 @@ async def test_two_pages_call_each_other(tmp_path: Path) -> None:
             await expect(page.get_by_test_id("call-who")).to_contain_text(other.name)
             await expect(page.get_by_test_id("call-who")).to_have_attribute("data-situation", "talking", timeout=15_000)
             await hears(page, True)
+        # Recorded by who may, seen by both.
+        await expect(second.get_by_test_id("call-record")).to_have_count(0)
+        await first.get_by_test_id("call-record").click()
+        for page in (first, second):
+            await expect(page.get_by_test_id("call-recording")).to_be_visible(timeout=15_000)
         await screenshot(first, "call-bar")
+        await first.get_by_test_id("call-record").click()
+        for page in (first, second):
+            await expect(page.get_by_test_id("call-recording")).to_have_count(0, timeout=15_000)
 
         await first.keyboard.press("F2")
         await expect(first.get_by_test_id("call-who")).to_have_attribute("data-situation", "held")
