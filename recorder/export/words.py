@@ -11,6 +11,7 @@ GAPS = {
     "worker_moved": "媒体进程切换",
     "recorder": "录制进程中断",
     "disk_slow": "磁盘过慢",
+    "disk_low": "磁盘空间不足，未录画面",
     "encrypted": "端到端加密，无法录制",
     "codec": "编码不支持",
     "off_record": "按要求不留记录",

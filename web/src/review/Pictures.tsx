@@ -219,6 +219,7 @@ const reasons: Record<string, Key> = {
   worker_moved: 'player.gap_worker',
   recorder: 'player.gap_recorder',
   disk_slow: 'player.gap_disk',
+  disk_low: 'player.gap_disk',
   encrypted: 'player.gap_encrypted',
   codec: 'player.gap_codec',
   off_record: 'player.gap_off',

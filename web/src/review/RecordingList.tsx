@@ -150,7 +150,7 @@ function Row({ recording: r, q }: { recording: Recording; q: string }) {
       </span>
       <span role="cell" className="end">
         <Button size="small" icon={<Play size={14} />} onClick={open} data-testid="review-open">
-          {t('review.open')}
+          {t(isGone(r.keeping) ? 'keeping.see' : 'review.open')}
         </Button>
       </span>
     </div>

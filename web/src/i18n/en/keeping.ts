@@ -3,6 +3,7 @@ import type { Words } from '../zh'
 export const keeping: Pick<Words, 'keeping' | 'storage'> = {
   keeping: {
     menu: 'Keeping',
+    see: 'See',
     until: 'kept until {{day}}',
     goesAt: 'Expires {{day}}',
     state: {

@@ -2,6 +2,7 @@
 export const keeping = {
   keeping: {
     menu: '保管',
+    see: '查看',
     until: '保存至 {{day}}',
     goesAt: '到期：{{day}}',
     state: {
