@@ -21,6 +21,7 @@ from tests.calls import test_calls
 from tests.commhub import test_audit_chain, test_events, test_store
 from tests.directory import test_book, test_exchange, test_records, test_seats
 from tests.groups import test_groups
+from tests.review import test_search_at_large
 from tests.support.hubs import Browser, Hub, serving
 from tests.support.postgres import Postgres, postgres
 
@@ -67,6 +68,7 @@ for module in (
     test_seats,
     test_calls,
     test_groups,
+    test_search_at_large,
 ):
     for name, function in vars(module).items():
         if not name.startswith("test_") or name in OWN | ELSEWHERE:
