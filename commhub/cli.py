@@ -292,7 +292,7 @@ def _grace(settings: Settings) -> float:
 def import_city(source: Path, *, options: Options = PLAIN) -> None:
     """导入通讯录：TOML 文件夹，或 CSV、JSON 文件 / import a folder of TOML, or a CSV or JSON file; may be repeated."""
     settings = _begin(options, "import")
-    from commhub import app as parts
+    from commhub import offline as parts
 
     try:
         print(asyncio.run(parts.import_city(settings, source)))
@@ -317,7 +317,7 @@ def sample(
 
 
 def _sample(settings: Settings, camera_port: int) -> dict[str, Any]:
-    from commhub import app as parts
+    from commhub import offline as parts
 
     try:
         made: dict[str, Any] = asyncio.run(parts.sample(settings, camera_port))
@@ -424,7 +424,7 @@ def _healthy(settings: Settings) -> bool:
 def verify(*, options: Options = PLAIN) -> None:
     """核对审计链 / is every row of the audit what was written? Exit 1: it is not; 2: there is nothing to look at."""
     settings = _begin(options, "audit")
-    from commhub import app as parts
+    from commhub import offline as parts
 
     try:
         rows, faults = asyncio.run(parts.verify_audit(settings))

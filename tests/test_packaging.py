@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import hatch_build
-from commhub.app import sample_city
 from commhub.directory import read_city
+from commhub.offline import sample_city
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ["commhub", "signaling", "bridges", "recorder"]

@@ -44,7 +44,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """In place of the composition roots: what the commands call is set by each test."""
     module = types.ModuleType("parts")
     module.load = lambda settings: None  # type: ignore[attr-defined]
-    for name in ("app", "children"):
+    for name in ("app", "children", "offline"):
         monkeypatch.setitem(sys.modules, f"commhub.{name}", module)
         monkeypatch.setattr(commhub, name, module, raising=False)
     return module
@@ -314,6 +314,7 @@ def program(tmp_path: Path) -> Path:
         "import sys, fake, simulated, commhub\n"
         "sys.modules['commhub.simulate'] = commhub.simulate = simulated\n"
         "sys.modules['commhub.app'] = commhub.app = fake\n"
+        "sys.modules['commhub.offline'] = commhub.offline = fake\n"
         "sys.modules['commhub.children'] = commhub.children = fake\n"
     )
     return tmp_path
