@@ -9,7 +9,8 @@ from typing import Protocol
 from commhub.archive.keys import Keys
 from commhub.archive.opening import opened
 from commhub.archive.placed import STORED, Placed, load
-from commhub.archive.reading import Bytes, LocalBytes, Reader
+from commhub.archive.reading import Bytes, LocalBytes, MemoryBytes, Reader
+from commhub.archive.sealed import Pen, head
 
 MANIFEST_LIMIT = 64 << 20  # bytes of a manifest.json
 PART = ".part"  # the ending of a file that is being written
@@ -59,6 +60,19 @@ class Archive:
             if reader.size > limit:
                 raise ValueError("A file of a recording is larger than the limit.")
             return reader.read()
+
+    def wrap(self, session: str, name: str, data: bytes) -> bytes:
+        """What was made of a session, to be kept somewhere under that name: encrypted if the session is, so that it is deleted
+        with it. OSError, ValueError."""
+        key = self._keys.find(session) if self._keys is not None else None
+        if key is None:
+            return data
+        pen = Pen(key, head(name, key.algorithm))
+        return pen.head + pen.seal(data) + pen.end()
+
+    def unwrap(self, session: str, name: str, data: bytes) -> bytes:
+        """OSError; ValueError when it was made otherwise, or its session was deleted."""
+        return opened(MemoryBytes(data), self._keys.find(session) if self._keys is not None else None, name).read()
 
     def stamp(self, session: str, path: str) -> tuple[int, int]:
         """Changes whenever the file does. FileNotFoundError, OSError."""

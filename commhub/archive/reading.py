@@ -48,6 +48,18 @@ class LocalBytes:
             os.close(fd)
 
 
+class MemoryBytes:
+    """What is there already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size, self.modified = data, len(data), 0
+
+    def read(self, offset: int, count: int) -> bytes:
+        return self._data[offset : offset + count]
+
+    def close(self) -> None: ...
+
+
 class Reader:
     """``size`` bytes, as many as there were when it was opened: a file that grows is opened anew to see more.
 

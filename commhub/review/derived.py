@@ -52,8 +52,8 @@ class Derived:
         and how, and is new whenever the result would be; what is before its ``~`` says which earlier ones it takes the place of.
         NotFound when there is no such file, Unavailable when nothing can be made of it."""
         path = self._folder / recording / name
-        with contextlib.suppress(FileNotFoundError):
-            return await asyncio.to_thread(path.read_bytes)
+        with contextlib.suppress(FileNotFoundError, ValueError):  # ValueError: kept in another form, and made again
+            return await asyncio.to_thread(self._kept, recording, path)
         if path in self._wrong:
             raise _nothing()
         task = self._making.get(path)
@@ -85,8 +85,15 @@ class Derived:
             finally:
                 os.close(fd)
         with contextlib.suppress(OSError):  # a full disk: it is made again when it is wanted again
-            await asyncio.to_thread(_keep, path, data)
+            await asyncio.to_thread(self._keep, recording, path, data)
         return data
+
+    def _kept(self, recording: str, path: Path) -> bytes:
+        return self._archive.unwrap(recording, path.name, path.read_bytes())
+
+    def _keep(self, recording: str, path: Path, data: bytes) -> None:
+        """Encrypted as the recording is: what was made of it shows what is in it."""
+        _keep(path, self._archive.wrap(recording, path.name, data))
 
     def _plain(self, recording: str, source: str, span: tuple[int, int]) -> int:
         """The bytes as they were recorded, as a file in memory that only the child will have."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from commhub.archive import Archive
+from commhub.archive import Archive, SessionKeys
 
 DATA = bytes(range(256)) * 4000
 
@@ -130,6 +130,22 @@ def test_nothing_else_of_the_disk(folder: Path, session: str, path: str) -> None
         Archive(folder).open(session, path)
     # A link in a file's place is refused by the kernel.
     assert isinstance(raised.value, FileNotFoundError) or path.endswith("link.webm")
+
+
+def test_what_was_made_of_an_encrypted_session_is_encrypted(tmp_path: Path) -> None:
+    keys = SessionKeys.of(tmp_path)
+    keys.make("S1", "aes-256-gcm")
+    archive = Archive(tmp_path / "recordings", keys)
+    wrapped = archive.wrap("S1", "0001~1.jpg", b"a picture")
+    assert b"picture" not in wrapped
+    assert archive.unwrap("S1", "0001~1.jpg", wrapped) == b"a picture"
+    assert archive.wrap("S2", "0001~1.jpg", b"a picture") == archive.unwrap("S2", "0001~1.jpg", b"a picture") == b"a picture"
+    for session, name, data in (("S1", "other.jpg", wrapped), ("S1", "0001~1.jpg", b"a picture"), ("S2", "0001~1.jpg", wrapped)):
+        with pytest.raises(ValueError, match="encrypted"):
+            archive.unwrap(session, name, data)
+    keys.forget("S1")
+    with pytest.raises(ValueError, match="its key is not here"):
+        archive.unwrap("S1", "0001~1.jpg", wrapped)
 
 
 def test_small_files_only(folder: Path) -> None:
