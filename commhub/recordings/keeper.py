@@ -123,7 +123,15 @@ class Keeper:
             await self._tell(transaction, actor, recording, "deletion_asked", "ask_deletion", reason)
 
     async def confirm(self, actor: Actor, recording: str, rev: int) -> None:
-        """The second one: from now on there is a tombstone."""
+        """The second one: from now on there is a tombstone. Who tries it alone stands in the audit."""
+        try:
+            await self._confirm(actor, recording, rev)
+        except Forbidden:
+            async with self._store.transaction() as transaction:
+                await audit.record(transaction, actor, "recording.confirm_deletion", recording, result="denied")
+            raise
+
+    async def _confirm(self, actor: Actor, recording: str, rev: int) -> None:
         async with self._store.transaction() as transaction:
             row = await self._mine(transaction, actor, recording, Act.CONFIRM)
             _fresh(row, rev)

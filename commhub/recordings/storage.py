@@ -198,8 +198,9 @@ class Storage:
 
     async def _all(self, reading: Reading, *conditions: Any) -> list[Usage]:
         used = sa.func.coalesce(sa.func.sum(_r.bytes), 0).label("used")
+        number = sa.func.sum(sa.case((_r.bytes > 0, 1), else_=0)).label("number")  # a tombstone takes none
         query = (
-            sa.select(_o.id, _o.name, used, sa.func.count(_r.id).label("number"), _q.bytes, _q.level, _q.rev)
+            sa.select(_o.id, _o.name, used, number, _q.bytes, _q.level, _q.rev)
             .select_from(tables.organisations)
             .outerjoin(tables.recordings, _r.org_id == _o.id)
             .outerjoin(tables.storage_quotas, _q.org_id == _o.id)
@@ -210,8 +211,8 @@ class Storage:
         return sorted(found, key=lambda one: (-one.bytes, one.org_name))
 
     def _usage(self, row: sa.Row[Any]) -> Usage:
-        quota = self._quota if row.bytes is None else row.bytes
-        now = level(row.used, quota, row.level or 0)
+        quota, used = self._quota if row.bytes is None else row.bytes, int(row.used)  # PostgreSQL's sums are decimals
+        now = level(used, quota, row.level or 0)
         return Usage(
             org_id=row.id, org_name=row.name, bytes=row.used, recordings=row.number, quota=quota or None,
             own=row.bytes is not None, percent=row.used * 100 // quota if quota else 0,

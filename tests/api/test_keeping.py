@@ -75,6 +75,8 @@ async def test_nobody_confirms_his_own_request(hub: Hub) -> None:
         status, body = await confirm(page, one, asked["recording"]["keeping"]["rev"])
         assert (status, body["code"]) == (403, "same_person")
         assert (await page.ok("GET", f"/recordings/{one}/keeping"))["recording"]["keeping"]["state"] == "asked"
+        [row] = (await page.ok("GET", "/audit?action=recording.confirm_deletion"))["items"]
+        assert (row["subject"], row["result"]) == (one, "denied")
 
 
 async def test_a_request_that_was_changed_meanwhile_is_not_confirmed(hub: Hub) -> None:
