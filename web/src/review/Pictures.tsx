@@ -132,7 +132,9 @@ const PictureTile = memo(function PictureTile(props: TileProps) {
   )
   const first = tile.track.segments[0]
   const name = tile.kind === 'screen' ? t('tile.screenOf', { name: tile.name }) : tile.name
-  const soon = shown ?? (first && first.start_ms < 3000 ? parts[0]?.key : undefined)
+  // At the very start everybody's first picture is shown already, though tracks begin within a second or two.
+  const early = first && first.start_ms < 3000 && parts[0]?.segment.start_ms === first.start_ms
+  const soon = shown ?? (early ? parts[0]?.key : undefined)
   const bad = failure !== undefined
   return (
     <div
@@ -151,13 +153,13 @@ const PictureTile = memo(function PictureTile(props: TileProps) {
       data-identity={tile.identity}
       data-kind={tile.kind}
     >
-      {parts.map(part => (
+      {parts.map((part, i) => (
         <Media
           key={`${part.key} ${attempt}`}
           engine={engine}
           part={part}
           muted
-          shown={part.key === soon && !bad}
+          shown={i <= parts.findIndex(one => one.key === soon) && !bad}
           fit={tile.kind === 'person' ? 'cover' : 'contain'}
         />
       ))}

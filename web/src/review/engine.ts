@@ -68,6 +68,7 @@ export class PlayerEngine {
   private jumps = 0
   private soughtAt = Number.NEGATIVE_INFINITY
   private led = 0
+  private wake = 0
   private away: number | undefined
   private attempt = 0
   private following = false
@@ -295,10 +296,24 @@ export class PlayerEngine {
       other.accompany(position + offset(), this.clock.playing, this.clock.rate, this.led !== this.jumps)
     this.led = this.jumps
     const next = this.look(now, awaited.length === 0)
+    this.wakeAt(position, now)
     if (!same(this.view, next)) {
       this.view = next
       for (const listener of this.listeners) listener()
     }
+  }
+
+  /** The moment at which one part follows another is kept to, whenever the next tick is. */
+  private wakeAt(position: number, now: number): void {
+    if (!this.clock.playing || this.clock.waiting || now < this.wake) return
+    const within = tickEvery * this.clock.rate
+    const begin = this.view.parts.find(
+      ({ segment }) => segment.start_ms > position && segment.start_ms < position + within,
+    )
+    if (!begin) return
+    const ms = (begin.segment.start_ms - position) / this.clock.rate
+    this.wake = now + ms
+    setTimeout(this.tickSoon, ms + 1)
   }
 
   /** Brings one element to where the clock is. True when the others should wait for it. */

@@ -6,6 +6,7 @@ export type Gap = RecordingDetail['gaps'][number]
 
 /** ms; the next part is loaded this long before it is needed. */
 export const loadAhead = 8000
+const linger = 600
 
 export interface Part {
   /** Unique in the recording. */
@@ -72,13 +73,17 @@ export function segmentAt(track: RecordedTrack, at: number): Segment | undefined
   return track.segments.findLast(segment => segment.start_ms <= at && at < endOf(segment))
 }
 
-/** Parts whose elements have to exist: those on air and those that come within `loadAhead`. */
+/**
+ * Parts whose elements have to exist, in order: those on air, those that come within `loadAhead`, and what was followed a
+ * moment ago: its last picture stands until the next one is there.
+ */
 export function neededParts(tracks: readonly RecordedTrack[], at: number, rate = 1): Part[] {
   const until = at + loadAhead * Math.max(1, rate)
   return tracks.flatMap(track => {
     const on = segmentAt(track, at)
     const next = track.segments.find(segment => segment.start_ms > at && segment.start_ms <= until)
-    return [on, next].flatMap(segment => (segment ? [{ key: keyOf(segment), track, segment }] : []))
+    const before = on && track.segments.findLast(segment => endOf(segment) <= at && at - endOf(segment) < linger * rate)
+    return [before, on, next].flatMap(segment => (segment ? [{ key: keyOf(segment), track, segment }] : []))
   })
 }
 
