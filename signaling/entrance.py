@@ -63,7 +63,7 @@ def join(
     person.info.state = State.JOINED
     if not person.hidden:
         room.show(person, besides=person)
-    room.add_peer(person)
+    placement.add_peer(room, person)
     subscribing.arrived(room, person)
     data_tracks.arrived(room, person)
     for track in request.add_track_requests[: room.terms.max_tracks]:

@@ -23,8 +23,33 @@ def place(room: Room) -> None:
             add_bridge(room, person)
 
 
+def add_peer(room: Room, person: Participant) -> None:
+    """The worker learns of somebody, and keeps their record."""
+    person.dirty = False
+    permission = person.info.permission
+    room.command(
+        media.AddPeer(
+            room=room.name,
+            peer=person.sid,
+            identity=person.identity,
+            kind=person.kind,
+            dual=person.dual,
+            about=person.about(),
+            record=participant.pack(person, room.record()),
+            hidden=person.hidden,
+            fixed=person.fixed,
+            may_publish=permission.can_publish,
+            may_subscribe=permission.can_subscribe,
+            may_send_data=permission.can_publish_data,
+            may_pause=person.may_pause,
+            adaptive=person.adaptive,
+            takes_red=person.client.takes_red,
+        )
+    )
+
+
 def add_bridge(room: Room, person: Participant) -> None:
-    room.add_peer(person)
+    add_peer(room, person)
     room.command(media.AttachSource(room.name, person.sid, person.source))
     for track in person.tracks.values():
         room.command(track.announce(room.name, person.sid, person.client))

@@ -230,29 +230,6 @@ class Room:
         outs, self.outs = self.outs, []
         return outs
 
-    def add_peer(self, person: Participant) -> None:
-        person.dirty = False
-        permission = person.info.permission
-        self.command(
-            media.AddPeer(
-                room=self.name,
-                peer=person.sid,
-                identity=person.identity,
-                kind=person.kind,
-                dual=person.dual,
-                about=person.about(),
-                record=participant.pack(person, self.record()),
-                hidden=person.hidden,
-                fixed=person.fixed,
-                may_publish=permission.can_publish,
-                may_subscribe=permission.can_subscribe,
-                may_send_data=permission.can_publish_data,
-                may_pause=person.may_pause,
-                adaptive=person.adaptive,
-                takes_red=person.client.takes_red,
-            )
-        )
-
     # ------------------------------------------------------------------------------------------ coming and going
 
     def knows(self, identity: str) -> bool:
