@@ -174,12 +174,14 @@ def _mend(shelf: Shelf, manifest: Manifest, found: Found, evidence: Evidence | N
         manifest.apply(record)
 
     lost: list[dict[str, object]] = []
+    left: list[str] = []  # files of which nothing can be played: what is known is not taken for added
     ended = max(manifest.last_at, found.last_seen)
     for track in manifest.tracks.values():
         for segment in [segment for segment in track.segments if segment.open]:
             saved = _save(shelf, track, segment, algorithm, found.proved.get((track.id, segment.sequence), 0))
             if saved is None:
                 write("segment_lost", ended, track=track.id, sequence=segment.sequence)
+                left += [segment.file] if (shelf.folder / TRACKS / track.id / segment.file).is_file() else []
                 lost.append({"track": track.id, "from_ms": manifest.ms(segment.start)})
                 continue
             if saved.notes:
@@ -194,7 +196,7 @@ def _mend(shelf: Shelf, manifest: Manifest, found: Found, evidence: Evidence | N
             if segment is track.segments[-1] and not track.muted:
                 write("gap", ended, track=track.id, start=end, reason="recorder")
     parts = sorted((shelf.folder / TRACKS).glob(f"*/*{PART}"))
-    orphans = [path.name for path in parts if salvage(path, shelf)]
+    orphans = left + [path.name for path in parts if salvage(path, shelf)]
     write("recovered", ended, data={"lost": lost, "until_ms": manifest.ms(ended), "torn_bytes": found.torn,
                                     "damaged_bytes": found.damaged,
                                     "orphans": orphans})  # fmt: skip

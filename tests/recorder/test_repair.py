@@ -144,6 +144,16 @@ def test_what_the_journal_does_not_know_is_kept_aside(torn: Path) -> None:
     assert recovered["data"]["orphans"] == ["0009.webm.part"]
 
 
+def test_a_file_that_was_only_begun_is_left_and_known(torn: Path) -> None:
+    part = next((torn / "S1" / "tracks" / "0003").glob("*.part"))
+    os.truncate(part, 60)
+    manifest = repair(torn / "S1")
+    assert manifest is not None
+    (recovered,) = [one for one in manifest.document(0)["events"] if one["type"] == "recovered"]
+    assert recovered["data"]["orphans"] == [part.name]  # or it would look as if somebody had added it
+    assert part.stat().st_size == 60
+
+
 def test_a_link_in_place_of_a_file_is_not_followed(torn: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.webm"
     path = next((torn / "S1" / "tracks" / "0001").glob("*.part"))
