@@ -64,7 +64,9 @@ def numbered(count: int, codec: str = "vp8") -> list[tuple[bytes, bool]]:
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     encoder.time_base, encoder.framerate, encoder.bit_rate = Fraction(1, FPS), Fraction(FPS), 300_000
-    fast = {"deadline": "realtime", "cpu-used": "8"} if codec == "vp8" else {"preset": "ultrafast", "tune": "zerolatency", "bf": "0"}
+    fast = (
+        {"deadline": "realtime", "cpu-used": "8"} if codec == "vp8" else {"preset": "ultrafast", "tune": "zerolatency", "bf": "0"}
+    )
     encoder.options = {"threads": "1", "g": str(2 * FPS), "keyint_min": str(2 * FPS), **fast}
     out = [packet for number in range(count) for packet in encoder.encode(_picture(number))]
     out += encoder.encode(None)
@@ -183,7 +185,8 @@ async def rehearse(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     started = utc_ns() - (length + 60_000) * 1_000_000
     row = {
-        "id": id, "consultation_id": consultation, "org_id": hub.ids["ops"], "label": "internal", "title": title, "code": "HS-0713",
+        "id": id, "consultation_id": consultation, "org_id": hub.ids["ops"], "label": "internal", "title": title,
+        "code": "HS-0713",
         "started_at": started, "ended_at": started + length * 1_000_000, "duration_ms": length, "state": state,
         "tracks": len(tracks), "bytes": 1, "people": json.dumps([track.name for track in tracks], ensure_ascii=False),
     }  # fmt: skip
