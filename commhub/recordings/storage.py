@@ -200,7 +200,7 @@ class Storage:
         used = sa.func.coalesce(sa.func.sum(_r.bytes), 0).label("used")
         number = sa.func.sum(sa.case((_r.bytes > 0, 1), else_=0)).label("number")  # a tombstone takes none
         query = (
-            sa.select(_o.id, _o.name, used, number, _q.bytes, _q.level, _q.rev)
+            sa.select(_o.id, _o.name, used, sa.func.count(_r.id).label("number"), _q.bytes, _q.level, _q.rev)
             .select_from(tables.organisations)
             .outerjoin(tables.recordings, _r.org_id == _o.id)
             .outerjoin(tables.storage_quotas, _q.org_id == _o.id)
@@ -214,8 +214,8 @@ class Storage:
         quota, used = self._quota if row.bytes is None else row.bytes, int(row.used)  # PostgreSQL's sums are decimals
         now = level(used, quota, row.level or 0)
         return Usage(
-            org_id=row.id, org_name=row.name, bytes=row.used, recordings=row.number, quota=quota or None,
-            own=row.bytes is not None, percent=row.used * 100 // quota if quota else 0,
+            org_id=row.id, org_name=row.name, bytes=used, recordings=int(row.number), quota=quota or None,
+            own=row.bytes is not None, percent=used * 100 // quota if quota else 0,
             level=now, rev=row.rev or 0,  # type: ignore[arg-type]
         )  # fmt: skip
 
