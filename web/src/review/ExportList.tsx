@@ -79,7 +79,7 @@ function ExportRow({ item }: { item: ExportView }) {
           </Button>
         )}
         {may('fetch') && item.url && (
-          <a className="button primary small" href={item.url} download data-testid="export-fetch">
+          <a className="btn primary small" href={item.url} download data-testid="export-fetch">
             <Download size={14} aria-hidden /> {t('exports.fetch')}
           </a>
         )}
