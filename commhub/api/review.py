@@ -13,7 +13,7 @@ from commhub.api.consultations import Body, Id, once, revision
 from commhub.api.routes import Call, Routes
 from commhub.review import Reviewing
 from commhub.review.marks import LONGEST_MS, Said
-from commhub.review.shapes import FoundKind, FoundPage, Lanes, Mark, MarkKind, Marks, Thumbnails, Waveform
+from commhub.review.shapes import FoundKind, FoundPage, Lanes, Mark, MarkKind, Marks, Rebuilding, Thumbnails, Waveform
 from commhub.views import Access, Page
 
 
@@ -97,6 +97,10 @@ def routes(reviewing: Reviewing) -> Routes:
         return await reviewing.search(
             call.actor, query.q, recording=query.recording, kind=query.kind, before=before, limit=query.limit
         )
+
+    @r.post("/recordings/search/rebuild", "recording.policy", "Take the words of all recordings in anew.")
+    async def rebuild(call: Call) -> Rebuilding:
+        return await reviewing.anew(call.actor)
 
     @r.get("/recordings/access", "audit.view", "Who viewed, sought, exported and searched, newest first.")
     async def looks(call: Call, query: AccessQuestion) -> Page[Access]:

@@ -10,13 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from commhub import access
+from commhub import access, audit
 from commhub.archive import Archive
 from commhub.errors import Conflict
 from commhub.events import Events
 from commhub.model import Actor
 from commhub.recordings.review import Manifest, ManifestEvent, Names, Review, names_of
-from commhub.review import lanes, marks, pictures, search, shapes, waves
+from commhub.review import filling, lanes, marks, pictures, search, shapes, waves
 from commhub.review.derived import Derived
 from commhub.review.filling import Filling
 from commhub.review.lanes import Spans
@@ -115,6 +115,13 @@ class Reviewing:
             async with self._store.transaction() as transaction:
                 await access.record(transaction, reader, "search", recording=recording or "", detail=q)
         return shapes.FoundPage(items=found, next=str(following) if following is not None else None, behind=behind)
+
+    async def anew(self, by: Actor) -> shapes.Rebuilding:
+        """All words are taken in anew, from what lies in the recordings' folders."""
+        async with self._store.transaction() as transaction:
+            count = await filling.anew(transaction)
+            await audit.record(transaction, by, "recording.policy", "", object=f"重建检索：{count} 个录制")
+        return shapes.Rebuilding(recordings=count)
 
     # ---- pictures and curves
 

@@ -107,6 +107,12 @@ class FoundPage(View):
     behind: int
 
 
+class Rebuilding(View):
+    """Recordings whose words are being taken in anew; ``behind`` of a search counts down."""
+
+    recordings: int
+
+
 class Sheet(View):
     """A picture of ``count`` tiles, by rows of ``columns``: the first shows ``start_ms``, each the moment ``every_ms`` after
     the one before. ``until_ms`` is where it ends; a sheet that is not ``whole`` grows under another address."""

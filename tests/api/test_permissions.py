@@ -235,6 +235,7 @@ EXPECTED = {
     "GET /recordings": "reviewer admin",
     "GET /recordings/search": "reviewer admin",
     "GET /recordings/access": "admin",
+    "POST /recordings/search/rebuild": "admin",
     "GET /recordings/access/report": "admin",
     "GET /recordings/{id}/lanes": "reviewer admin",
     "GET /recordings/{id}/pieces": "reviewer admin",

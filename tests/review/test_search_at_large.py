@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import statistics
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -158,18 +159,21 @@ async def test_all_that_is_there_is_found_and_nothing_else(hub: Hub, monkeypatch
 
 
 async def measure(hub: Hub, hours: int, chats: int, events: int) -> tuple[int, float, list[tuple[float, str]]]:
-    """Texts, seconds of taking them in, and milliseconds with what was asked, the slowest first."""
+    """Texts, seconds of taking them in, and milliseconds with what was asked (of five times the middle one: others are on this
+    machine), the slowest first."""
     began = time.perf_counter()
     count = await fill(hub, hours, chats, events)
     filled = time.perf_counter() - began
     asked = []
-    for _ in range(3):
-        for account in ("reviewer", "binjiang"):
-            for q in QUESTIONS:
+    for account in ("reviewer", "binjiang"):
+        for q in QUESTIONS:
+            took = []
+            for _ in range(5):
                 began = time.perf_counter()
                 await ask(hub, account, q)
-                asked.append(((time.perf_counter() - began) * 1000, f"{account} {q}"))
+                took.append((time.perf_counter() - began) * 1000)
                 await asyncio.sleep(0)
+            asked.append((statistics.median(took), f"{account} {q}"))
     return count, filled, sorted(asked, reverse=True)
 
 
@@ -185,7 +189,7 @@ async def test_a_thousand_hours_on_sqlite(hub: Hub, figure: Figure) -> None:
     figure("search, 1,000 h of sessions taken in, SQLite", filled, "s")
     figure("search, the database of 1,000 h of sessions, SQLite", size(hub.folder) / 1e6, "MB")
     figure("search, 1,000 h of sessions, median question, SQLite", asked[len(asked) // 2][0], "ms")
-    assert figure("search, 1,000 h of sessions, slowest of 168 questions, SQLite", asked[0][0], "ms", goal="≤ 300 ms"), asked[:5]
+    assert figure("search, 1,000 h of sessions, slowest of 56 questions, SQLite", asked[0][0], "ms", goal="≤ 300 ms"), asked[:5]
 
 
 @pytest.mark.prove
@@ -195,6 +199,6 @@ async def test_a_thousand_hours_on_postgresql(tmp_path: Path, figure: Figure) ->
     print(filled, asked[:12])
     figure("search, 1,000 h of sessions taken in, PostgreSQL", filled, "s")
     figure("search, 1,000 h of sessions, median question, PostgreSQL", asked[len(asked) // 2][0], "ms")
-    assert figure("search, 1,000 h of sessions, slowest of 168 questions, PostgreSQL", asked[0][0], "ms", goal="≤ 300 ms"), asked[
+    assert figure("search, 1,000 h of sessions, slowest of 56 questions, PostgreSQL", asked[0][0], "ms", goal="≤ 300 ms"), asked[
         :5
     ]

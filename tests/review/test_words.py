@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from commhub.errors import Invalid
 from commhub.model import Label, new_id, utc_ns
-from commhub.review.filling import anew
 from commhub.review.search import excerpt, understood
 from commhub.review.words import fold, terms
 from commhub.store import tables
@@ -170,8 +169,9 @@ async def test_it_is_made_anew_from_manifests_and_from_the_journal(shelf: Shelf)
         {"type": "chat", "at": 10**18 + 7 * 10**9, "identity": "A:T", "text": "来自流水"},
     ]
     (folder / "journal").write_bytes(b"".join(map(journal.encode, facts)))
-    async with shelf.hub.parts.store.transaction() as transaction:
-        assert await anew(transaction) == 1
+    async with shelf.hub.browser("admin") as page:
+        assert await page.ok("POST", "/recordings/search/rebuild") == {"recordings": 1}
+        assert (await page.ok("GET", "/audit?action=recording.policy"))["items"][0]["object"] == "重建检索：1 个录制"
     await shelf.fill()
     assert await shelf.found("第一条") == []
     assert await shelf.found("来自流水") == [(7000, "chat")]
