@@ -200,7 +200,7 @@ class Storage:
         used = sa.func.coalesce(sa.func.sum(_r.bytes), 0).label("used")
         number = sa.func.sum(sa.case((_r.bytes > 0, 1), else_=0)).label("number")  # a tombstone takes none
         query = (
-            sa.select(_o.id, _o.name, used, sa.func.count(_r.id).label("number"), _q.bytes, _q.level, _q.rev)
+            sa.select(_o.id, _o.name, used, number, _q.bytes, _q.level, _q.rev)
             .select_from(tables.organisations)
             .outerjoin(tables.recordings, _r.org_id == _o.id)
             .outerjoin(tables.storage_quotas, _q.org_id == _o.id)

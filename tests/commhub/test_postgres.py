@@ -17,10 +17,12 @@ from commhub import audit
 from commhub.events import Events
 from commhub.model import HUB
 from commhub.store import Store, tables
+from tests.api import test_keeping
 from tests.calls import test_calls
 from tests.commhub import test_audit_chain, test_events, test_store
 from tests.directory import test_book, test_exchange, test_records, test_seats
 from tests.groups import test_groups
+from tests.recordings import test_storage
 from tests.review import test_search_at_large
 from tests.support.hubs import Browser, Hub, serving
 from tests.support.postgres import Postgres, postgres
@@ -69,6 +71,8 @@ for module in (
     test_calls,
     test_groups,
     test_search_at_large,
+    test_keeping,
+    test_storage,
 ):
     for name, function in vars(module).items():
         if not name.startswith("test_") or name in OWN | ELSEWHERE:
