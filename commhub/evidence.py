@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from commhub.archive import elsewhere
+from commhub.archive.archive import RemoteFiles
 from commhub.settings import Settings
 from recorder import exported, saying
 from recorder import keys as stored
@@ -34,11 +36,11 @@ def verify(
             return _unreadable(NO_KEY)
         trusted = _trusted(stored.load(keys), only)
         if wanted.folder:
-            verdict = check(folders.source(wanted.path), trusted, wanted.witnessed, wanted.session)
+            verdict = check(folders.source(wanted.path, wanted.remote), trusted, wanted.witnessed, wanted.session)
             lines = saying.recording(verdict)
         else:
             made_of = _Target.of(sources, settings) if sources else None
-            compared = folders.source(made_of.path) if made_of is not None else None
+            compared = folders.source(made_of.path, made_of.remote) if made_of is not None else None
             found = exported.check(wanted.path, trusted, compared, made_of.witnessed if made_of is not None else ())
             verdict, lines = found.verdict, saying.export(found)
     except (OSError, ValueError) as error:
@@ -57,6 +59,7 @@ class _Target:
     session: str = ""
     keys: Path | None = None
     witnessed: list[Witnessed] = field(default_factory=list)
+    remote: RemoteFiles | None = None
 
     @staticmethod
     def of(target: str, settings: Callable[[], Settings]) -> _Target:
@@ -66,7 +69,8 @@ class _Target:
             return _Target(path, path.is_dir(), keys=beside if beside.is_file() else None)
         tree = settings()
         history = tree.evidence_dir / stored.HISTORY
-        return _Target(tree.recordings_dir / target, True, target, history, asyncio.run(_witnessed(tree, target)))
+        kept = asyncio.run(_witnessed(tree, target))
+        return _Target(tree.recordings_dir / target, True, target, history, kept, elsewhere(tree.recordings_s3))
 
 
 def rotate(settings: Settings) -> int:
