@@ -79,5 +79,5 @@ def record(settings: Settings, index: int = 0) -> Coroutine[Any, Any, None]:
         uploads = remote, policy
     return recorder.run(
         settings.run_dir, name, settings.recordings_dir, **said, index=index, keys=settings.evidence_dir, exports=exports,
-        cabinet=cabinet, uploads=uploads,
+        cabinet=cabinet, uploads=uploads, store=remote.terms if remote is not None else None,
     )  # fmt: skip

@@ -50,7 +50,8 @@ def secrets(keys: SessionKeys | None) -> Secret:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """``folder`` has a folder for each export; ``at_once`` are made at a time. ``keys`` (a folder), ``signature`` and ``digest``
-    as for recordings. ``secret`` gives (algorithm, key) of a session that is encrypted: for a thread."""
+    as for recordings. ``secret`` gives (algorithm, key) of a session that is encrypted: for a thread. ``store``
+    (:class:`commhub.archive.s3.Terms`) has what does not lie here any more."""
 
     folder: Path
     recordings: Path
@@ -59,6 +60,7 @@ class Terms:
     digest: str = "sha256"
     at_once: int = 1
     secret: Secret = lambda session: None
+    store: Any = None
 
 
 @dataclass(slots=True)
@@ -152,6 +154,7 @@ class Exporting:
         work = {
             "order": msgspec.to_builtins(job.order), "folder": str(folder), "recordings": str(terms.recordings),
             "keys": str(terms.keys), "signature": terms.signature, "digest": terms.digest,
+            "store": msgspec.to_builtins(terms.store) if terms.store is not None else None,
             "secret": [secret[0], secret[1].hex()] if secret is not None else None,
         }  # fmt: skip
         try:

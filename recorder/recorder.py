@@ -69,11 +69,13 @@ async def run(
     cabinet: Cabinet | None = None,
     exports: tuple[Path, int] | None = None,
     uploads: tuple[uploading.Store, uploading.Policy] | None = None,
+    store: object = None,
 ) -> None:
     """Serve the link ``name`` in ``run_dir`` and keep recordings in ``folder`` until cancelled; then close them cleanly.
     ``keys`` is the folder of those that sign; without it, ``evidence`` beside ``folder``. Of ``shards`` recorders this is the
     number ``index``. ``cabinet`` says how recordings are kept; without it, as they are. ``exports``: where
-    they go (beside ``folder``), and how many are made at a time. ``uploads``: into which store."""
+    they go (beside ``folder``), and how many are made at a time. ``uploads``: into which store;
+    ``store`` (:class:`commhub.archive.s3.Terms`): where exports find what lies there only."""
     limits = Limits(cluster_ms / 1000, segment_minutes * 60)
     keys = keys or folder.parent / "evidence"
     evidence = Evidence(Keys(keys, signature), digest, checkpoint_seconds)
@@ -82,7 +84,7 @@ async def run(
     )
     place, at_once = exports or (folder.parent / "exports", 1)
     secret = exporting.secrets(cabinet.keys if cabinet is not None else None)
-    recorder.export(exporting.Terms(place, folder, keys, signature, digest, at_once, secret))
+    recorder.export(exporting.Terms(place, folder, keys, signature, digest, at_once, secret, store))
     if uploads is not None:
         recorder.upload(*uploads)
     try:

@@ -60,6 +60,11 @@ class Remote:
         self._store: S3Store | None = None
         self._lock = threading.Lock()
 
+    @property
+    def terms(self) -> Terms:
+        """For another process that is to read there. With the secret."""
+        return self._terms
+
     def _client(self) -> S3Store:
         with self._lock:
             if self._store is None:

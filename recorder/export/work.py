@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import msgspec
 from msgspec import Struct
 
-from commhub.archive import Archive, SessionKeys
+from commhub.archive import Archive
+from commhub.archive.archive import RemoteFiles
+from commhub.archive.keys import OneKey
 from commhub.archive.sealed import SessionKey
 from commhub.media.messages.exports import Export
 from recorder import exported, seals
@@ -43,16 +46,7 @@ class Work(Struct, frozen=True):
     signature: str = "ed25519"
     digest: str = "sha256"
     secret: tuple[str, str] | None = None  # of an encrypted session: algorithm, key (hexadecimal digits)
-
-
-class _OneKey(SessionKeys):
-    """Of the one session that is exported."""
-
-    def __init__(self, session: str, secret: tuple[str, str]) -> None:
-        self._session, self._key = session, SessionKey(bytes.fromhex(secret[1]), secret[0])
-
-    def find(self, session: str) -> SessionKey | None:
-        return self._key if session == self._session else None
+    store: dict[str, Any] | None = None  # commhub.archive.s3.Terms
 
 
 class Made(Struct, frozen=True):
@@ -70,8 +64,7 @@ class Maker:
 
     def __init__(self, work: Work, tell: Callable[[float], None], archive: Archive | None = None) -> None:
         self._work, self._order, self._tell = work, work.order, tell
-        key = _OneKey(work.order.session, work.secret) if work.secret is not None else None
-        self._archive = archive or Archive(Path(work.recordings), key)
+        self._archive = archive or _archive(work)
         self._folder = Path(work.folder)
         self._path = self._folder / f"{NAMES[work.order.kind]}.part"
         self._checked = 0.0
@@ -161,6 +154,16 @@ class Maker:
             keys.current(),
             keys.history,
         )  # fmt: skip
+
+
+def _archive(work: Work) -> Archive:
+    key = OneKey(work.order.session, SessionKey(bytes.fromhex(work.secret[1]), work.secret[0])) if work.secret else None
+    remote: RemoteFiles | None = None
+    if work.store is not None:
+        from commhub.archive import s3  # nobody loads it who has none
+
+        remote = s3.Remote(msgspec.convert(work.store, s3.Terms))
+    return Archive(Path(work.recordings), key, remote)
 
 
 def _digest(file: BinaryIO, algorithm: str) -> str:

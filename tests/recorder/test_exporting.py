@@ -12,8 +12,9 @@ import pytest
 
 from commhub.media.messages.exports import Export, ExportState
 from recorder import exported
-from recorder.exporting import Exporting, Terms
+from recorder.exporting import Exporting, Secret, Terms, secrets
 from tests.support import until
+from tests.support.cabinets import cabinet as cabinet_of
 from tests.support.taken import AT, Recording, record
 
 _MADE: dict[str, Recording] = {}
@@ -27,10 +28,10 @@ async def recording(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) ->
 
 
 class House:
-    def __init__(self, recording: Recording, folder: Path) -> None:
+    def __init__(self, recording: Recording, folder: Path, secret: Secret = lambda session: None) -> None:
         self.folder = folder
         self.said: list[ExportState] = []
-        self.terms = Terms(folder, recording.base / "recordings", recording.base / "evidence")
+        self.terms = Terms(folder, recording.base / "recordings", recording.base / "evidence", secret=secret)
         self.exporting = Exporting(self.terms, self.said.append)
 
     def order(self, export: str, kind: str = "bundle", **more: object) -> None:
@@ -177,6 +178,22 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(house: House, mor
     assert (failed.state, failed.code) == ("failed", code)
     assert failed.text_zh
     assert house.left() == []
+
+
+async def test_of_an_encrypted_recording_it_is_plain_and_proved(tmp_path: Path, data_dir: Path) -> None:
+    cabinet = cabinet_of(tmp_path / "data")
+    recording = await record(tmp_path / "data", data_dir, 4, cabinet=cabinet)
+    journal = await asyncio.to_thread((recording.folder / "journal").read_bytes)
+    assert b"opened" not in journal
+    house = House(recording, tmp_path / "exports", secrets(cabinet.keys))
+    try:
+        for kind in ("bundle", "film"):
+            house.exporting.receive(Export(export=kind, session="S1", kind=kind, from_ms=1000, to_ms=2000, by="陈峰", at=AT))
+            done = await house.state(kind, "done", "failed")
+            assert (done.state, done.text) == ("done", "")
+            assert exported.check(house.folder / kind / done.file, recording.trusted).verdict.faults == []
+    finally:
+        await house.exporting.close()
 
 
 async def test_a_recording_that_is_gone_says_so(house: House) -> None:
