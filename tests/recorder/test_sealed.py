@@ -244,9 +244,11 @@ async def killed(data_dir: Path, tmp_path: Path, seed: int) -> list[float]:
         await feed.opened("S1")
         feed.peer("S1", "a", name="甲")
         clips = [sink_feed.video(sink_feed.VP8), sink_feed.video(sink_feed.H264), sink_feed.opus()]
-        senders = [feed.track("S1", "a", clip) for clip in clips]
+        senders = [feed.track("S1", who, clip) for who, clip in zip(("a", "b", "a"), clips, strict=True)]
         playing = asyncio.create_task(feed.play("S1", senders, 30.0, time.time_ns(), paced=True))
-        await asyncio.sleep(random.Random(seed).uniform(1.5, 3.5))
+        tracks = data_dir / "recordings" / "S1" / "tracks"
+        await until(lambda: sum(path.stat().st_size > 2000 for path in tracks.glob("*/*.part")) == 3)  # it has begun
+        await asyncio.sleep(random.Random(seed).uniform(0.5, 2.5))
         process.send_signal(signal.SIGKILL)
         sent = [sender.ns(sender.index) / SECOND for sender in senders]
         process.wait()
