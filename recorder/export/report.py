@@ -147,4 +147,5 @@ def _when(ms: int, zone: tzinfo) -> str:
 
 
 def _clock(ms: int) -> str:
+    ms = max(0, ms)  # a first frame may have been taken a moment before the session was begun
     return f"{ms // 3_600_000}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000 // 100}"

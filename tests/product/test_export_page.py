@@ -80,6 +80,8 @@ async def plays_from_disk(page: Page, bundle: Path, to: Path) -> None:
         " * (one.file.end_ms - one.file.start_ms) / one.file.duration_ms + one.file.start_ms - PLAYER.at)"
     )
     await screenshot(page, "export-player")
+    wide = await page.evaluate("[document.querySelector('#tiles'), document.querySelector('aside')].map(one => one.clientWidth)")
+    assert wide[0] > 3 * wide[1]  # the pictures have the room
     assert len(off) == 4
     assert max(map(abs, off)) < 1000, off  # it runs with the one clock; a slow machine draws late
     await page.goto((to / "report.html").as_uri())
