@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commhub.errors import Conflict
-from commhub.media.messages import Record, RecordSnapshot, Space
+from commhub.media.messages import Record, RecordSnapshot, Space, Uploads
 from commhub.model import Label
 from commhub.recordings import storage as storages
 from commhub.recordings.storage import Storage, level
@@ -122,6 +122,24 @@ async def test_a_disk_that_gets_full_is_an_alarm_everywhere(hub: Hub) -> None:
                 assert (await response.json()).get("disk", "ample") == shown
         rows = (await page.ok("GET", "/audit?action=storage.space"))["items"]
         assert len(rows) == 4
+
+
+async def test_uploads_that_fail_are_an_alarm_everywhere(hub: Hub) -> None:
+    storage = hub.parts.storage
+    storage.start()
+    async with hub.browser("admin") as page, page.events() as heard:
+        assert (await page.ok("GET", "/storage"))["uploads"] is None
+        for failing in (True, False):
+            for files in (2, 3):  # said again while it lasts: one event
+                storage.heard(0, Uploads(failing, files, 70, 5_000_000_000, "refused") if failing else Uploads(False))
+            event = await heard.event("storage.upload")
+            assert (event["data"]["failing"], event["data"]["reason"]) == (failing, "refused" if failing else "")
+            shown = (await page.ok("GET", "/storage"))["uploads"]
+            assert (shown["failing"], shown["files"], shown["since"]) == ((True, 3, 5_000) if failing else (False, 0, None))
+            async with await page.raw("GET", "/healthz") as response:
+                assert response.status == 200
+                assert (await response.json()).get("uploads") == ("failing" if failing else None)
+        assert len((await page.ok("GET", "/audit?action=storage.upload"))["items"]) == 2
 
 
 async def test_several_recorders_lie_on_one_disk_and_the_gravest_word_counts(hub: Hub) -> None:
