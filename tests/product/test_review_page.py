@@ -176,7 +176,8 @@ EVENTS = [
 
 
 async def test_what_stands_beside_the_pictures(tmp_path: Path) -> None:
-    async with reviewing(tmp_path, crowd(3, 20_000), events=EVENTS) as (_, page, id):
+    async with reviewing(tmp_path, crowd(3, 20_000), events=EVENTS) as (hub, page, id):
+        hub.parts.reviewing.start()  # takes in the words
         time = page.get_by_test_id("player-time")
         # A type nobody declared has its place without a change here, and jumps.
         await page.locator('[data-testid="lane-item"][data-type="drone.landed"]').click()
@@ -187,7 +188,7 @@ async def test_what_stands_beside_the_pictures(tmp_path: Path) -> None:
         await expect(time).to_have_attribute("data-ms", "3000")
         # Words everywhere.
         await page.get_by_test_id("player-search-all").check()
-        await expect(page.get_by_test_id("player-found-line").first).to_contain_text("泵车", timeout=20_000)
+        await expect(page.get_by_test_id("player-found-line").first).to_contain_text("泵车", timeout=40_000)
         await page.get_by_test_id("player-search-all").uncheck()
         await page.get_by_test_id("player-search").fill("")
         await page.get_by_test_id("player-time").click()

@@ -104,6 +104,8 @@ export function useFound(q: string) {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: page => page.next ?? undefined,
     enabled: q !== '',
+    // What was recorded a moment ago is found a moment later.
+    refetchInterval: query => (query.state.data?.pages.at(-1)?.behind ? 3000 : false),
     placeholderData: before => before,
   })
 }
