@@ -62,7 +62,10 @@ async def reviewing(
         await expect(page.get_by_test_id("account-menu")).to_be_visible(timeout=20_000)
         await page.goto(f"/review/{id}")
         await expect(page.get_by_test_id("player")).to_have_attribute("data-settled", "true", timeout=30_000)
-        yield hub, page, id
+        try:
+            yield hub, page, id
+        finally:
+            await hub.parts.reviewing.close()
         assert page.complaints == []  # type: ignore[attr-defined]
 
 
