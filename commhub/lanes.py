@@ -118,6 +118,7 @@ _RECORDING = {
     "camera.recording": Shown("recording", "摄像机录制", "Recording of the camera"),
     "thinned": Shown("recording", "降低录制画质", "Recorded with less", "alert"),
     "storage.space": Shown("recording", "磁盘空间", "Disk space", "hard-drive"),
+    "storage.upload": Shown("recording", "录制上传", "Upload of recordings", "hard-drive"),
     "storage.quota": Shown("recording", "录制配额", "Quota", "hard-drive"),
 }
 _CAMERAS = {

@@ -15,8 +15,8 @@ _NONCE = 12
 
 
 class Vault:
-    """``folder`` is made on first use. A secret is made when it is asked for the first time, and stays. ``sealing`` is the name of
-    the one that seals."""
+    """``folder`` is made on first use. A secret is made when it is asked for the first time, and stays. ``sealing`` is the name
+    of the one that seals."""
 
     def __init__(self, folder: Path, sealing: str = "records") -> None:
         self._folder, self._sealing = folder, sealing
