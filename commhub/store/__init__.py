@@ -24,7 +24,7 @@ from commhub.store import tables
 log = logs.get(__name__)
 
 
-HEAD = "0023"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
+HEAD = "0024"  # the newest migration; a hub that restarts need not load Alembic to see that there is nothing to do
 
 
 # One statement, so that two processes cannot both be the first; it holds the row until the end of the transaction.

@@ -285,7 +285,7 @@ async def test_preempted_out_of_a_consultation(hall: Hall, hub: Hub) -> None:
 
 
 async def test_a_plain_emergency_call_rings_beside_a_consultation(hall: Hall, hub: Hub) -> None:
-    """Nobody is put out of a consultation by a call: that is a verb with a reason. Who answers is in both until they leave one."""
+    """Nobody is put out of a consultation by a call: that is a verb with a reason. Who answers is in both until one is left."""
     room = await hall.consultation()
     await hall.other.dnd()
     made = await hall.boss.call("sun-wanqing", emergency=True)
