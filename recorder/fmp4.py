@@ -192,6 +192,7 @@ def _seal(index: Index, mehd: int, room: int, rate: int) -> Seal:
 
 # ------------------------------------------------------------------------------------------------------------ recovery
 
+
 def _read(data: Data, offset: int) -> tuple[bytes, int]:
     """Kind and end of the box at ``offset``. ValueError when it is not whole."""
     if offset + 8 > len(data):

@@ -174,6 +174,7 @@ def _seal(index: Index, audio: bool) -> Seal:
 
 # ------------------------------------------------------------------------------------------------------------ recovery
 
+
 def _read(data: Data, offset: int, end: int) -> tuple[int, int, int]:
     """Id, start of the body and its end of the element at ``offset``. ValueError when it is not whole before ``end``."""
     values: list[int] = []
