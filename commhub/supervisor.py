@@ -31,6 +31,7 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HEALTHY_AFTER = 30.0  # seconds a child must live for its earlier deaths to be forgotten
 SPARE_AFTER = 5.0  # seconds until a spare is started, at first and after one was used
+SPARES_WAIT = 20.0  # seconds that spares leave the processor to those who work, at the start of everything
 SPARE_READY = 15.0  # seconds a new spare may take to load everything, while all is started anew
 SETTLED = 1.5  # seconds between the next life of one process and the end of another
 LOOK = 0.1  # seconds between two looks at what is being started anew
@@ -210,16 +211,18 @@ class Supervisor:
         ready: Callable[[], bool] | None = None,
     ) -> None:
         mains = [_Life(child) for child in children]
+        began = time.monotonic()
         for life in mains:
             if life.child.spare:
                 # Later, so that the first one has its turn and the start is not slowed down.
-                waits = time.monotonic() + SPARE_AFTER
+                waits = began + SPARE_AFTER
                 life.spare = _Life(replace(life.child, name=f"{life.child.name}-spare"), main=life, due_at=waits, first=False)
         self._lives = [*mains, *(life.spare for life in mains if life.spare is not None)]
         self._run_dir = run_dir
         self._grace = grace
         self._ready = ready
         self._mains = mains
+        self._spares_wait = began + SPARES_WAIT  # at the most
         self._signals = 0  # how often we were told to stop
         self._hangups = 0  # how often we were told to start all of them anew
         self._roll: Roll | None = None
@@ -259,13 +262,20 @@ class Supervisor:
         changed = False
         for life in self._lives:
             if life.process is None and life.due_at <= now:
-                if life.main is not None and not self._works(life.main):
+                if life.main is not None and not (self._works(life.main) and self._started(now)):
                     life.due_at = now + LOOK  # whoever is ready first would have the turn
                     continue
                 self._start(life, now)
                 changed = True
         if changed:
             self._write_pids()
+
+    def _started(self, now: float) -> bool:
+        """Does everything work that has a spare? Until then processors are too few for those who wait."""
+        if now < self._spares_wait and not all(self._works(life) for life in self._mains if life.spare is not None):
+            return False
+        self._spares_wait = 0.0  # who dies later keeps nobody's spare waiting
+        return True
 
     def _works(self, life: _Life) -> bool:
         """Has it loaded everything, and its turn?"""

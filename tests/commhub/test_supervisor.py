@@ -22,7 +22,7 @@ import logging, sys
 from pathlib import Path
 from commhub.supervisor import AlreadyRunning, Child, Supervisor, claim
 from commhub import supervisor
-supervisor.SPARE_AFTER, supervisor.SETTLED = 0.2, 0.2
+supervisor.SPARE_AFTER, supervisor.SETTLED, supervisor.SPARES_WAIT = 0.2, 0.2, 4.0
 handler = logging.StreamHandler()
 handler.setFormatter(logging.Formatter("%(message)s %(child)s %(delay)s", defaults={"delay": ""}))
 logging.basicConfig(level="INFO", handlers=[handler])
@@ -386,3 +386,26 @@ def test_a_spare_begins_when_the_first_one_has_its_turn(start: Start, tmp_path: 
     go.touch()
     run.wait_for("hub-spare")
     assert mark.read_text() == str(main)
+
+
+def test_spares_leave_the_start_to_those_who_work(start: Start, tmp_path: Path) -> None:
+    """Also to others than their own; who does not come up holds them back only so long."""
+    go = tmp_path / "go"
+    slow = f"import pathlib, time\nwhile not pathlib.Path('{go}').exists(): time.sleep(0.01)\n"
+    root, run_dir = Path(__file__).parents[2], tmp_path / "run"
+    hub = TURN.format(root=root, turn=run_dir / "hub.turn", mark=tmp_path / "hub")
+    media = slow + TURN.format(root=root, turn=run_dir / "media-0.turn", mark=tmp_path / "media")
+    run = start(f"hub+:0:{hub}", f"media-0+:0:{media}", run_dir=run_dir)
+    wait_until((tmp_path / "hub").exists)
+    time.sleep(0.8)  # a spare is due after 0.2 s
+    assert "hub-spare" not in run.pids()
+    go.touch()
+    run.wait_for("hub-spare", "media-0-spare")
+    assert (tmp_path / "media").read_text() == str(run.pids()["media-0"])
+
+
+def test_who_never_comes_up_does_not_keep_spares_away(start: Start, tmp_path: Path) -> None:
+    root, run_dir = Path(__file__).parents[2], tmp_path / "run"
+    hub = TURN.format(root=root, turn=run_dir / "hub.turn", mark=tmp_path / "hub")
+    run = start(f"hub+:0:{hub}", f"media-0+:0:{SLEEP}", run_dir=run_dir)
+    run.wait_for("hub-spare")
