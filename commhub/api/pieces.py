@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import re
 import struct
+from collections import deque
+from itertools import islice
 from typing import Annotated
 
 from aiohttp import web
@@ -21,6 +23,7 @@ from commhub.review import Reviewing
 MOST = 64  # files
 LONGEST = 2 << 20  # bytes of one
 ALTOGETHER = 32 << 20
+AHEAD = 6  # pieces that are looked for at the same time: mostly they wait for the disk and the records
 _HEAD = struct.Struct(">IIQ")  # status, length, size of the file
 _PART = re.compile(r"([A-Za-z0-9_-]{1,128})/([A-Za-z0-9_.-]{1,90}):(\d{1,15})-(\d{1,15})")
 
@@ -47,11 +50,22 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
         response.content_type = "application/octet-stream"
         await response.prepare(call.request)
-        # Who seeks elsewhere hangs up in the middle.
-        with contextlib.suppress(ConnectionError):
-            for track, file, begin, end in wanted:
-                await response.write(await _piece(call, review, reviewing, recording, track, file, begin, end))
-            await response.write_eof()
+        # Those that follow are fetched while one is sent. Who seeks elsewhere hangs up in the middle.
+        ahead = deque[asyncio.Task[bytes]]()
+        left = iter(wanted)
+        try:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    for one in islice(left, AHEAD - len(ahead)):
+                        ahead.append(asyncio.create_task(_piece(call, review, reviewing, recording, *one)))
+                    if not ahead:
+                        break
+                    await response.write(await ahead.popleft())
+                await response.write_eof()
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
         return response
 
     return r
