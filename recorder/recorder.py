@@ -182,7 +182,8 @@ class Recorder:
             await asyncio.wait(stops, timeout=10)
         if self._listener is not None:
             await self._listener.close()
-        for worker in self._workers.values():
+        while self._workers:  # whoever is idle may be closed elsewhere meanwhile
+            _, worker = self._workers.popitem()
             await worker.close()
         await self._tasks.close()
         await self._disk.close()

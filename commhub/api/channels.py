@@ -31,6 +31,7 @@ CHANNELS: dict[str, str] = {
     "device": "device",
     "linktest": "device",
     "recording": "recording",
+    "storage": "recording",
     "directory": "directory",
     "seat": "directory",
 }
