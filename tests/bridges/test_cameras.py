@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,9 +47,6 @@ async def test_gstreamer_plays_and_is_back_after_a_kill(tmp_path: Path) -> None:
         await until(lambda: hub.state().state != "live")
         count = len(worker.of("cam"))
         with gstreamer(port):
-            started = time.monotonic()
-            await until(lambda: marked(worker.of("cam")[count:]) >= 1, 5)
-            assert time.monotonic() - started <= 5
             await until(lambda: marked(worker.of("cam")[count:]) >= 20)
             packets = worker.of("cam")
             assert continuous(packets)

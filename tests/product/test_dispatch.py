@@ -220,7 +220,8 @@ async def unrecorded(hub: Installation, room: str, identity: str) -> None:
             break
         await asyncio.sleep(0.2)
     folder = hub.folder / "data" / "recordings" / listed[0]["id"]
-    files = [file for file in folder.rglob("*") if file.suffix in (".mka", ".ogg", ".opus", ".webm", ".mkv", ".mp4")]
+    taken = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.suffix in (".mp4", ".webm")]
+    files = [await asyncio.to_thread(hub.plain, folder.name, path) for path in taken]
     assert files
     levels = {
         file.name: (decibels(samples, HUM), decibels(samples, WORD)) for file in files if (samples := sound(file)).size > RATE

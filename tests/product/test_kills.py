@@ -92,7 +92,6 @@ async def check_recording(hub: Installation, consultation: str, killed_at: float
     assert [each["state"] for each in listed] == ["complete"] or listed[0]["state"] == "repaired", listed
     detail = await reviewer.call("GET", f"/recordings/{listed[0]['id']}")
     killed_ms = (killed_at - datetime.fromisoformat(detail["started_at"]).timestamp()) * 1000
-    folder = hub.folder / "data" / "recordings" / listed[0]["id"]
     kinds = {(track["kind"], track["source"]) for track in detail["tracks"]}
     assert {("audio", "microphone"), ("video", "camera"), ("video", "camera_feed")} <= kinds
     for track in detail["tracks"]:
@@ -101,13 +100,13 @@ async def check_recording(hub: Installation, consultation: str, killed_at: float
         assert max(ends) >= killed_ms - 2_000, (track["source"], killed_ms, track["segments"])
         print(track["kind"], track["source"], f"lost before the kill: {max(0, killed_ms - max(ends)):.0f} ms")
         for segment in track["segments"]:
-            seconds = await probe(_file(folder, segment["url"]))
+            seconds = await probe(_file(hub, listed[0]["id"], segment["url"]))
             assert abs(seconds * 1000 - segment["duration_ms"]) < 1_000, (track["source"], segment)
 
 
-def _file(folder: Path, url: str) -> Path:
+def _file(hub: Installation, recording: str, url: str) -> Path:
     track, name = url.rsplit("/", 2)[1:]
-    return folder / "tracks" / track / name
+    return hub.plain(recording, f"tracks/{track}/{name}")
 
 
 async def test_a_killed_hub_does_not_stop_media(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> Non
             detail = await reviewer.call("GET", f"/recordings/{each['id']}")
             for track in detail["tracks"]:
                 for segment in track["segments"]:
-                    seconds = await probe(_file(hub.folder / "data" / "recordings" / each["id"], segment["url"]))
+                    seconds = await probe(_file(hub, each["id"], segment["url"]))
                     recorded += seconds if track["kind"] == "audio" else 0
             folder, keys = hub.folder / "data" / "recordings" / each["id"], hub.folder / "data" / "evidence"
             proved = await asyncio.create_subprocess_exec(

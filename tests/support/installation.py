@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import aiohttp
 
+from commhub.archive import Archive, SessionKeys
 from tests.support import free_port
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -208,6 +209,16 @@ class Installation:
     def kill(self, name: str) -> None:
         """``kill -9`` of one child: ``hub``, ``media-0``, ``bridge-rtsp``, ``record-0``."""
         os.kill(self.pids()[name], signal.SIGKILL)
+
+    def plain(self, recording: str, path: str) -> Path:
+        """A recorded file as anybody reads it: a copy without the encryption that it lies in. ``path`` is the file's in its
+        recording. Blocking."""
+        data = self.folder / "data"
+        copy = self.folder / "plain" / recording / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with Archive(data / "recordings", SessionKeys.of(data)).open(recording, path) as reader:
+            copy.write_bytes(reader.read())
+        return copy
 
     def who(self, role: str, number: int = 0) -> SignIn:
         return [one for one in self.sign_ins if one.role == role][number]
