@@ -68,7 +68,9 @@ export function makeApi(http: Http) {
     stats: (key: string) => get<ConsultationStats>(`${consultation(key)}/stats`),
 
     recordings: (q: string, cursor?: string) => get<Page<Recording>>('/recordings', { q, cursor }),
-    recording: (key: string) => get<RecordingDetail>(`/recordings/${id(key)}`),
+    /** `since` (ms): only what was not over by then. */
+    recording: (key: string, since = 0) =>
+      get<RecordingDetail>(`/recordings/${id(key)}`, { since_ms: since ? String(since) : undefined }),
   }
 }
 

@@ -1,24 +1,17 @@
-import { useQuery } from '@tanstack/react-query'
 import { ArrowLeft } from 'lucide-react'
 import { sentence } from '../app/command'
-import { hub } from '../app/hub'
 import { navigate } from '../app/router'
 import { HubError } from '../hub/http'
 import { useT } from '../i18n'
 import { Button, useLate } from '../ui/controls'
 import { TombstonePage } from './Keeping'
 import { Player } from './Player'
+import { useRecording } from './useRecording'
 import './review.css'
 
 export default function Review({ id = '' }: { id?: string }) {
   const t = useT()
-  const query = useQuery({
-    queryKey: ['recording', id],
-    queryFn: () => hub.api.recording(id),
-    staleTime: Number.POSITIVE_INFINITY,
-    // A running one grows; its newest media is found without asking for this.
-    refetchInterval: running => (running.state.data?.state === 'recording' ? 1500 : false),
-  })
+  const query = useRecording(id)
   const slow = useLate(query.isPending, 300)
   if (query.error instanceof HubError && query.error.code === 'deleted') return <TombstonePage id={id} />
   if (query.data) return <Player key={id} recording={query.data} />
