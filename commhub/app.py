@@ -139,7 +139,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
         kept = settings.recorder
-        wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings)))
+        wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings), kept.layers))
         recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=kept.shards, wishes=wishes)
         cameras = Cameras(base.directory, feeds, conference, internal)
         kinds = (Consultations(), RecordedCalls(calls.live), RecordedGroups(groups.live.lines), cameras)

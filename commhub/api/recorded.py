@@ -68,9 +68,13 @@ def routes(recorded: RoomRecordings) -> Routes:
     async def listing(call: Call) -> RecordedRooms:
         return RecordedRooms(items=await recorded.listed(call.actor))
 
-    @r.get("/recording-policies", "recording.policy", "Rooms that have a policy of their own.")
+    @r.get("/recording-policies", "recording.policy", "Rooms that have a policy of their own, and the rules of all others.")
     async def policies(call: Call) -> RecordingPolicies:
-        return RecordingPolicies(items=await recorded.policies(call.actor))
+        return await recorded.policies(call.actor)
+
+    @r.get("/recording-policies/{kind}/{id}", "recording.policy", "What counts of one room.")
+    async def one(call: Call) -> RecordingPolicy:
+        return await recorded.counts(_kind(call), call.path("id"), call.actor)
 
     @r.put(
         "/recording-policies/{kind}/{id}",

@@ -63,17 +63,23 @@ class Ruling(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """``labels`` are always recorded; of cameras only the room's own mode counts, for there are thousands."""
+    """``labels`` are always recorded; of cameras only the room's own mode counts, for there are thousands.
+    ``layers`` is the recorder's own."""
 
     labels: frozenset[str] = frozenset()
     kinds: Mapping[Kind, Mode] = field(default_factory=dict)
+    layers: Literal["best", "watched"] = "best"
 
     def ruling(self, kind: Kind, label: str, own: Mode | None) -> Ruling:
         if kind != "camera" and label in self.labels:
             return Ruling("always", "label")
         if own is not None:
             return Ruling(own, "room")
-        return Ruling(self.kinds.get(kind, "hand") if kind != "camera" else "hand", "kind")
+        return Ruling(self.of(kind), "kind")
+
+    def of(self, kind: Kind) -> Mode:
+        """Of those about which nobody said anything."""
+        return self.kinds.get(kind, "hand") if kind != "camera" else "hand"
 
 
 def outcome(mode: Mode, said: Said, paused: bool, here: bool) -> Outcome:

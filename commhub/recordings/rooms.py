@@ -27,7 +27,7 @@ from commhub.media.messages import Mark, Message, Record, RecordSnapshot, Sessio
 from commhub.model import HUB, Actor, By, Label, iso, new_id, utc_ns
 from commhub.recordings import facts, index, policy
 from commhub.recordings.following import Following
-from commhub.recordings.shapes import RecordedRoom, RecordingPolicy, Shown
+from commhub.recordings.shapes import RecordedRoom, RecordingPolicies, RecordingPolicy, RecordingRules, Shown
 from commhub.recordings.subjects import Recordable, Subject, may_rule
 from commhub.recordings.wishes import Wish, Wishes
 from commhub.store import Reading, Store, Transaction, tables
@@ -158,15 +158,26 @@ class RoomRecordings:
                 wish = await self._compare(transaction, subject, wish, {"mode": mode, "layers": layers}, actor)
             return self._policy(subject, wish)
 
-    async def policies(self, actor: Actor) -> list[RecordingPolicy]:
-        """All of those that rooms have of their own, of which they may know."""
+    async def counts(self, kind: policy.Kind, id: str, actor: Actor) -> RecordingPolicy:
+        """What counts of it, whether it has one of its own or not. NotFound, Forbidden."""
+        async with self._store.reading() as reading:
+            subject = await self._visible(reading, kind, id, actor)
+        if not may_rule(subject, actor):
+            raise Forbidden("You may not say what is always recorded.", "没有设置录制策略的权限。")
+        return self._policy(subject, self._wishes.of(kind, id))
+
+    async def policies(self, actor: Actor) -> RecordingPolicies:
+        """All of those that rooms have of their own, of which they may know, and what counts of the others."""
         found = []
         async with self._store.reading() as reading:
             for wish in [one for one in self._wishes.every() if one.mode is not None or one.layers]:
                 subject = await self._kinds[wish.kind].find(reading, wish.subject)
                 if subject is not None and may_rule(subject, actor):
                     found.append(self._policy(subject, wish))
-        return found
+        rules = self._wishes.rules
+        kinds = {kind: rules.of(kind) for kind in policy.KINDS}
+        labels = [label for label in Label if label in rules.labels]
+        return RecordingPolicies(items=found, rules=RecordingRules(labels=labels, kinds=kinds, layers=rules.layers))
 
     async def tie(self, actor: Actor, recording: str, incident: str) -> None:
         """The recording belongs to that incident from now on ('': to none). NotFound, Forbidden."""
@@ -189,8 +200,8 @@ class RoomRecordings:
     def _policy(self, subject: Subject, wish: Wish) -> RecordingPolicy:
         ruling = self._wishes.rules.ruling(subject.kind, subject.label, wish.mode)
         return RecordingPolicy(
-            kind=subject.kind, subject=subject.id, title=subject.title, mode=wish.mode, layers=wish.layers, effective=ruling.mode,
-            why=ruling.why, rev=wish.rev,
+            kind=subject.kind, subject=subject.id, title=subject.title, label=subject.label, mode=wish.mode, layers=wish.layers,
+            effective=ruling.mode, why=ruling.why, rev=wish.rev,
         )  # fmt: skip
 
     def _view(self, subject: Subject, wish: Wish) -> RecordedRoom:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from commhub.model import Label
 from commhub.recordings.policy import Kind, Layers, Mode, Why
 from commhub.views import Time, View
 
@@ -34,6 +35,7 @@ class RecordingPolicy(View):
     kind: Kind
     subject: str
     title: str
+    label: Label
     mode: Mode | None
     layers: Layers
     effective: Mode
@@ -41,5 +43,15 @@ class RecordingPolicy(View):
     rev: int
 
 
+class RecordingRules(View):
+    """What counts of rooms about which nobody said anything, by kind; ``labels`` are always recorded (not of cameras). The hub's
+    settings say it, and they alone."""
+
+    labels: list[Label]
+    kinds: dict[Kind, Mode]
+    layers: Literal["best", "watched"]
+
+
 class RecordingPolicies(View):
     items: list[RecordingPolicy]
+    rules: RecordingRules

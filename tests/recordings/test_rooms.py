@@ -154,7 +154,16 @@ async def test_what_is_always_recorded_nobody_stops(deck: Deck) -> None:
     with pytest.raises(Conflict) as caught:
         await deck.recorded.act("call", call, caller.actor, "start")
     assert caught.value.code == "never_recorded"
-    assert [one.mode for one in await deck.recorded.policies(admin)] == ["never"]
+    known = await deck.recorded.policies(admin)
+    assert [one.mode for one in known.items] == ["never"]
+    assert known.items[0] == await deck.recorded.counts("call", call, admin)
+    assert (known.rules.labels, known.rules.layers) == (["sensitive"], "best")
+    assert known.rules.kinds == {"consultation": "hand", "call": "hand", "group": "start", "camera": "hand"}
+    with pytest.raises(Forbidden):
+        await deck.recorded.counts("call", call, caller.actor)
+    freed = await deck.recorded.rule("call", call, admin, known.items[0].rev, None, "")
+    assert (freed.effective, freed.why) == ("hand", "kind")
+    assert (await deck.recorded.policies(admin)).items == []
 
 
 async def test_a_camera_is_recorded_without_anybody_who_watches(deck: Deck) -> None:
