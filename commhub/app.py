@@ -135,7 +135,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         shelf = Room(settings.agenda.material_bytes, settings.agenda.materials_bytes, settings.agenda.materials)
         scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials", shelf)
         linktests = LinkTests(base.store, events, conference, terminals, internal, **settings.link_tests.model_dump())
-        dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms)
+        dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms, groups)
         door.houses += [calls.lodging, groups, linktests]
         door.visitors.append(dispatch.listening)
         kept = settings.recorder
@@ -166,7 +166,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         storage.start()
         stack.push_async_callback(storage.close)
         wishes.admits = ordered.admits = storage.admit
-        exports = Exports(base.store, events, settings.exports_dir, _exports(settings), shards=kept.shards)
+        exports = Exports(base.store, events, settings.exports_dir, _exports(settings), archive, shards=kept.shards)
         exports.start()
         stack.push_async_callback(exports.close)
         review = Review(base.store, archive, keeping)
@@ -218,6 +218,7 @@ async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> No
         clock.spawn(lag.run(), "lag")
         clock.spawn(_export_heads(base.store, heads_file(settings)), "heads")
         clock.spawn(_tell_ends(webhooks, conference), "ends")
+        machine.at_work()
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
 

@@ -7,36 +7,31 @@ Exit status: 0 done, 1 failed, 2 the configuration is wrong (and starting again 
 from __future__ import annotations
 
 import asyncio
-import errno
 import http.client
 import ipaddress
 import json
 import os
 import signal
-import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
 import commhub
-from commhub import log as logs
-from commhub import machine
+from commhub import machine, processes
 from commhub import settings as tree
 from commhub.errors import HubError, Invalid
+from commhub.processes import NICE, fail, grace, supervise
 from commhub.settings import Loaded, Settings
-from commhub.supervisor import GRACE, MISCONFIGURED, SPARE_READY, AlreadyRunning, Child, Supervisor, claim
-
-log = logs.get(__name__)
+from commhub.supervisor import MISCONFIGURED, SPARE_READY, Child
 
 app = App(
     name="commhub",
@@ -52,9 +47,6 @@ signing = App(name="evidence", help="录制签名密钥 / the keys that sign rec
 app.command(signing)
 app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / devices that are not there.")
 
-# The kinds of bridges there are; each is a process of its own.
-BRIDGES = ("rtsp", "gb28181")
-NICE = 5  # of everything but media: packets come first
 CAMERA_PORT = 8554
 PLATFORM_CODE = "99010000002000000001"  # the sample city's own, in a region that there is not
 SAMPLE_WORDS = {
@@ -76,160 +68,18 @@ class Options:
 PLAIN = Options()
 
 
-def _fail(status: int, *lines: str) -> NoReturn:
-    for line in lines:
-        print(line, file=sys.stderr)
-    raise SystemExit(status)
-
-
 def _load(options: Options) -> Loaded:
-    """The settings, with the options written into the environment. SystemExit(2) with every mistake."""
-    if options.config is not None:
-        os.environ["COMMHUB_CONFIG"] = str(options.config.absolute())
-    if options.dev:
-        os.environ["COMMHUB_DEV"] = "true"
-    for item in options.set:
-        path, equals, value = item.partition("=")
-        if not equals:
-            _fail(MISCONFIGURED, f"--set {path}: 应写作 section.key=值 / is not section.key=value.")
-        os.environ[tree.variable(path)] = value
-    try:
-        return tree.load()
-    except tree.Mistakes as mistakes:
-        count = len(mistakes.lines)
-        _fail(MISCONFIGURED, f"配置有 {count} 处错误 / mistakes in the configuration: {count}", *mistakes.lines)
+    return processes.load(options.config, options.set, options.dev)
 
 
 def _begin(options: Options, process: str) -> Settings:
-    loaded = _load(options)
-    settings = loaded.settings
-    logs.configure(settings.log.level, settings.log.format, process)
-    return settings
-
-
-# ---- processes
-
-
-async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Runs `work`; SIGTERM and SIGINT cancel it, and that is a good end."""
-    task = asyncio.ensure_future(work)
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        told = True
-        task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not told:
-            raise
-
-
-def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """One of the hub's processes, to its end. What a restart cannot mend ends with status 2 and a sentence."""
-    try:
-        asyncio.run(_until_signal(work()))
-        machine.end_turn()
-    except Invalid as error:
-        _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
-            _fail(MISCONFIGURED, f"地址或端口不可用 / address or port not available: {error}")
-        log.exception("process failed")
-        raise SystemExit(1) from None
-
-
-@app.command(show=False)
-def hub(*, listening: tuple[int, ...] = (), options: Options = PLAIN) -> None:
-    """People and records (a child of `serve`). `--listening`: descriptors of sockets to accept at, inherited."""
-    settings = _begin(options, "hub")
-    from commhub import app as parts
-
-    if settings.gb28181.enabled:
-        from commhub.devices import load_words
-
-        load_words()
-    machine.wait_turn(settings.run_dir / "hub.turn")
-    _run(lambda: parts.hub(settings, [socket.socket(fileno=number) for number in listening]))
-
-
-@app.command(show=False)
-def media(*, index: int = 0, options: Options = PLAIN) -> None:
-    """Packets (a child of `serve`)."""
-    settings = _begin(options, f"media-{index}")
-    from commhub import children as parts
-
-    _run(lambda: parts.media(settings, index))
-
-
-@app.command(show=False)
-def bridge(*, kind: str, options: Options = PLAIN) -> None:
-    """A foreign world (a child of `serve`)."""
-    settings = _begin(options, f"bridge-{kind}")
-    if kind not in BRIDGES:
-        _fail(MISCONFIGURED, f"没有这种桥接 / no such bridge: {kind}")
-    from commhub import children as parts
-
-    _run(lambda: parts.bridge(settings, kind))
-
-
-@app.command(show=False)
-def record(*, index: int = 0, options: Options = PLAIN) -> None:
-    """Disk (a child of `serve`)."""
-    settings = _begin(options, f"record-{index}")
-    from commhub import children as parts
-
-    _run(lambda: parts.record(settings, index))
-
-
-def processes(settings: Settings, listeners: Sequence[socket.socket] = ()) -> list[Child]:
-    """The processes of a hub; ``listeners`` are where browsers and LiveKit clients connect to."""
-    listening = [word for one in listeners for word in ("--listening", str(one.fileno()))]
-    program = (sys.executable, "-m", "commhub")
-    workers = [("media", "--index", str(index)) for index in range(settings.media.workers)]
-    bridges = [kind for kind in BRIDGES if kind != "gb28181" or settings.gb28181.enabled]
-    return [
-        *(Child(f"media-{words[-1]}", (*program, *words), spare=True) for words in workers),
-        Child("hub", (*program, "hub", *listening), NICE, spare=True, sockets=listeners),
-        # Devices that call in are not to wait for a process to load.
-        *(Child(f"bridge-{kind}", (*program, "bridge", "--kind", kind), NICE, spare=kind != "rtsp") for kind in bridges),
-        # With a spare a session goes on in a new file within a second.
-        *(
-            Child(f"record-{n}", (*program, "record", "--index", str(n)), NICE, spare=True)
-            for n in range(settings.recorder.shards)
-        ),
-    ]
-
-
-def _supervise(settings: Settings, more: list[Child], ready: Callable[[], bool] | None = None) -> NoReturn:
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with claim(settings.run_dir):
-            try:
-                # They outlive the hub: who connects while it is being started again waits.
-                listeners = machine.listen(settings.http.host, settings.http.port)
-            except OSError as error:
-                _fail(MISCONFIGURED, f"http: 地址或端口不可用 / address or port not available: {error}")
-            children = [*processes(settings, listeners), *more]
-            status = Supervisor(children, settings.run_dir, _grace(settings), ready).run()
-    except AlreadyRunning as error:
-        _fail(1, str(error))
-    except OSError as error:
-        _fail(MISCONFIGURED, f"data_dir: 无法写入 / cannot be written: {error}")
-    raise SystemExit(status)
+    return processes.begin(_load(options), process)
 
 
 @app.command
 def serve(*, options: Options = PLAIN) -> None:
     """启动并看护全部进程 / start and supervise everything; ready when GET /healthz is 200."""
-    settings = _begin(options, "supervisor")
-    if settings.redis.url:
-        log.warning("redis.url is reserved for replicas and not used yet")
-    _supervise(settings, [])
+    processes.serve(_begin(options, "supervisor"))
 
 
 # ---- operating it
@@ -241,7 +91,7 @@ def _pids(settings: Settings) -> dict[str, int]:
         pids: dict[str, int] = json.loads((settings.run_dir / "pids.json").read_text("ascii"))
         os.kill(pids["supervisor"], 0)
     except (FileNotFoundError, ProcessLookupError):
-        _fail(1, f"{settings.data_dir} 中没有运行的 commhub / no commhub runs in this data directory.")
+        fail(1, f"{settings.data_dir} 中没有运行的 commhub / no commhub runs in this data directory.")
     return pids
 
 
@@ -250,7 +100,7 @@ def _gone(settings: Settings, before: dict[str, int], within: float) -> None:
     until = time.monotonic() + within
     while late := [name for name, pid in _pids(settings).items() if before.get(name) == pid]:
         if time.monotonic() > until:
-            _fail(1, f"未按时完成 / not done in time: {', '.join(late)}")
+            fail(1, f"未按时完成 / not done in time: {', '.join(late)}")
         time.sleep(0.1)
 
 
@@ -261,10 +111,10 @@ def drain(name: str, *, options: Options = PLAIN) -> None:
     pids = _pids(settings)
     pid = pids.get(name)
     if pid is None or name == "supervisor":
-        _fail(1, f"没有这个进程 / no such process: {name} ({', '.join(sorted(pids.keys() - {'supervisor'}))})")
+        fail(1, f"没有这个进程 / no such process: {name} ({', '.join(sorted(pids.keys() - {'supervisor'}))})")
     began = time.monotonic()
     os.kill(pid, signal.SIGTERM)
-    _gone(settings, {name: pid}, _grace(settings) + 5)
+    _gone(settings, {name: pid}, grace(settings) + 5)
     print(f"{name} 已移交 / has handed over: {time.monotonic() - began:.1f} s")
 
 
@@ -276,13 +126,8 @@ def restart(*, options: Options = PLAIN) -> None:
     supervisor = pids.pop("supervisor")
     began = time.monotonic()
     os.kill(supervisor, signal.SIGUSR2)
-    _gone(settings, pids, len(pids) * (_grace(settings) + SPARE_READY))
+    _gone(settings, pids, len(pids) * (grace(settings) + SPARE_READY))
     print(f"全部进程已重启 / every process was started anew: {time.monotonic() - began:.0f} s")
-
-
-def _grace(settings: Settings) -> float:
-    """Seconds a process may take to end."""
-    return max(GRACE, settings.media.drain_seconds + 5)
 
 
 # ---- records
@@ -297,7 +142,7 @@ def import_city(source: Path, *, options: Options = PLAIN) -> None:
     try:
         print(asyncio.run(parts.import_city(settings, source)))
     except HubError as error:
-        _fail(1, f"{error.message_zh} / {error.message}")
+        fail(1, f"{error.message_zh} / {error.message}")
 
 
 @app.command
@@ -322,7 +167,7 @@ def _sample(settings: Settings, camera_port: int) -> dict[str, Any]:
     try:
         made: dict[str, Any] = asyncio.run(parts.sample(settings, camera_port))
     except HubError as error:
-        _fail(1, f"{error.message_zh} / {error.message}")
+        fail(1, f"{error.message_zh} / {error.message}")
     return made
 
 
@@ -362,7 +207,7 @@ def run(*, camera_port: int = CAMERA_PORT, options: Options = PLAIN) -> None:
         print("按 Ctrl-C 停止 / Ctrl-C stops it.", flush=True)
         return True
 
-    _supervise(settings, simulators(settings, made, camera_port), ready)
+    supervise(settings, simulators(settings, made, camera_port), ready)
 
 
 def simulators(settings: Settings, made: dict[str, Any], camera_port: int) -> list[Child]:
@@ -429,11 +274,11 @@ def verify(*, options: Options = PLAIN) -> None:
     try:
         rows, faults = asyncio.run(parts.verify_audit(settings))
     except Invalid as error:
-        _fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
+        fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")
     for fault in faults:
         print(fault)
     if faults:
-        _fail(1, f"审计链已被改动 / the audit has been changed: {len(faults)}")
+        fail(1, f"审计链已被改动 / the audit has been changed: {len(faults)}")
     print(f"审计完整，{rows} 条 / the audit is whole: {rows} rows")
 
 
@@ -485,7 +330,7 @@ def check(*, options: Options = PLAIN) -> None:
         try:
             certificates.Tls(http, loaded.settings.data_dir / "tls", datetime.now(UTC))
         except Invalid as error:
-            _fail(MISCONFIGURED, f"http.certificate: {error.message_zh} / {error.message}")
+            fail(MISCONFIGURED, f"http.certificate: {error.message_zh} / {error.message}")
     print(f"# {loaded.file or '没有配置文件，仅默认值与环境 / no file: defaults and environment'}")
     print(tree.show(loaded))
 
@@ -494,7 +339,3 @@ def check(*, options: Options = PLAIN) -> None:
 def version() -> None:
     """版本 / version."""
     print(commhub.__version__)
-
-
-def main() -> None:
-    app()

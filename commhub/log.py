@@ -17,7 +17,14 @@ import time
 from collections.abc import Hashable, MutableMapping
 from typing import Any, Literal, TextIO
 
-import structlog
+if "rich" in sys.modules:
+    import structlog
+else:
+    # structlog loads it where there is one, for tracebacks that print local variables: a fifth of a second of each process.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    import structlog
+
+    del sys.modules["rich"]
 
 from commhub.hidden import Pii, Secret
 

@@ -86,7 +86,7 @@ def wait_turn(file: Path) -> None:
 
     Of two processes of a kind one works and the other one waits here with everything loaded: the kernel gives up a dead
     process's lock at once, which makes a takeover a matter of milliseconds and two at work impossible. ``file`` has the pid of
-    who works, ``<file>.next`` of who waits.
+    who works (and whether it is :func:`at_work`), ``<file>.next`` of who waits.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -100,6 +100,12 @@ def wait_turn(file: Path) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     _turns.append(descriptor)
+
+
+def at_work() -> None:
+    """Says that what this process loaded is started as well. Nothing without a turn."""
+    for descriptor in _turns:
+        os.pwrite(descriptor, f"{os.getpid()}\nat work\n".encode(), 0)
 
 
 def end_turn() -> None:

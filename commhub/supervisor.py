@@ -272,14 +272,15 @@ class Supervisor:
 
     def _started(self, now: float) -> bool:
         """Does everything work that has a spare? Until then processors are too few for those who wait."""
-        if now < self._spares_wait and not all(self._works(life) for life in self._mains if life.spare is not None):
+        if now < self._spares_wait and not all(self._works(life, started=True) for life in self._mains if life.spare is not None):
             return False
         self._spares_wait = 0.0  # who dies later keeps nobody's spare waiting
         return True
 
-    def _works(self, life: _Life) -> bool:
-        """Has it loaded everything, and its turn?"""
-        return life.process is not None and _said(self._run_dir / f"{life.child.name}.turn") == life.process.pid
+    def _works(self, life: _Life, *, started: bool = False) -> bool:
+        """Has it loaded everything, and its turn? ``started``: and is it at work?"""
+        file = self._run_dir / f"{life.child.name}.turn"
+        return life.process is not None and _said(file, 2 if started else 1) == life.process.pid
 
     def _start(self, life: _Life, now: float) -> None:
         supervisor, nice = os.getpid(), life.child.nice
@@ -411,10 +412,11 @@ class Supervisor:
         part.replace(whole)
 
 
-def _said(file: Path) -> int:
-    """The pid in a file of `machine.wait_turn`; 0 when nobody has said anything."""
+def _said(file: Path, lines: int = 1) -> int:
+    """The pid in a file of `machine.wait_turn`; 0 when nobody has said anything, or not so many lines."""
     try:
-        return int(file.read_text("ascii"))
+        said = file.read_text("ascii").splitlines()
+        return int(said[0]) if len(said) >= lines else 0
     except (OSError, ValueError):
         return 0
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from commhub import log as logs
+from commhub import machine
 from commhub.errors import Conflict
 from commhub.media import messages
 from commhub.media.counting import tell_counters
@@ -168,6 +169,7 @@ class Recorder:
         self._tasks.spawn(self._look_again(turn), "look again")
         self._tasks.spawn(tell_counters(self._name, self._counters, lambda: self._hubs), "counters")
         self._tasks.spawn(asyncio.to_thread(importlib.import_module, "recorder.chat"), "load")  # before somebody writes
+        machine.at_work()
         log.info("recorder started", closed=len(closed), broken=len(broken))
 
     def _mine(self, session: str) -> bool:

@@ -29,6 +29,7 @@ from bridges.sip.states import Timers
 from bridges.sip.transaction import Answered, Asked, Failed, Flow, Key
 from bridges.sip.transport import Disconnected, Endpoint, Told
 from commhub import log as logs
+from commhub import machine
 from commhub.errors import HubError
 from commhub.media.counting import tell_counters
 from commhub.media.link import Link, listen
@@ -325,6 +326,7 @@ async def run(run_dir: Path, options: Options, media: MakeMedia, name: str = NAM
     server = Server(run_dir, options, media)
     port = await server.open()
     listener = await listen(run_dir, name, server.hubs.connected, server.receive)
+    machine.at_work()
     log.info("bridge ready", name=name, port=port)
     try:
         await tell_counters(name, server.counters, lambda: server.hubs.links)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -171,8 +172,7 @@ class Api:
         app.router.add_get("/healthz", self._healthz)
         if self._readers is not None:
             app.router.add_get("/metrics", metrics(self.gate, self._readers))
-        document = json.dumps(openapi.document(self.routes), ensure_ascii=False)
-        app.router.add_get("/api/openapi.json", _constant(document))
+        app.router.add_get("/api/openapi.json", _document(self.routes))
         app.router.add_route("*", "/api/{path:.*}", guarded(_nothing))
         if self._ca is not None:
             certificate, fingerprint = self._ca
@@ -199,9 +199,15 @@ class Api:
         await self.streams.close()
 
 
-def _constant(text: str) -> Callable[[web.Request], Awaitable[Any]]:
+def _document(routes: list[Route]) -> Callable[[web.Request], Awaitable[Any]]:
+    """Made for the first who asks: that takes half a second of a processor, which a start has not."""
+    made: asyncio.Task[str] | None = None
+
     async def serve(_: web.Request) -> web.Response:
-        return web.Response(text=text, content_type="application/json", charset="utf-8")
+        nonlocal made
+        if made is None:
+            made = asyncio.ensure_future(asyncio.to_thread(lambda: json.dumps(openapi.document(routes), ensure_ascii=False)))
+        return web.Response(text=await asyncio.shield(made), content_type="application/json", charset="utf-8")
 
     return serve
 

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import qrcode
-import qrcode.image.svg
 from aiohttp import web
 
 from commhub.api.gate import guarded
@@ -119,6 +117,8 @@ def ca_page(fingerprint: str, origin: Callable[[web.Request], str]) -> Callable[
 
 
 def _qr(text: str) -> str:
+    import qrcode.image.svg  # a tenth of a second of a start, for a page that is opened once
+
     code = qrcode.QRCode(border=2, image_factory=qrcode.image.svg.SvgPathImage)
     code.add_data(text)
     buffer = io.BytesIO()

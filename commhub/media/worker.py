@@ -67,6 +67,7 @@ class Worker:
         self.announced = await self._open()
         await self._listener.start(packets=True)
         self._clock = asyncio.get_running_loop().create_task(self._turn(), name=f"{self.name} clock")
+        machine.at_work()
         log.info("media worker listens", worker=self.name, addresses=[f"{host}:{port}" for host, port in self.announced])
 
     async def _open(self) -> list[tuple[str, int]]:

@@ -17,7 +17,8 @@ from typing import Literal
 import pytest
 
 import commhub
-from commhub import cli, machine
+from commhub import cli, machine, processes
+from commhub.__main__ import main
 from commhub.certificates import prepare
 from commhub.errors import Invalid, NotFound
 from commhub.settings import Gb28181Settings, HttpSettings, MediaSettings, Settings
@@ -53,7 +54,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def command(*words: str) -> int:
     """One command in this process; its exit status."""
     with pytest.raises(SystemExit) as caught:
-        cli.app(words)
+        main(words)
     return int(caught.value.code or 0)
 
 
@@ -101,7 +102,7 @@ def test_set_wants_a_value(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_children_of_a_hub() -> None:
-    found = cli.processes(Settings(media=MediaSettings(workers=2)))
+    found = processes.processes(Settings(media=MediaSettings(workers=2)))
     assert [(child.name, child.nice) for child in found] == [
         ("media-0", 0),
         ("media-1", 0),
@@ -110,14 +111,14 @@ def test_children_of_a_hub() -> None:
         ("record-0", 5),
     ]
     assert found[1].command[1:] == ("-m", "commhub", "media", "--index", "1")
-    wide = cli.processes(Settings(gb28181=Gb28181Settings(enabled=True, id="34020000002000000001")))
+    wide = processes.processes(Settings(gb28181=Gb28181Settings(enabled=True, id="34020000002000000001")))
     assert [child.name for child in wide][2:] == ["bridge-rtsp", "bridge-gb28181", "record-0"]
 
 
 def test_the_hub_inherits_where_it_listens() -> None:
     (listener,) = machine.listen("127.0.0.1", 0)
     with listener:
-        (child,) = [each for each in cli.processes(Settings(), [listener]) if each.name == "hub"]
+        (child,) = [each for each in processes.processes(Settings(), [listener]) if each.name == "hub"]
     assert child.command[-2] == "--listening"
     assert child.sockets == [listener]
 

@@ -239,13 +239,22 @@ TURN = (
     "from commhub import machine\n"
     "machine.wait_turn(pathlib.Path('{turn}'))\n"
     "pathlib.Path('{mark}').write_text(str(os.getpid()))\n"
+    "while not pathlib.Path('{mark}.begin').exists(): time.sleep(0.01)\n"
+    "machine.at_work()\n"
     "time.sleep(60)"
 )
 
 
+def turn(run_dir: Path, name: str, mark: Path, *, begin: bool = True) -> str:
+    """The program of a child that has a spare. ``mark`` gets its pid when it has its turn; it is at work at ``begin``."""
+    if begin:
+        mark.with_name(f"{mark.name}.begin").touch()
+    return TURN.format(root=Path(__file__).parents[2], turn=run_dir / f"{name}.turn", mark=mark)
+
+
 def test_a_spare_takes_over_and_is_replaced(start: Start, tmp_path: Path) -> None:
     mark = tmp_path / "at-work"
-    program = TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "run" / "hub.turn", mark=mark)
+    program = turn(tmp_path / "run", "hub", mark)
     run = start(f"hub+:0:{program}", run_dir=tmp_path / "run")
     wait_until(lambda: mark.exists() and mark.read_text() == str(run.pids().get("hub")), what="the first one works")
     spare = run.wait_for("hub", "hub-spare")["hub-spare"]
@@ -337,9 +346,8 @@ def test_never_two_of_a_kind_however_often_the_supervisor_is_killed(start: Start
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR2])
 def test_every_process_is_started_anew_one_after_the_other(start: Start, tmp_path: Path, number: signal.Signals) -> None:
-    program = TURN.format(root=Path(__file__).parents[2], turn="{turn}", mark="{mark}")
     run_dir = tmp_path / "run"  # where a spare says that it waits
-    media = program.format(turn=run_dir / "media-0.turn", mark=tmp_path / "media")
+    media = turn(run_dir, "media-0", tmp_path / "media")
     run = start(f"media-0+:0:{media}", f"record-0:0:{SLEEP}", run_dir=run_dir)
     before = run.wait_for("media-0", "media-0-spare", "record-0")
     wait_until(lambda: (tmp_path / "media").exists())
@@ -378,7 +386,7 @@ def test_a_spare_begins_when_the_first_one_has_its_turn(start: Start, tmp_path: 
     """However long that one loads: the other way round, the names would be wrong."""
     go, mark = tmp_path / "go", tmp_path / "at-work"
     slow = f"import pathlib, time\nwhile not pathlib.Path('{go}').exists(): time.sleep(0.01)\n"
-    program = slow + TURN.format(root=Path(__file__).parents[2], turn=tmp_path / "run" / "hub.turn", mark=mark)
+    program = slow + turn(tmp_path / "run", "hub", mark)
     run = start(f"hub+:0:{program}", run_dir=tmp_path / "run")
     main = run.wait_for("hub")["hub"]
     time.sleep(0.8)  # a spare is due after 0.2 s
@@ -392,20 +400,24 @@ def test_spares_leave_the_start_to_those_who_work(start: Start, tmp_path: Path) 
     """Also to others than their own; who does not come up holds them back only so long."""
     go = tmp_path / "go"
     slow = f"import pathlib, time\nwhile not pathlib.Path('{go}').exists(): time.sleep(0.01)\n"
-    root, run_dir = Path(__file__).parents[2], tmp_path / "run"
-    hub = TURN.format(root=root, turn=run_dir / "hub.turn", mark=tmp_path / "hub")
-    media = slow + TURN.format(root=root, turn=run_dir / "media-0.turn", mark=tmp_path / "media")
+    run_dir = tmp_path / "run"
+    hub = turn(run_dir, "hub", tmp_path / "hub")
+    media = slow + turn(run_dir, "media-0", tmp_path / "media", begin=False)
     run = start(f"hub+:0:{hub}", f"media-0+:0:{media}", run_dir=run_dir)
     wait_until((tmp_path / "hub").exists)
     time.sleep(0.8)  # a spare is due after 0.2 s
     assert "hub-spare" not in run.pids()
     go.touch()
+    wait_until((tmp_path / "media").exists)
+    time.sleep(0.4)
+    assert "hub-spare" not in run.pids()  # it has loaded everything, and is not at work
+    (tmp_path / "media.begin").touch()
     run.wait_for("hub-spare", "media-0-spare")
     assert (tmp_path / "media").read_text() == str(run.pids()["media-0"])
 
 
 def test_who_never_comes_up_does_not_keep_spares_away(start: Start, tmp_path: Path) -> None:
-    root, run_dir = Path(__file__).parents[2], tmp_path / "run"
-    hub = TURN.format(root=root, turn=run_dir / "hub.turn", mark=tmp_path / "hub")
+    run_dir = tmp_path / "run"
+    hub = turn(run_dir, "hub", tmp_path / "hub")
     run = start(f"hub+:0:{hub}", f"media-0+:0:{SLEEP}", run_dir=run_dir)
     run.wait_for("hub-spare")
