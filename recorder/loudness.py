@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from commhub.wire import journal
-from recorder.bounds import confine
+from recorder.bounds import answer
 
 CPU = 60  # seconds
 STEP_MS = 100
@@ -96,19 +96,15 @@ def _laid(heard: list[dict[str, Any]]) -> dict[str, Any]:
     return {"from_ms": begin, "levels": {identity: base64.b64encode(line).decode() for identity, line in out.items()}}
 
 
+def _asked() -> bytes:
+    with os.fdopen(0, "rb", closefd=False) as file:
+        if sys.argv[1:2] == ["levels"]:
+            return msgspec.json.encode(levels(file.read(), int(sys.argv[2]), int(sys.argv[3])))
+        return sound(file)
+
+
 def main() -> int:
-    confine(CPU)
-    try:
-        with os.fdopen(0, "rb", closefd=False) as file:
-            if sys.argv[1:2] == ["levels"]:
-                data = msgspec.json.encode(levels(file.read(), int(sys.argv[2]), int(sys.argv[3])))
-            else:
-                data = sound(file)
-    except (ValueError, IndexError, MemoryError, av.FFmpegError, OSError) as error:
-        sys.stderr.write(str(error)[:500])
-        return 1
-    sys.stdout.buffer.write(data)
-    return 0
+    return answer(_asked, CPU, av.FFmpegError, IndexError)
 
 
 if __name__ == "__main__":

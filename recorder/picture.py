@@ -21,7 +21,7 @@ from commhub.errors import HubError, PeerError
 from commhub.media import messages
 from commhub.media.link import Link, dial, records
 from commhub.media.messages import Message
-from recorder.bounds import confine
+from recorder.bounds import answer
 from recorder.depacketise import Depacketiser, depacketiser
 from recorder.frames import Frame
 from recorder.reorder import Reorder, parse
@@ -183,16 +183,13 @@ async def take(run_dir: Path, worker: str, room: str, identity: str, seconds: fl
     return jpeg(camera.darkroom.picture)
 
 
-def main() -> int:
-    confine(CPU)
+def _asked() -> bytes:
     said = json.loads(sys.stdin.buffer.read(8192))
-    try:
-        data = asyncio.run(take(Path(said["run_dir"]), said["worker"], said["room"], said["identity"], said["seconds"]))
-    except (ValueError, MemoryError) as error:
-        sys.stderr.write(str(error)[:500])
-        return 1
-    sys.stdout.buffer.write(data)
-    return 0
+    return asyncio.run(take(Path(said["run_dir"]), said["worker"], said["room"], said["identity"], said["seconds"]))
+
+
+def main() -> int:
+    return answer(_asked, CPU)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from commhub.wire import journal
-from recorder.bounds import confine
+from recorder.bounds import answer
 from recorder.manifest import Manifest, encode
 
 CPU = 80  # seconds
@@ -28,13 +28,7 @@ def retell(data: bytes) -> bytes:
 
 
 def main() -> int:
-    confine(CPU, 4 << 30)
-    try:
-        sys.stdout.buffer.write(retell(sys.stdin.buffer.read(LIMIT)))
-    except (ValueError, MemoryError, OSError) as error:
-        sys.stderr.write(str(error)[:500])
-        return 1
-    return 0
+    return answer(lambda: retell(sys.stdin.buffer.read(LIMIT)), CPU, memory=4 << 30)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from recorder.bounds import confine
+from recorder.bounds import answer
 from recorder.picture import jpeg
 
 CPU = 60  # seconds
@@ -119,17 +119,14 @@ def small(frame: av.VideoFrame, width: int, height: int) -> Tile:
     return tile
 
 
+def _asked() -> bytes:
+    every, count, columns, width, height = map(int, sys.argv[1:])
+    with os.fdopen(0, "rb", closefd=False) as file:
+        return sheet(file, every, count, columns, width, height)
+
+
 def main() -> int:
-    confine(CPU)
-    try:
-        every, count, columns, width, height = map(int, sys.argv[1:])
-        with os.fdopen(0, "rb", closefd=False) as file:
-            data = sheet(file, every, count, columns, width, height)
-    except (ValueError, MemoryError, av.FFmpegError, OSError) as error:
-        sys.stderr.write(str(error)[:500])
-        return 1
-    sys.stdout.buffer.write(data)
-    return 0
+    return answer(_asked, CPU, av.FFmpegError)
 
 
 if __name__ == "__main__":
