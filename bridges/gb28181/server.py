@@ -28,6 +28,7 @@ from bridges.sip.sources import Limits
 from bridges.sip.states import Timers
 from bridges.sip.transaction import Answered, Asked, Failed, Flow, Key
 from bridges.sip.transport import Disconnected, Endpoint, Told
+from bridges.wakeup import Wakeup
 from commhub import log as logs
 from commhub import machine
 from commhub.errors import HubError
@@ -101,7 +102,7 @@ class Server:
         self._missed: set[str] = set()  # devices of whose catalogues no hub has heard
         self._alarms: deque[AlarmRaised] = deque(maxlen=ALARMS_KEPT)
         self._greeted: set[Link] = set()  # those that have heard of every device
-        self._timer: asyncio.TimerHandle | None = None
+        self._wakeup = Wakeup(self._tick)
         self._tasks = Tasks(NAME)
 
     async def open(self) -> int:
@@ -117,8 +118,7 @@ class Server:
     async def close(self) -> None:
         await self._tasks.close()
         await self.media.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._wakeup.stop()
         self._register.write(self.platform.devices, self._now())
         await self.endpoint.close()
 
@@ -272,7 +272,7 @@ class Server:
                     self.media.media_status(out.device, out.channel, out.request)
                 case outs.Broadcast():
                     self.media.broadcast_answer(out.device, out.sn, out.accepted)
-        self._arm()
+        self._wakeup.set(self.platform.deadline)
 
     def _post(self, out: outs.Post) -> None:
         try:
@@ -289,16 +289,7 @@ class Server:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _arm(self) -> None:
-        deadline = self.platform.deadline
-        if self._timer is not None and (deadline is None or self._timer.when() > deadline or self._timer.cancelled()):
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
-
     def _tick(self) -> None:
-        self._timer = None
         self._do(self.platform.tick(self._now()))
 
     async def _keep_register(self) -> None:

@@ -39,6 +39,7 @@ from bridges.sip.transaction import (
     Stray,
     Transactions,
 )
+from bridges.wakeup import Wakeup
 from commhub import log as logs
 from commhub.guard.origins import group
 from commhub.tasks import Tasks
@@ -89,7 +90,7 @@ class Endpoint:
         self._connections: dict[int, _Connection] = {}
         self._crowds: Counter[str] = Counter()  # connections of each address
         self._numbers = itertools.count(1)
-        self._timer: asyncio.TimerHandle | None = None
+        self._wakeup = Wakeup(self._tick)
         self._ours: dict[str, tuple[str, float]] = {}  # host → our address towards it, until when it is believed
         self._tasks = Tasks("sip")
 
@@ -110,8 +111,7 @@ class Endpoint:
 
     async def close(self) -> None:
         await self._tasks.close()
-        if self._timer:
-            self._timer.cancel()
+        self._wakeup.stop()
         for server in self._servers:
             server.close()
         for connection in list(self._connections.values()):
@@ -245,7 +245,7 @@ class Endpoint:
                     self.respond(out.key, self._abilities(out.request))
                 case _:
                     self._told(out)
-        self._arm()
+        self._wakeup.set(self._transactions.deadline)
 
     def _told(self, told: Told) -> None:
         try:
@@ -284,16 +284,7 @@ class Endpoint:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _arm(self) -> None:
-        deadline = self._transactions.deadline
-        if self._timer and (deadline is None or self._timer.when() > deadline or self._timer.cancelled()):
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(deadline, self._tick)
-
     def _tick(self) -> None:
-        self._timer = None
         self._carry_out(self._transactions.tick(self._now()))
 
     async def _sweep(self) -> None:
