@@ -45,7 +45,7 @@ from commhub.linktests import LinkTests
 from commhub.log import Secret
 from commhub.media.workers import Workers
 from commhub.metrics import CONTENT_TYPE, Metrics, Processes, sources
-from commhub.offline import heads_file, records
+from commhub.offline import Records, heads_file, records
 from commhub.recordings import (
     Cameras,
     Consultations,
@@ -95,132 +95,166 @@ OTHER_FILES = 256  # besides HTTP connections: database, links, files being sent
 
 async def hub(settings: Settings, listeners: Sequence[socket.socket] = ()) -> None:
     """``commhub hub``: people and records. Without ``listeners`` it opens ``settings.http`` itself."""
-    names = [f"media-{index}" for index in range(settings.media.workers)]
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(records(settings))
         async with base.store.transaction() as transaction:
             epoch = await transaction.next("epoch")
-        events, terminals = Events(base.store), Terminals()
-        workers, lag = Workers(settings.run_dir, names, epoch), Lag("hub")
-
-        internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
-        keys = _keys(settings, internal)
-        webhooks = await _webhooks(settings, base.store, keys, stack)
-        hearing: list[Callable[..., None]] = [webhooks.emit] if webhooks.wanted else []
-        conference = _conference(settings, workers, keys, hearing)
-        feeds = Feeds(base.store, events, base.directory, workers)
-        gates = Hearing(conference)
-        rooms = Rooms(base.store, events, conference, gates, feeds, internal)
-        door = Door(base.store, base.auth, rooms)
-        leading = Leading(base.store, base.auth, rooms, conference, gates)
-        entering = Entering(leading, rooms)
-        watch = Watch(leading, entering)
-        door.changed, door.knocked = leading.gate, entering.knocked
-        conference.host = door
-        devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
-        shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
-        fetched = settings.data_dir / "downloads", _downloads(settings)
-        desk = Desk(
-            base.store, base.auth, events, base.directory, feeds, conference, internal, rooms, shots, taking, fetched,
-            upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
-        )  # fmt: skip
-        door.others[VIEW] = desk.walls.admit
-        calls = Calls(
-            base.store, base.auth, events, conference, gates, terminals, internal,
-            ring_seconds=settings.calls.ring_seconds, recall_seconds=settings.calls.recall_seconds,
-        )  # fmt: skip
-        groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
-        groups.calling.preempt = by_ending_calls(calls)
-        rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
-        shelf = Room(settings.agenda.material_bytes, settings.agenda.materials_bytes, settings.agenda.materials)
-        scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials", shelf)
-        linktests = LinkTests(base.store, events, conference, terminals, internal, **settings.link_tests.model_dump())
-        dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms, groups)
-        door.houses += [calls.lodging, groups, linktests]
-        door.visitors.append(dispatch.listening)
-        kept = settings.recorder
-        wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings), kept.layers))
-        recordings = Recordings(base.store, events, rooms, feeds, conference, workers, shards=kept.shards, wishes=wishes)
-        cameras = Cameras(base.directory, feeds, conference, internal)
-        kinds = (Consultations(), RecordedCalls(calls.live), RecordedGroups(groups.live.lines), cameras)
-        recorded = RoomRecordings(
-            base.store, events, conference, workers, wishes, kinds, feeds.rooms, shards=settings.recorder.shards
-        )
-        recordings.others = recorded.follows
-        door.houses.append(cameras)
-        witness = Witness(base.store)
-        witness.start()
-        stack.push_async_callback(witness.close)
-        vacancy = Vacancy(base.store, rooms, recordings, conference)
-        archive = Archive(settings.recordings_dir, SessionKeys.of(settings.data_dir), elsewhere(settings.recordings_s3))
-        ordered = RoomEgress(base.store, events, conference, workers, archive, shards=settings.recorder.shards)
-        egress = Egress(conference, ordered, webhooks.emit)
-        entrances = RoomIngress(base.store, base.vault, conference, workers)
-        ingress = Ingress(conference, entrances, f"{_origin(settings)}/w", webhooks.emit)
-        hearing += [egress.heard, ingress.heard]
-        keeping = terms_of(settings.recordings)
-        keeper = Keeper(base.store, events, keeping, shards=settings.recorder.shards)
-        keeper.start()
-        stack.push_async_callback(keeper.close)
-        storage = Storage(base.store, events, settings.recordings.quota_bytes)
-        storage.start()
-        stack.push_async_callback(storage.close)
-        wishes.admits = ordered.admits = storage.admit
-        exports = Exports(base.store, events, settings.exports_dir, _exports(settings), archive, shards=kept.shards)
-        exports.start()
-        stack.push_async_callback(exports.close)
-        review = Review(base.store, archive, keeping)
-        reviewing = Reviewing(base.store, events, review, archive, settings.data_dir / "derived")
-        reviewing.start()
-        stack.push_async_callback(reviewing.close)
-
-        await _begin(
-            wishes.open, recordings.open, ordered.open, entrances.open, rooms.start, leading.start, calls.start, groups.start,
-            rollcalls.start,
-            scheduled.start, linktests.start, dispatch.start, feeds.start, recorded.open, recordings.start_tasks,
-            recorded.start_tasks, ordered.start_tasks,
-            entrances.start_tasks, conference.start,
-            door.start, desk.start, devices.open, devices.start, watch.start,
-        )  # fmt: skip
-        for end in (
-            conference.close_all, watch.close, door.close, dispatch.close, scheduled.close, linktests.close, calls.close,
-            rollcalls.close, groups.close, desk.close,
-            devices.close, recorded.close,
-            recordings.close, ordered.close, entrances.close, ingress.close, egress.close, feeds.close,
-        ):  # fmt: skip
-            stack.push_async_callback(end)
-        links = _links(settings, epoch, feeds, {
-            "bridge-rtsp": Users(feeds.bridge("rtsp"), entrances),
-            **{f"record-{n}": Users(Shard(recordings, n), Shard(recorded, n), Shard(ordered, n), witness, Shard(keeper, n),
-                Shard(exports, n),
-                OfShard(storage, n))
-               for n in range(settings.recorder.shards)},
-            "bridge-gb28181": Users(devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
-        })  # fmt: skip
-        for link in links:
-            link.start()
-            stack.push_async_callback(link.close)
-        await workers.start()
-        stack.push_async_callback(workers.close)
-        vacancy.start()
-        stack.push_async_callback(vacancy.close)
-
-        diagnosis = Diagnosis(rooms, feeds, workers)
-        parts = Parts(
-            base.store, base.auth, events, base.directory, feeds, rooms, leading, entering, recordings, review, keeper, storage,
-            diagnosis,
-            desk, devices, terminals, calls, groups, rollcalls, scheduled, linktests, dispatch, recorded, reviewing, exports,
-        )  # fmt: skip
-        metrics = _metered(parts, workers, links, webhooks, lag, settings.run_dir)
-        health = lambda: {**workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
-        await _serve(settings, stack, parts, conference, (egress, ingress), listeners, health, metrics)
+        made = _Hub(settings, base, epoch, stack)
+        await made.conduct()
+        made.meet()
+        made.command()
+        made.keep()
+        await made.begin()
+        links = await made.link()
+        metrics = _metered(made, links)
+        health = lambda: {**made.workers.health(), **{link.name: link.up for link in links}}  # noqa: E731
+        await _serve(settings, stack, made.parts(), made.conference, (made.egress, made.ingress), listeners, health, metrics)
         clock = await stack.enter_async_context(Tasks("hub"))
-        clock.spawn(lag.run(), "lag")
+        clock.spawn(made.lag.run(), "lag")
         clock.spawn(_export_heads(base.store, heads_file(settings)), "heads")
-        clock.spawn(_tell_ends(webhooks, conference), "ends")
+        clock.spawn(_tell_ends(made.webhooks, made.conference), "ends")
         machine.at_work()
         log.info("hub ready", epoch=epoch)
         await asyncio.Event().wait()
+
+
+class _Hub:
+    """The parts, each made of those before it: :meth:`conduct`, :meth:`meet`, :meth:`command`, :meth:`keep` make them, in this
+    order; :meth:`begin` and :meth:`link` start them. They end with ``stack``."""
+
+    def __init__(self, settings: Settings, base: Records, epoch: int, stack: AsyncExitStack) -> None:
+        self.settings, self.base, self.epoch, self.stack = settings, base, epoch, stack
+        names = [f"media-{index}" for index in range(settings.media.workers)]
+        self.events, self.terminals = Events(base.store), Terminals()
+        self.workers, self.lag = Workers(settings.run_dir, names, epoch), Lag("hub")
+        self.internal = InternalKey(HUB_KEY, Secret(base.vault.secret("tokens")))
+
+    async def conduct(self) -> None:
+        """The live side, and who hears of it."""
+        keys = _keys(self.settings, self.internal)
+        self.webhooks = await _webhooks(self.settings, self.base.store, keys, self.stack)
+        self.hearing: list[Callable[..., None]] = [self.webhooks.emit] if self.webhooks.wanted else []
+        self.conference = _conference(self.settings, self.workers, keys, self.hearing)
+
+    def meet(self) -> None:
+        """Consultations, and the cameras in them."""
+        settings, base, events, conference = self.settings, self.base, self.events, self.conference
+        self.feeds = feeds = Feeds(base.store, events, base.directory, self.workers)
+        self.gates = gates = Hearing(conference)
+        self.rooms = rooms = Rooms(base.store, events, conference, gates, feeds, self.internal)
+        self.door = door = Door(base.store, base.auth, rooms)
+        self.leading = Leading(base.store, base.auth, rooms, conference, gates)
+        self.entering = Entering(self.leading, rooms)
+        self.watch = Watch(self.leading, self.entering)
+        door.changed, door.knocked = self.leading.gate, self.entering.knocked
+        conference.host = door
+        self.devices = Devices(base.store, events, base.vault, ask=feeds.bridge("gb28181").ask)
+        shots, taking = settings.data_dir / "snapshots", from_the_stream(settings.run_dir)
+        fetched = settings.data_dir / "downloads", _downloads(settings)
+        self.desk = Desk(
+            base.store, base.auth, events, base.directory, feeds, conference, self.internal, rooms, shots, taking, fetched,
+            upload_origin=_upload_origin(settings), snapshot_days=settings.snapshots.keep_days,
+        )  # fmt: skip
+        door.others[VIEW] = self.desk.walls.admit
+
+    def command(self) -> None:
+        """Calls, groups, roll calls, what is planned, what is forced."""
+        settings, base, events, conference, rooms = self.settings, self.base, self.events, self.conference, self.rooms
+        gates, terminals, internal = self.gates, self.terminals, self.internal
+        self.calls = calls = Calls(
+            base.store, base.auth, events, conference, gates, terminals, internal,
+            ring_seconds=settings.calls.ring_seconds, recall_seconds=settings.calls.recall_seconds,
+        )  # fmt: skip
+        self.groups = groups = Groups(base.store, events, conference, gates, terminals, internal, _group_terms(settings))
+        groups.calling.preempt = by_ending_calls(calls)
+        self.rollcalls = RollCalls(base.store, events, rooms, gates, conference, terminals)
+        shelf = Room(settings.agenda.material_bytes, settings.agenda.materials_bytes, settings.agenda.materials)
+        self.scheduled = Scheduled(base.store, base.auth, events, rooms, settings.data_dir / "materials", shelf)
+        self.linktests = LinkTests(base.store, events, conference, terminals, internal, **settings.link_tests.model_dump())
+        self.dispatch = Dispatch(base.store, base.auth, events, conference, gates, internal, terminals, calls, rooms, groups)
+        self.door.houses += [calls.lodging, groups, self.linktests]
+        self.door.visitors.append(self.dispatch.listening)
+
+    def keep(self) -> None:
+        """What is recorded, and what becomes of it."""
+        settings, base, events, conference, workers = self.settings, self.base, self.events, self.conference, self.workers
+        kept = settings.recorder
+        self.wishes = wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings)))
+        self.recordings = Recordings(
+            base.store, events, self.rooms, self.feeds, conference, workers, shards=kept.shards, wishes=wishes
+        )
+        cameras = Cameras(base.directory, self.feeds, conference, self.internal)
+        kinds = (Consultations(), RecordedCalls(self.calls.live), RecordedGroups(self.groups.live.lines), cameras)
+        self.recorded = RoomRecordings(
+            base.store, events, conference, workers, wishes, kinds, self.feeds.rooms, shards=kept.shards
+        )
+        self.recordings.others = self.recorded.follows
+        self.door.houses.append(cameras)
+        self.vacancy = Vacancy(base.store, self.rooms, self.recordings, conference)
+        archive = Archive(settings.recordings_dir, SessionKeys.of(settings.data_dir), elsewhere(settings.recordings_s3))
+        self.ordered = RoomEgress(base.store, events, conference, workers, archive, shards=kept.shards)
+        self.egress = Egress(conference, self.ordered, self.webhooks.emit)
+        self.entrances = RoomIngress(base.store, base.vault, conference, workers)
+        self.ingress = Ingress(conference, self.entrances, f"{_origin(settings)}/w", self.webhooks.emit)
+        self.hearing += [self.egress.heard, self.ingress.heard]
+        keeping = terms_of(settings.recordings)
+        self.witness = Witness(base.store)
+        self.keeper = Keeper(base.store, events, keeping, shards=kept.shards)
+        self.storage = Storage(base.store, events, settings.recordings.quota_bytes)
+        wishes.admits = self.ordered.admits = self.storage.admit
+        self.exports = Exports(base.store, events, settings.exports_dir, _exports(settings), archive, shards=kept.shards)
+        self.review = Review(base.store, archive, keeping)
+        self.reviewing = Reviewing(base.store, events, self.review, archive, settings.data_dir / "derived")
+
+    async def begin(self) -> None:
+        """Everything that goes on by itself."""
+        for part in (self.witness, self.keeper, self.storage, self.exports, self.reviewing):
+            part.start()
+            self.stack.push_async_callback(part.close)
+        await _begin(
+            self.wishes.open, self.recordings.open, self.ordered.open, self.entrances.open, self.rooms.start, self.leading.start,
+            self.calls.start, self.groups.start, self.rollcalls.start, self.scheduled.start, self.linktests.start,
+            self.dispatch.start, self.feeds.start, self.recorded.open, self.recordings.start_tasks, self.recorded.start_tasks,
+            self.ordered.start_tasks, self.entrances.start_tasks, self.conference.start, self.door.start, self.desk.start,
+            self.devices.open, self.devices.start, self.watch.start,
+        )  # fmt: skip
+        for end in (
+            self.conference.close_all, self.watch.close, self.door.close, self.dispatch.close, self.scheduled.close,
+            self.linktests.close, self.calls.close, self.rollcalls.close, self.groups.close, self.desk.close, self.devices.close,
+            self.recorded.close, self.recordings.close, self.ordered.close, self.entrances.close, self.ingress.close,
+            self.egress.close, self.feeds.close,
+        ):  # fmt: skip
+            self.stack.push_async_callback(end)
+
+    async def link(self) -> list[ChildLink]:
+        """To the bridges, the recorder and the media workers."""
+        feeds, desk = self.feeds, self.desk
+        users = {
+            "bridge-rtsp": Users(feeds.bridge("rtsp"), self.entrances),
+            "bridge-gb28181": Users(self.devices, feeds.bridge("gb28181"), desk.voices, desk.downloads, desk.uploads),
+        }
+        for shard in range(self.settings.recorder.shards):
+            parts = (self.recordings, self.recorded, self.ordered, self.keeper, self.exports)
+            of_shard = [Shard(part, shard) for part in parts]
+            users[f"record-{shard}"] = Users(*of_shard, self.witness, OfShard(self.storage, shard))
+        links = _links(self.settings, self.epoch, feeds, users)
+        for link in links:
+            link.start()
+            self.stack.push_async_callback(link.close)
+        await self.workers.start()
+        self.stack.push_async_callback(self.workers.close)
+        self.vacancy.start()
+        self.stack.push_async_callback(self.vacancy.close)
+        return links
+
+    def parts(self) -> Parts:
+        """What the API is of."""
+        return Parts(
+            self.base.store, self.base.auth, self.events, self.base.directory, self.feeds, self.rooms, self.leading,
+            self.entering, self.recordings, self.review, self.keeper, self.storage,
+            Diagnosis(self.rooms, self.feeds, self.workers), self.desk, self.devices, self.terminals, self.calls, self.groups,
+            self.rollcalls, self.scheduled, self.linktests, self.dispatch, self.recorded, self.reviewing, self.exports,
+        )  # fmt: skip
 
 
 async def _begin(*starts: Callable[[], Awaitable[None] | None]) -> None:
@@ -293,17 +327,17 @@ def _conference(settings: Settings, workers: Workers, keys: Keys, hearing: list[
     return live.Rooms(workers, nobody, keys, terms, workers=settings.media.workers, report=report, ledger=ledger)
 
 
-def _metered(parts: Parts, workers: Workers, links: list[ChildLink], webhooks: Webhooks, lag: Lag, run_dir: Path) -> Metrics:
+def _metered(made: _Hub, links: list[ChildLink]) -> Metrics:
     metrics = Metrics()
-    parts.store.observe = metrics.observe("database_seconds")
+    made.base.store.observe = metrics.observe("database_seconds")
     metrics.source(sources.build)
-    metrics.source(sources.workers(workers))
+    metrics.source(sources.workers(made.workers))
     metrics.source(sources.children(links))
-    metrics.source(sources.cameras(parts.feeds))
-    metrics.source(sources.devices(parts.devices))
-    metrics.source(sources.webhooks(webhooks))
-    metrics.source(sources.lag(lag.take))
-    metrics.source(Processes(run_dir), apart=True)
+    metrics.source(sources.cameras(made.feeds))
+    metrics.source(sources.devices(made.devices))
+    metrics.source(sources.webhooks(made.webhooks))
+    metrics.source(sources.lag(made.lag.take))
+    metrics.source(Processes(made.settings.run_dir), apart=True)
     return metrics
 
 
