@@ -25,6 +25,7 @@ from commhub.archive import SessionKeys
 from commhub.media.messages.exports import Export, ExportState
 from commhub.tasks import Tasks
 from recorder.export import recipe
+from recorder.shelf import replace
 
 log = logs.get(__name__)
 TRIES = 2  # of a process that ends without a word
@@ -140,9 +141,14 @@ class Exporting:
             texts = {name: str(said.get(name, "")) for name in ("code", "text", "text_zh")}
             self._say(job, state="failed", **texts)
             return
-        await asyncio.to_thread((folder / _DONE).write_text, json.dumps(said))
+        try:  # after the file itself is on the disk: a power failure leaves none, or all of it
+            await asyncio.to_thread(replace, folder / _DONE, json.dumps(said).encode(), durable=True)
+        except OSError as error:
+            log.warning(
+                "an export is whole, and will be made anew after a restart", export=job.order.export, error=error.strerror
+            )
         log.info("export made", export=job.order.export, kind=job.order.kind, size=said["size"])
-        self._say(job, state="done", percent=100.0, **said)
+        self._say(job, state="done", percent=100.0, **_told(said))
 
     async def _made(self, job: _Job, folder: Path) -> dict[str, Any] | None:
         """The process's last word; None when it ended without one."""
@@ -191,7 +197,11 @@ def _finished(folder: Path) -> dict[str, Any] | None:
     """What an earlier process has made."""
     try:
         said = json.loads((folder / _DONE).read_bytes())
-        whole = (folder / said["file"]).stat().st_size == said["size"]
-        return {name: said[name] for name in ("file", "size", "sha256", "text", "text_zh")} if whole else None
+        whole = (folder / said["file"]).stat().st_size == said.get("lies", said["size"])
+        return _told(said) if whole else None
     except (OSError, KeyError, TypeError, ValueError):
         return None
+
+
+def _told(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: said[name] for name in ("file", "size", "sha256", "text", "text_zh")}

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
+from commhub.api import ranges
 from commhub.api.consultations import Body, Id, once, revision
 from commhub.api.routes import Call, Routes
 from commhub.recordings.export_rows import ExportView
@@ -108,13 +109,9 @@ def routes(exports: Exports) -> Routes:
         media="application/octet-stream",
     )
     async def file(call: Call) -> web.StreamResponse:
-        wanted = call.request.headers.get("Range", "bytes=0-")
-        begins = wanted.replace(" ", "").startswith("bytes=0-")
-        path, mime, name = await exports.file(call.actor, call.path("id"), call.path("export"), begins=begins)
-        response = web.FileResponse(path, chunk_size=256 << 10)
-        response.content_type = mime
-        response.headers["Cache-Control"] = "private, no-cache"
-        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name)}"
-        return response
+        begins = ranges.asked(call.request)[0] == 0
+        reader, mime, name = await exports.file(call.actor, call.path("id"), call.path("export"), begins=begins)
+        named = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        return await ranges.answer(call.request, reader, mime, named)
 
     return r

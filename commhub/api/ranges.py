@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from types import MappingProxyType
 
 from aiohttp import hdrs, web
 
 from commhub.archive import Reader
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _CHUNK = 256 << 10  # bytes that are read at once
 
 
-async def answer(request: web.Request, reader: Reader, mime: str) -> web.StreamResponse:
-    """``Range``, ``If-Range``, ``If-None-Match``, ``If-Modified-Since`` and ``HEAD`` are honoured, and ``reader`` is closed. It
-    is read in a thread; only what has been read is waited for, so that a player that seeks costs no more than it takes."""
+async def answer(request: web.Request, reader: Reader, mime: str, more: Mapping[str, str] = _NONE) -> web.StreamResponse:
+    """With ``more`` headers. ``Range``, ``If-Range``, ``If-None-Match``, ``If-Modified-Since`` and ``HEAD`` are honoured, and
+    ``reader`` is closed. It is read in a thread; only what has been read is waited for, so that a player that seeks costs no more
+    than it takes."""
     try:
-        return await _answer(request, reader, mime)
+        return await _answer(request, reader, mime, more)
     finally:
         reader.close()
 
@@ -32,7 +36,7 @@ def asked(request: web.Request) -> tuple[int, int | None]:
     return max(0, found.start or 0), found.stop
 
 
-async def _answer(request: web.Request, reader: Reader, mime: str) -> web.StreamResponse:
+async def _answer(request: web.Request, reader: Reader, mime: str, more: Mapping[str, str]) -> web.StreamResponse:
     changed = datetime.fromtimestamp(reader.modified // 1_000_000_000, UTC)
     tag = f"{reader.modified:x}-{reader.size:x}"
     headers = {
@@ -41,6 +45,7 @@ async def _answer(request: web.Request, reader: Reader, mime: str) -> web.Stream
         hdrs.ACCEPT_RANGES: "bytes",
         # A segment may still grow, and the right to see it may end: the browser asks each time.
         hdrs.CACHE_CONTROL: "private, no-cache",
+        **more,
     }
     if _known(request, tag, changed):
         return web.Response(status=304, headers=headers)

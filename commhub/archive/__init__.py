@@ -9,5 +9,6 @@ from commhub.archive.elsewhere import elsewhere
 from commhub.archive.keys import OneKey, SessionKeys
 from commhub.archive.opening import opened
 from commhub.archive.reading import Reader
+from commhub.archive.writing import of_export
 
-__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "OneKey", "Reader", "SessionKeys", "elsewhere", "opened"]
+__all__ = ["MANIFEST_LIMIT", "PART", "Archive", "OneKey", "Reader", "SessionKeys", "elsewhere", "of_export", "opened"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from commhub.archive.keys import Keys
 from commhub.archive.opening import opened
 from commhub.archive.placed import STORED, Placed, load
 from commhub.archive.reading import Bytes, LocalBytes, MemoryBytes, Reader
-from commhub.archive.sealed import Pen, head
+from commhub.archive.sealed import Pen, SessionKey, head
+from commhub.archive.writing import written
 
 MANIFEST_LIMIT = 64 << 20  # bytes of a manifest.json
 PART = ".part"  # the ending of a file that is being written
@@ -48,8 +49,7 @@ class Archive:
     def _open(self, session: str, path: str, tolerant: bool) -> Reader:
         data = self._bytes(session, path)
         try:
-            key = self._keys.find(session) if self._keys is not None else None
-            return opened(data, key, path.removesuffix(PART), tolerant=tolerant)
+            return opened(data, self._key(session), path.removesuffix(PART), tolerant=tolerant)
         except BaseException:
             data.close()
             raise
@@ -64,15 +64,40 @@ class Archive:
     def wrap(self, session: str, name: str, data: bytes) -> bytes:
         """What was made of a session, to be kept somewhere under that name: encrypted if the session is, so that it is deleted
         with it. OSError, ValueError."""
-        key = self._keys.find(session) if self._keys is not None else None
-        if key is None:
-            return data
-        pen = Pen(key, head(name, key.algorithm))
-        return pen.head + pen.seal(data) + pen.end()
+        pen = self._pen(session, name)
+        return pen.head + pen.seal(data) + pen.end() if pen is not None else data
 
     def unwrap(self, session: str, name: str, data: bytes) -> bytes:
         """OSError; ValueError when it was made otherwise, or its session was deleted."""
-        return opened(MemoryBytes(data), self._keys.find(session) if self._keys is not None else None, name).read()
+        return opened(MemoryBytes(data), self._key(session), name).read()
+
+    def draft(self, session: str, name: str, path: Path) -> BinaryIO:
+        """As :meth:`wrap`, for what is large: a new file at ``path``, to be written at any place, and closed. OSError,
+        ValueError."""
+        return written(path, self._pen(session, name))
+
+    def made(self, session: str, name: str, path: Path) -> Reader:
+        """What :meth:`draft` wrote and closed. OSError; ValueError when it was made otherwise, or its session was deleted."""
+        data = LocalBytes(path)
+        try:
+            found = opened(data, self._key(session), name)
+            if found.layout is not None and found.layout.end is None:
+                raise ValueError("An encrypted file has no end.")
+            return found
+        except BaseException:
+            data.close()
+            raise
+
+    def encrypts(self, session: str) -> bool:
+        """Is what is made of it encrypted? OSError, ValueError."""
+        return self._key(session) is not None
+
+    def _key(self, session: str) -> SessionKey | None:
+        return self._keys.find(session) if self._keys is not None else None
+
+    def _pen(self, session: str, name: str) -> Pen | None:
+        key = self._key(session)
+        return Pen(key, head(name, key.algorithm)) if key is not None else None
 
     def stamp(self, session: str, path: str) -> tuple[int, int]:
         """Changes whenever the file does. FileNotFoundError, OSError."""

@@ -8,6 +8,8 @@ import shutil
 import time
 from pathlib import Path
 
+from commhub.archive import Archive, Reader, of_export
+from commhub.archive.sealed import MAGIC
 from commhub.model import ULID_PATTERN
 
 _OURS = re.compile(ULID_PATTERN)
@@ -16,14 +18,34 @@ MIMES = {"film.mp4": "video/mp4", "tracks.zip": "application/zip", "bundle.zip":
 
 
 class Files:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    """``archive`` knows which are encrypted, and opens them: those of encrypted sessions, by the session's key."""
+
+    def __init__(self, folder: Path, archive: Archive) -> None:
+        self.folder, self._archive = folder, archive
 
     def path(self, export: str, file: str) -> Path:
         """KeyError for what is no file of an export."""
         if not _OURS.fullmatch(export) or file not in MIMES:
             raise KeyError(file)
         return self.folder / export / file
+
+    def open(self, session: str, export: str, file: str, size: int) -> Reader:
+        """KeyError for what is no file of an export; FileNotFoundError, OSError; ValueError when the session's key is not here,
+        or the file is not as it was made: of ``size`` bytes."""
+        reader = self._archive.made(session, of_export(export, file), self.path(export, file))
+        if reader.size != size:
+            reader.close()
+            raise ValueError("A file of an export has another size than was made.")
+        return reader
+
+    def plain(self, session: str, export: str, file: str) -> bool:
+        """Does it lie plain though its session is encrypted? So did what earlier versions made."""
+        try:
+            with self.path(export, file).open("rb") as opened:
+                begin = opened.read(len(MAGIC))
+            return begin != MAGIC and self._archive.encrypts(session)
+        except (KeyError, OSError, ValueError):
+            return False
 
     def remove(self, export: str) -> None:
         if _OURS.fullmatch(export):

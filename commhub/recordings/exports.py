@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import access, audit
 from commhub import log as logs
+from commhub.archive import Archive, Reader
 from commhub.errors import Busy, Conflict, Forbidden, HubError, Invalid, NotFound, Unavailable
 from commhub.events import Audience, Events
 from commhub.log import Limiter
@@ -82,11 +83,14 @@ class Wanted:
 
 
 class Exports:
-    """``folder`` keeps the files. A user of the recorders' links, sharded as they are."""
+    """``folder`` keeps the files, ``archive`` knows how. A user of the recorders' links, sharded as they are."""
 
-    def __init__(self, store: Store, events: Events, folder: Path, terms: Terms, *, shards: int = 1) -> None:
+    def __init__(
+        self, store: Store, events: Events, folder: Path, terms: Terms, archive: Archive, *, shards: int = 1
+    ) -> None:  # fmt: skip
         self._store, self._events, self._terms, self._shards = store, events, terms, shards
-        self.files = Files(folder)
+        self.files = Files(folder, archive)
+        self._compared = False  # with how sessions are kept, once
         self._tells: dict[int, Tell] = {}
         self._told: set[str] = set()  # orders that the recorder of today knows
         self._newest: dict[str, ExportState] = {}  # not written yet
@@ -195,9 +199,9 @@ class Exports:
             await self._write_down(transaction, actor, row, str(row.state))
         await self._away(row.recording_id, export)
 
-    async def file(self, reader: Actor, recording: str, export: str, *, begins: bool) -> tuple[Path, str, str]:
-        """The file, its content type and what to call it; asked for each range. ``begins``: this one begins a download, which is
-        audited and in the access log."""
+    async def file(self, reader: Actor, recording: str, export: str, *, begins: bool) -> tuple[Reader, str, str]:
+        """The file (whoever asks closes it), its content type and what to call it; asked for each range. ``begins``: this one
+        begins a download, which is audited and in the access log."""
         async with self._store.reading() as reading:
             row = await self._seen(reading, reader, recording, export)
             await self._there(reading, recording)
@@ -205,13 +209,19 @@ class Exports:
             raise Forbidden("An export is fetched by who asked for it: their name is in it.", "导出文件只能由申请人本人下载。")
         if row.state != State.DONE:
             raise Conflict("There is no file of this export.", "该导出没有可下载的文件。", code="not_ready")
-        path = self.files.path(export, row.file)
-        if not await asyncio.to_thread(path.is_file):
-            raise NotFound("The file is gone.", "文件已不存在。")
-        if self._fetched((reader.id, export), FETCHED) is not None or begins:
-            async with self._store.transaction() as transaction:
-                await self._write_down(transaction, reader, row, f"fetched sha256:{row.sha256}")
-        return path, MIMES[row.file], file_name(row)
+        try:
+            file = await asyncio.to_thread(self.files.open, recording, export, row.file, row.size)
+        except (OSError, ValueError) as error:
+            log.warning("an export cannot be read", export=export, error=str(error))
+            raise NotFound("The file is gone.", "文件已不存在。") from None
+        try:
+            if self._fetched((reader.id, export), FETCHED) is not None or begins:
+                async with self._store.transaction() as transaction:
+                    await self._write_down(transaction, reader, row, f"fetched sha256:{row.sha256}")
+        except BaseException:
+            file.close()
+            raise
+        return file, MIMES[row.file], file_name(row)
 
     # ---- rows
 
@@ -374,7 +384,7 @@ class Exports:
 
     async def sweep(self, now: int) -> None:
         """Takes away what was kept long enough, what nobody approved, what was made of recordings that are deleted, and files
-        of no export."""
+        of no export; once also what lies plain and should not."""
         kept, waited = (now - int(span.total_seconds() * _NS) for span in (self._terms.keep, self._terms.patience))
         k = tables.recording_keeping.c
         gone = sa.select(k.recording_id).where(k.state.in_(GONE))
@@ -383,6 +393,9 @@ class Exports:
             sa.and_(_x.state == State.ASKED, _x.made_at < waited),
             sa.and_(_x.state.in_([*PENDING, State.DONE]), _x.recording_id.in_(gone)),
         )
+        if not self._compared:
+            plain = await self._plain()
+            over, self._compared = sa.or_(over, _x.id.in_(plain)), not plain
         async with self._store.transaction() as transaction:
             rows: list[Any] = [
                 await self._step(transaction, row, Act.EXPIRE) for row in await transaction.all(query().where(over).limit(100))
@@ -394,3 +407,12 @@ class Exports:
         swept = await asyncio.to_thread(self.files.sweep, known)
         if rows or swept:
             log.info("exports taken away", exports=len(rows), folders=swept)
+
+    async def _plain(self) -> list[str]:
+        async with self._store.reading() as reading:
+            rows = await reading.all(sa.select(_x.id, _x.recording_id, _x.file).where(_x.state == State.DONE))
+
+        def look() -> list[str]:
+            return [row.id for row in rows if self.files.plain(row.recording_id, row.id, row.file)]
+
+        return await asyncio.to_thread(look)

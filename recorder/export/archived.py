@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from recorder import seals
 from recorder.export.recipe import Part
@@ -18,8 +17,8 @@ Wrote = Callable[[int], None]  # bytes so far
 class Zip:
     """Names are the project's own: letters, digits, ``. _ - /``. Media do not shrink: nothing is compressed but text."""
 
-    def __init__(self, path: Path, algorithm: str, wrote: Wrote = lambda total: None) -> None:
-        self._zip = zipfile.ZipFile(path, "x", zipfile.ZIP_STORED, allowZip64=True)
+    def __init__(self, file: BinaryIO, algorithm: str, wrote: Wrote = lambda total: None) -> None:
+        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True)
         self._algorithm, self._wrote = algorithm, wrote
         self.parts: list[Part] = []
         self.total = 0

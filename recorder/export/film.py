@@ -5,12 +5,10 @@ H.264 and AAC in an MP4. Blocking, and it takes a core: for a process of its own
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 
@@ -50,11 +48,11 @@ class Film:
         self._with_chat = chat
         self._marks = _watermark(f"{by} {at}".strip(), self._room)
 
-    def write(self, path: Path, watch: Watch) -> None:
-        """OSError; whatever ``watch`` raises."""
+    def write(self, file: BinaryIO, watch: Watch) -> None:
+        """Its index comes last (:mod:`recorder.export.fronting`). OSError; whatever ``watch`` raises."""
         length = self._taken.to_ms - self._taken.from_ms
         frames = max(1, length * FPS // 1000)
-        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        with av.open(file, "w", format="mp4") as container:
             video: Any = container.add_stream("libx264", rate=FPS)
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
             video.options = {"preset": "superfast", "crf": "25", "g": str(2 * FPS)}
@@ -171,7 +169,3 @@ def _watermark(text: str, room: tuple[int, int]) -> list[tuple[lettering.Mask, i
             x = (room[0] // 2 * column + room[0] // 16 + (room[0] // 6 if row % 2 else 0)) // 2 * 2
             marks.append((mask[:, : max(2, min(wide, room[0] - x))], x, y // 2 * 2))
     return marks
-
-
-def size_of(path: Path) -> int:
-    return os.stat(path).st_size if path.exists() else 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import av
 
+from commhub.archive import Reader
 from recorder.export.archived import Zip
 from recorder.export.playing import opened
-from recorder.export.taken import BLOCK, Lane, Source, Taken, blocks
+from recorder.export.taken import Lane, Source, Taken, blocks
 
 _SOURCES = {"microphone", "camera", "screen_share", "screen_share_audio"}
 
@@ -27,8 +27,16 @@ transcoded; a clip begins with a key frame, which may be earlier than what was a
 """
 
 
-def write(taken: Taken, zip: Zip, work: Path) -> None:
-    """``work`` is a folder for the cut file of the moment. OSError; whatever the zip's watcher raises."""
+class Scratch(Protocol):
+    """A file of the moment: written, then read, then gone."""
+
+    def draft(self) -> BinaryIO: ...
+    def read(self) -> Reader: ...
+    def drop(self) -> None: ...
+
+
+def write(taken: Taken, zip: Zip, scratch: Scratch) -> None:
+    """``scratch`` is for what is being cut. OSError; whatever the zip's watcher raises."""
     zip.add("README.txt", README.encode())
     contents: list[dict[str, Any]] = []
     for lane in taken.lanes:
@@ -37,7 +45,7 @@ def write(taken: Taken, zip: Zip, work: Path) -> None:
         for source in lane.sources:
             name = f"{folder}/{source.name.rpartition('/')[2]}"
             inside = source.start >= taken.from_ms and source.end <= taken.to_ms
-            found = _whole(taken, source, name, zip) if inside else _cut(taken, lane, source, name, zip, work)
+            found = _whole(taken, source, name, zip) if inside else _cut(taken, lane, source, name, zip, scratch)
             if found is not None:
                 files.append({"file": name, "mime": source.mime, "start_ms": found[0], "end_ms": found[1]})
         person, org = taken.name(lane.identity)
@@ -56,30 +64,30 @@ def _whole(taken: Taken, source: Source, name: str, zip: Zip) -> tuple[int, int]
     return source.start, source.end
 
 
-def _cut(taken: Taken, lane: Lane, source: Source, name: str, zip: Zip, work: Path) -> tuple[int, int] | None:
+def _cut(taken: Taken, lane: Lane, source: Source, name: str, zip: Zip, scratch: Scratch) -> tuple[int, int] | None:
     """None when nothing of it is in the clip, or the file is none."""
-    draft = work / "cut.part"
     try:
-        placed = _copied(taken, lane, source, draft)
+        with scratch.draft() as draft:
+            placed = _copied(taken, lane, source, draft)
         if placed is None:
             return None
-        with draft.open("rb") as file:
-            zip.stream(name, iter(lambda: file.read(BLOCK), b""))
+        with scratch.read() as reader:
+            zip.stream(name, blocks(reader, 0, reader.size))
         return placed
     except av.FFmpegError:
         return None
     finally:
-        draft.unlink(missing_ok=True)
+        scratch.drop()
 
 
-def _copied(taken: Taken, lane: Lane, source: Source, path: Path) -> tuple[int, int] | None:
+def _copied(taken: Taken, lane: Lane, source: Source, file: BinaryIO) -> tuple[int, int] | None:
     begin, end = source.inside(taken.from_ms), source.inside(taken.to_ms)
     first: float | None = None
     last = 0.0
     mp4 = source.name.endswith(".mp4")
     with contextlib.closing(opened(taken, source)) as given:
         stream = given.streams[0]
-        with av.open(str(path), "w", format="mp4" if mp4 else "webm") as out:
+        with av.open(file, "w", format="mp4" if mp4 else "webm") as out:
             copy = out.add_stream_from_template(stream)
             for packet in _wanted(given, stream, begin, end):
                 place = float(min(packet.pts, packet.dts) * packet.time_base * 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-from commhub.archive import Archive
+from commhub.archive import PART, Archive, Reader, of_export
 from commhub.archive.archive import RemoteFiles
 from commhub.archive.keys import OneKey
 from commhub.archive.sealed import SessionKey
@@ -21,11 +22,14 @@ from recorder import exported, seals
 from recorder.export import bundle, lettering, originals, recipe, report
 from recorder.export.archived import Zip
 from recorder.export.film import Film
+from recorder.export.fronting import fronted
 from recorder.export.recipe import Part
-from recorder.export.taken import BLOCK, Taken, Trouble
+from recorder.export.taken import Taken, Trouble, blocks
 from recorder.keys import Keys
+from recorder.shelf import sync_folder
 
 CHECKED = 0.5  # s between two looks at the disk
+DRAWN = "drawn"  # a film whose index is last
 NAMES = {"film": "film.mp4", "tracks": "tracks.zip", "bundle": "bundle.zip"}
 
 TOO_LARGE = Trouble("too_large", "The export would be larger than it may be.", "导出内容超过大小上限。")
@@ -50,13 +54,70 @@ class Work(Struct, frozen=True):
 
 
 class Made(Struct, frozen=True):
-    """``text``: what is less than it might be."""
+    """``size`` and ``sha256`` are of what was made, ``lies`` bytes of it lie on the disk: more when it is encrypted. ``text``:
+    what is less than it might be."""
 
     file: str
     size: int
     sha256: str
+    lies: int
     text: str = ""
     text_zh: str = ""
+
+
+class Drafts:
+    """What is in an export's folder while it is made: nothing that is plain where its session is encrypted."""
+
+    def __init__(self, archive: Archive, order: Export, folder: Path) -> None:
+        self._archive, self._order, self._folder = archive, order, folder
+
+    def path(self, name: str) -> Path:
+        return self._folder / f"{name}{PART}"
+
+    def write(self, name: str) -> BinaryIO:
+        return self._archive.draft(self._order.session, of_export(self._order.export, name), self.path(name))
+
+    def read(self, name: str) -> Reader:
+        return self._archive.made(self._order.session, of_export(self._order.export, name), self.path(name))
+
+    def drop(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for path in self._folder.iterdir():
+            path.unlink()
+
+    def settle(self, name: str) -> int:
+        """It is whole, and on the disk; its bytes there."""
+        path = self.path(name)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+            size = os.fstat(fd).st_size
+        finally:
+            os.close(fd)
+        path.rename(path.with_suffix(""))
+        sync_folder(self._folder)
+        return size
+
+
+class Cutting:
+    """A file of the moment among them."""
+
+    NAME = "cut"
+
+    def __init__(self, drafts: Drafts) -> None:
+        self._drafts = drafts
+
+    def draft(self) -> BinaryIO:
+        return self._drafts.write(self.NAME)
+
+    def read(self) -> Reader:
+        return self._drafts.read(self.NAME)
+
+    def drop(self) -> None:
+        self._drafts.drop(self.NAME)
 
 
 class Maker:
@@ -66,34 +127,29 @@ class Maker:
         self._work, self._order, self._tell = work, work.order, tell
         self._archive = archive or _archive(work)
         self._folder = Path(work.folder)
-        self._path = self._folder / f"{NAMES[work.order.kind]}.part"
+        self._drafts = Drafts(self._archive, work.order, self._folder)
+        self._name = NAMES[work.order.kind]
         self._checked = 0.0
 
     def make(self) -> Made:
         """:class:`Trouble`, OSError; nothing is left behind then."""
         order = self._order
         try:
-            self._clear()
+            self._drafts.clear()
             taken = Taken(self._archive, order.session, order.from_ms, order.to_ms, order.tracks)
             if not taken.lanes and order.kind != "bundle":
                 raise Trouble("empty", "Nothing of this time is recorded and signed.", "该时段没有已录制并签名的内容。")
             self._film(taken) if order.kind == "film" else self._zip(taken)
-            if self._path.stat().st_size > order.limit:
+            with self._drafts.read(self._name) as made:
+                size, digest = made.size, _digest(made, "sha256")
+            if size > order.limit:
                 raise TOO_LARGE
-            final = self._path.with_suffix("")
-            with self._path.open("rb") as file:
-                digest = _digest(file, "sha256")
-            self._path.rename(final)
+            lies = self._drafts.settle(self._name)
             text, text_zh = NO_LETTERS if order.kind == "film" and lettering.face() is None else ("", "")
-            return Made(final.name, final.stat().st_size, digest, text, text_zh)
+            return Made(self._name, size, digest, lies, text, text_zh)
         except BaseException:
-            self._clear()
+            self._drafts.clear()
             raise
-
-    def _clear(self) -> None:
-        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        for path in self._folder.iterdir():
-            path.unlink()
 
     def _when(self) -> tuple[str, int]:
         """Local time as it is read, and its offset (s)."""
@@ -101,42 +157,53 @@ class Maker:
         offset = moment.utcoffset()
         return moment.strftime("%Y-%m-%d %H:%M:%S"), int(offset.total_seconds()) if offset else 0
 
-    def _watch(self, percent: float) -> None:
+    def _watch(self, percent: float, name: str = "") -> None:
         now = time.monotonic()
         if now - self._checked < CHECKED:
             return
         self._checked = now
-        if self._path.exists() and self._path.stat().st_size > self._order.limit:
+        path = self._drafts.path(name or self._name)
+        if path.exists() and path.stat().st_size > self._order.limit:
             raise TOO_LARGE
         if shutil.disk_usage(self._folder).free < self._order.free:
             raise DISK_FULL
         self._tell(min(99.0, percent))
 
     def _film(self, taken: Taken) -> None:
+        """Drawn, then its index put first, then signed."""
         order = self._order
         when, _ = self._when()
         film = Film(taken, order.layout, order.tracks, order.chat, order.by, when)
-        film.write(self._path, lambda percent: self._watch(percent * 0.95))
-        size = self._path.stat().st_size
-        with self._path.open("rb") as file:
-            digest = _digest(file, self._work.digest)
-        sources = [taken.part(source, self._work.digest) for source in bundle.sources(taken)]
-        document = self._signed(taken, [Part(exported.FILM, size, digest)], sources)
-        with self._path.open("ab") as file:
+        with self._drafts.write(DRAWN) as file:
+            film.write(file, lambda percent: self._watch(percent * 0.9, DRAWN))
+        digest, size = seals.begin(self._work.digest), 0
+        with self._drafts.write(self._name) as file:
+            with self._drafts.read(DRAWN) as drawn:
+                for block in fronted(drawn):
+                    file.write(block)
+                    digest.update(block)
+                    size += len(block)
+                    self._watch(90 + 8 * size / max(1, drawn.size))
+            self._drafts.drop(DRAWN)
+            sources = [taken.part(source, self._work.digest) for source in bundle.sources(taken)]
+            document = self._signed(taken, [Part(exported.FILM, size, digest.digest().hex())], sources)
             file.write(exported.behind(document))
 
     def _zip(self, taken: Taken) -> None:
         total = max(1, bundle.expected(taken))
         algorithm = self._work.digest
         keys = Keys(Path(self._work.keys), self._work.signature)
-        with Zip(self._path, algorithm, lambda written: self._watch(100 * written / total)) as zip:
+        with (
+            self._drafts.write(self._name) as file,
+            Zip(file, algorithm, lambda written: self._watch(100 * written / total)) as zip,
+        ):
             if self._order.kind == "bundle":
                 when, offset = self._when()
                 key = keys.current().public.id
                 said = report.Said(self._order.export, self._order.by, when, offset, key, algorithm)
                 sources = bundle.write(taken, zip, said, keys.history)
             else:
-                originals.write(taken, zip, self._folder)
+                originals.write(taken, zip, Cutting(self._drafts))
                 sources = [taken.part(source, algorithm) for source in bundle.sources(taken)]
             zip.add(recipe.DOCUMENT, self._signed(taken, list(zip.parts), sources), listed=False)
 
@@ -166,8 +233,8 @@ def _archive(work: Work) -> Archive:
     return Archive(Path(work.recordings), key, remote)
 
 
-def _digest(file: BinaryIO, algorithm: str) -> str:
+def _digest(reader: Reader, algorithm: str) -> str:
     found = seals.begin(algorithm)
-    while block := file.read(BLOCK):
+    for block in blocks(reader, 0, reader.size):
         found.update(block)
     return found.digest().hex()

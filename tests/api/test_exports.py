@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from commhub.archive import Archive, SessionKeys, of_export
 from commhub.media.messages import Export, ExportState, Message, RecordSnapshot, StopExport
 from commhub.model import Label, utc_ns
 from commhub.recordings import exports as module
+from commhub.recordings.export_files import Files
 from commhub.recordings.exports import Exports
 from commhub.store import tables
 from tests.support import until
@@ -107,6 +109,71 @@ async def test_asked_made_fetched_by_range_and_written_down(hub: Hub) -> None:
         rows = await reading.all(sa.select(a.kind, a.detail).where(a.recording_id == one).order_by(a.id))
     assert [row.kind for row in rows] == ["export", "export"]
     assert "fetched" in rows[1].detail
+
+
+async def test_of_an_encrypted_recording_it_lies_encrypted_and_comes_by_ranges(hub: Hub, tmp_path: Path) -> None:
+    one, played, keys = await recorded(hub), Played(hub), SessionKeys.of(tmp_path)
+    keys.make(one, "aes-256-gcm")
+    data, archive = bytes(range(256)) * 4000, Archive(tmp_path / "recordings", keys)
+    files = hub.parts.exports.files = Files(tmp_path / "exports", archive)
+    async with hub.browser("reviewer") as page, hub.browser("admin") as admin:
+        asked = await page.ok("POST", f"/recordings/{one}/exports", FILM)
+        await played.order(asked["id"])
+        (files.folder / asked["id"]).mkdir(parents=True)
+        path = files.folder / asked["id"] / "film.mp4"
+        with archive.draft(one, of_export(asked["id"], "film.mp4"), path) as film:
+            film.write(data)
+        digest = hashlib.sha256(data).hexdigest()
+        played.say(asked["id"], "done", percent=100.0, began=1, file="film.mp4", size=len(data), sha256=digest)
+        done = await state(page, one, asked["id"], "done")
+        response = await page.raw("GET", done["url"])
+        assert (response.status, response.content_length, await response.read()) == (200, len(data), data)
+        assert response.headers["Content-Disposition"].startswith("attachment; ")
+        last = len(data) - 1
+        for wanted, begin, end in (("0-0", 0, 0), ("262140-262150", 262_140, 262_150), ("1000000-", 1_000_000, last),
+                                   ("-7", last - 6, last), ("5-99999999", 5, last)):  # fmt: skip
+            part = await page.raw("GET", done["url"], headers={"Range": f"bytes={wanted}"})
+            assert (part.status, await part.read()) == (206, data[begin : end + 1])
+            assert part.headers["Content-Range"] == f"bytes {begin}-{end}/{len(data)}"
+        beyond = await page.raw("GET", done["url"], headers={"Range": f"bytes={len(data)}-"})
+        assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+        resumed = {"Range": "bytes=9-", "If-Range": response.headers["ETag"]}
+        assert (await page.raw("GET", done["url"], headers=resumed)).status == 206
+        assert (await admin.raw("GET", done["url"], headers={"Range": "bytes=0-9"})).status == 403
+        assert (await (await page.raw("HEAD", done["url"])).read()) == b""
+        # Another export's file in its place, and one that was cut, are nobody's.
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-30])
+        assert (await page.raw("GET", done["url"])).status == 404
+        path.unlink()
+        with archive.draft(one, of_export("01K00000000000000000000000", "film.mp4"), path) as film:
+            film.write(data)
+        assert (await page.raw("GET", done["url"])).status == 404
+        path.write_bytes(whole)
+        assert (await page.raw("GET", done["url"])).status == 200
+        # The recording's key is its exports', too.
+        keys.forget(one)
+        assert (await page.raw("GET", done["url"])).status == 404
+        assert (await page.raw("GET", done["url"], headers={"Range": "bytes=0-9"})).status == 404
+
+
+async def test_what_lies_plain_of_an_encrypted_recording_is_taken_away(hub: Hub, tmp_path: Path) -> None:
+    """As earlier versions left it; who wants it asks again. What is plain as its recording stays."""
+    one, other, played, keys = await recorded(hub), await recorded(hub), Played(hub), SessionKeys.of(tmp_path)
+    hub.parts.exports.files = Files(tmp_path / "exports", Archive(tmp_path / "recordings", keys))
+    async with hub.browser("reviewer") as page:
+        found = {}
+        for recording in (one, other):
+            asked = await page.ok("POST", f"/recordings/{recording}/exports", FILM)
+            found[recording] = asked["id"], await played.make(asked["id"])
+            await state(page, recording, asked["id"], "done")
+        keys.make(one, "aes-256-gcm")
+        hub.parts.exports._compared = False
+        await hub.parts.exports.sweep(utc_ns())
+        assert not found[one][1].exists()
+        assert (await state(page, one, found[one][0], "expired"))["url"] is None
+        assert found[other][1].exists()
+        assert (await page.ok("POST", f"/recordings/{one}/exports", FILM))["state"] == "waiting"
 
 
 async def test_nobody_else_fetches_it(hub: Hub) -> None:

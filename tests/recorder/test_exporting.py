@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -10,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from commhub.archive import of_export
+from commhub.archive.sealed import MAGIC
 from commhub.media.messages.exports import Export, ExportState
 from recorder import exported
+from recorder.export import work
+from recorder.export.work import Maker
 from recorder.exporting import Exporting, Secret, Terms, secrets
 from tests.support import until
+from tests.support.cabinets import archive as archive_of
 from tests.support.cabinets import cabinet as cabinet_of
 from tests.support.taken import AT, Recording, record
 
@@ -180,20 +186,61 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(house: House, mor
     assert house.left() == []
 
 
-async def test_of_an_encrypted_recording_it_is_plain_and_proved(tmp_path: Path, data_dir: Path) -> None:
+async def test_of_an_encrypted_recording_it_is_encrypted_and_proved(tmp_path: Path, data_dir: Path) -> None:
     cabinet = cabinet_of(tmp_path / "data")
     recording = await record(tmp_path / "data", data_dir, 4, cabinet=cabinet)
     journal = await asyncio.to_thread((recording.folder / "journal").read_bytes)
     assert b"opened" not in journal
+    archive = archive_of(tmp_path / "data")
     house = House(recording, tmp_path / "exports", secrets(cabinet.keys))
     try:
-        for kind in ("bundle", "film"):
+        for kind in ("bundle", "film", "tracks"):
             house.exporting.receive(Export(export=kind, session="S1", kind=kind, from_ms=1000, to_ms=2000, by="陈峰", at=AT))
             done = await house.state(kind, "done", "failed")
             assert (done.state, done.text) == ("done", "")
-            assert exported.check(house.folder / kind / done.file, recording.trusted).verdict.faults == []
+            path = house.folder / kind / done.file
+            assert (await asyncio.to_thread(path.read_bytes))[:8] == MAGIC
+            plain = tmp_path / done.file
+            with archive.made("S1", of_export(kind, done.file), path) as reader:
+                plain.write_bytes(reader.read())
+            assert (plain.stat().st_size, hashlib.sha256(plain.read_bytes()).hexdigest()) == (done.size, done.sha256)
+            assert exported.check(plain, recording.trusted).verdict.faults == []
+        again = House(recording, house.folder, secrets(cabinet.keys))  # a recorder that was started anew
+        again.exporting.receive(Export(export="film", session="S1", kind="film", by="陈峰", at=AT))
+        assert (await again.state("film", "done")).began == 0
+        await again.exporting.close()
+        assert cabinet.keys is not None
+        cabinet.keys.forget("S1")
+        with pytest.raises(ValueError, match="its key is not here"):
+            archive.made("S1", of_export("film", "film.mp4"), house.folder / "film" / "film.mp4")
     finally:
         await house.exporting.close()
+
+
+@pytest.mark.parametrize("kind", ["bundle", "film", "tracks"])
+async def test_no_plain_byte_lies_there_while_it_is_made(
+    tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Looked at whenever it says how far it is, and whenever it takes something away."""
+    if "sealed" not in _MADE:
+        _MADE["sealed"] = await record(tmp_path / "data", data_dir, 4, cabinet=cabinet_of(tmp_path / "data"))
+    recording, out = _MADE["sealed"], tmp_path / "X1"
+    seen: set[str] = set()
+
+    def look(percent: float = 0.0) -> None:
+        for path in out.iterdir():
+            seen.add(path.name)
+            assert MAGIC.startswith(path.read_bytes()[: len(MAGIC)]), path.name
+
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        look()
+        os.unlink(path)
+
+    monkeypatch.setattr(work, "CHECKED", 0.0)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    made = Maker(recording.work(out, kind, from_ms=1100, to_ms=2900), look, archive_of(recording.base)).make()
+    look()
+    assert seen == {made.file, f"{made.file}.part"} | {"film": {"drawn.part"}, "tracks": {"cut.part"}, "bundle": set()}[kind]
 
 
 async def test_a_recording_that_is_gone_says_so(house: House) -> None:

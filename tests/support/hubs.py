@@ -410,7 +410,7 @@ async def running(
     reviewing = Reviewing(store, events, review, archive, folder / "derived")
     keeper = Keeper(store, events)
     storage = Storage(store, events)
-    exports = Exports(store, events, folder / "exports", ExportTerms())
+    exports = Exports(store, events, folder / "exports", ExportTerms(), archive)
     wishes.admits = storage.admit
     diagnosis = Diagnosis(rooms, feeds, engine)
     devices = Devices(store, events, Vault(folder / "secrets"), gather=0.01)

@@ -48,7 +48,8 @@ def test_chat_stands_beside_it(recording: Recording, tmp_path: Path) -> None:
     words = {"type": "chat", "identity": "b", "name": "李敏", "text": "泵站已开机 " * 20, "at_ms": 4200, "data": {}}
     taken.document["events"].append(words)
     path = tmp_path / "film.mp4"
-    Film(taken, "speaker", [], True, "陈峰", "2026").write(path, lambda percent: None)
+    with path.open("xb") as file:
+        Film(taken, "speaker", [], True, "陈峰", "2026").write(file, lambda percent: None)
     luma = seen(path).lumas[0]
     assert luma[0:200, 970:1270].max() > 180
     assert luma[300:680, 970:1270].max() < 60
@@ -61,7 +62,8 @@ def test_what_is_missing_is_shown_as_missing(recording: Recording, tmp_path: Pat
         if track["id"] == "0001":
             track["segments"] = []
     path = tmp_path / "film.mp4"
-    Film(taken, "grid", [], False, "", "").write(path, lambda percent: None)
+    with path.open("xb") as file:
+        Film(taken, "grid", [], False, "", "").write(file, lambda percent: None)
     luma = seen(path).lumas[0]
     assert luma[300:380, 200:440].max() > 180  # the words
     assert luma[200:280, 20:600].max() < 60
