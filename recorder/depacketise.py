@@ -1,17 +1,16 @@
-"""RTP payloads to whole frames: RFC 7741 (VP8), RFC 9628 (VP9), RFC 6184 (H.264), AV1's RTP mapping 1.0, RFC 7587 (Opus),
-RFC 2198 (RED); RFC 7798 (H.265) is :mod:`recorder.hevc`. No I/O, no clock.
+"""RTP payloads to whole frames: RFC 7741 (VP8), RFC 9628 (VP9), AV1's RTP mapping 1.0, RFC 7587 (Opus), RFC 2198 (RED); RFC 6184
+(H.264) is :mod:`recorder.avc`, RFC 7798 (H.265) :mod:`recorder.hevc`. No I/O, no clock.
 
 A picture that misses a packet is dropped, and all that could refer to it, up to the next key frame.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Protocol
 
 from commhub.media.messages import Codec
-from commhub.wire import av1, bits, h264, vp8, vp9
+from commhub.wire import av1, bits, vp8, vp9
+from recorder.avc import H264
 from recorder.frames import Format, Frame, Pictures
 from recorder.hevc import H265
 from recorder.reorder import Packet
@@ -212,108 +211,6 @@ class Vp9(Pictures):
             return Frame(self._time, self._at, data, False)
         width, height = self._size_told if len(frames) > 1 and self._size_told[0] else vp9.size(frames[0])
         return Frame(self._time, self._at, data, True, 0, Format("video", "vp9", "vp9", self._rate, width=width, height=height))
-
-
-class H264(Pictures):
-    """Access units with lengths instead of start codes (ISO/IEC 14496-15); parameter sets go into the head of the file."""
-
-    def __init__(self, codec: Codec) -> None:
-        super().__init__(codec)
-        self._sequences: dict[int, bytes] = {}
-        self._pictures: dict[int, bytes] = {}
-        self._fragment: list[bytes] = []
-        for parameter in codec.fmtp.split(";"):
-            name, _, value = parameter.strip().partition("=")
-            if name == "sprop-parameter-sets":
-                for text in value.split(","):
-                    try:
-                        self._parameters(base64.b64decode(text, validate=True))
-                    except (binascii.Error, ValueError):
-                        self.malformed += 1
-
-    def _begin(self) -> None:
-        self._fragment = []
-        self._sync = self._coded = False
-
-    def _add(self, payload: bytes) -> None:
-        kind = payload[0] & 0x1F
-        if kind == 28:
-            self._unit_part(payload)
-        elif kind == 24:
-            reader = bits.Bytes(payload, 1)
-            while reader.offset < len(payload):
-                self._unit(reader.take(reader.next() << 8 | reader.next()))
-        elif 1 <= kind <= 23:
-            self._unit(payload)
-        else:
-            raise ValueError("An H.264 packetisation that was not negotiated.")
-
-    def _unit_part(self, payload: bytes) -> None:
-        if len(payload) < 3:
-            raise ValueError("An H.264 fragment is torn.")
-        if payload[1] & 0x80:
-            self._fragment = [bytes([payload[0] & 0xE0 | payload[1] & 0x1F])]
-        elif not self._fragment:
-            raise ValueError("The first fragment of an H.264 unit is missing.")
-        self._fragment.append(payload[2:])
-        if payload[1] & 0x40:
-            self._unit(b"".join(self._fragment))
-            self._fragment = []
-
-    def _unit(self, nal: bytes) -> None:
-        if not nal:
-            raise ValueError("An H.264 unit is empty.")
-        kind = nal[0] & 0x1F
-        if kind in (7, 8):
-            self._parameters(nal)
-        elif kind in (1, 5):
-            if self._after_loss and not self._coded and (len(nal) < 2 or not nal[1] & 0x80):
-                raise ValueError("The first slice of a picture is missing.")
-            self._coded = True
-            self._sync = self._sync or kind == 5
-            self._parts.append(nal)
-        elif kind == 6:
-            self._sync = self._sync or (len(nal) > 1 and nal[1] == 6)  # recovery point: gradual refresh
-            self._parts.append(nal)
-        elif kind not in (9, 10, 11, 12):  # delimiters and filler say nothing in a file
-            self._parts.append(nal)
-
-    def _parameters(self, nal: bytes) -> None:
-        if nal and nal[0] & 0x1F == 7:
-            number = h264.parse_sps(nal).id
-            if self._sequences.get(number, nal) != nal:
-                self._sequences, self._pictures = {}, {}  # a new sequence makes the old pictures' parameters void
-            self._sequences[number] = nal
-        elif len(nal) > 1:
-            self._pictures[h264.BitReader(nal[1:16]).ue()] = nal
-
-    def _picture(self) -> Frame | None:
-        if self._fragment:
-            raise ValueError("The last fragment of an H.264 unit is missing.")
-        if not self._coded:
-            return None  # parameter sets on their own
-        data = b"".join(len(nal).to_bytes(4, "big") + nal for nal in self._parts)
-        if not self._sync or not self._sequences or not self._pictures:
-            return Frame(self._time, self._at, data, False)
-        first = next(iter(self._sequences.values()))
-        sequence = h264.parse_sps(first)
-        form = Format(
-            "video", "h264", f"avc1.{sequence.profile_level_id}", self._rate, width=sequence.width, height=sequence.height,
-            private=self._configuration(first[1:4]),
-        )  # fmt: skip
-        return Frame(self._time, self._at, data, True, 0, form)
-
-    def _configuration(self, profile: bytes) -> bytes:
-        """AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1."""
-        out = bytearray(b"\x01" + profile + b"\xff")
-        for mark, units in ((0xE0, self._sequences.values()), (0, self._pictures.values())):
-            chosen = list(units)[:31]
-            out.append(mark | len(chosen))
-            for nal in chosen:
-                out += len(nal).to_bytes(2, "big") + nal
-        if profile[0] in (100, 110, 122, 144):
-            out += b"\xfd\xf8\xf8\x00"  # 4:2:0, 8 bits: what real-time senders use
-        return bytes(out)
 
 
 class Av1(Pictures):

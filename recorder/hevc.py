@@ -1,43 +1,33 @@
-"""H.265 of RTP (RFC 7798) to access units with lengths (ISO/IEC 14496-15 §8); its parameter sets go into the head of the file."""
+"""H.265 of RTP (RFC 7798) to access units with lengths (ISO/IEC 14496-15 §8). No I/O, no clock."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from commhub.media.messages import Codec
 from commhub.wire import h264, h265
-from recorder.frames import Format, Frame, Pictures
+from recorder.frames import Format
 from recorder.mp4 import hevc_configuration
+from recorder.units import Units
 
 _NAMES = (h265.VPS, h265.SPS, h265.PPS)
 _SILENT = (h265.AUD, 36, 37, 38)  # delimiters, ends and filler say nothing in a file
 
 
-class H265(Pictures):
+class H265(Units):
+    standard = "H.265"
+
     def __init__(self, codec: Codec) -> None:
         super().__init__(codec)
         self._sets: dict[int, dict[bytes, bytes]] = {kind: {} for kind in _NAMES}  # by their first octets: the number is there
-        self._fragment: list[bytes] = []
-        for parameter in codec.fmtp.split(";"):
-            name, _, value = parameter.strip().partition("=")
-            if name in ("sprop-vps", "sprop-sps", "sprop-pps"):
-                for text in value.split(","):
-                    try:
-                        self._learn(base64.b64decode(text, validate=True))
-                    except (binascii.Error, ValueError):
-                        self.malformed += 1
-
-    def _begin(self) -> None:
-        self._fragment = []
-        self._sync = self._coded = False
+        self._told(codec.fmtp, ("sprop-vps", "sprop-sps", "sprop-pps"))
 
     def _add(self, payload: bytes) -> None:
         if len(payload) < 3:
             raise ValueError("An H.265 payload is too short.")
         kind = h265.kind(payload)
         if kind == h265.FRAGMENT:
-            self._part(payload)
+            flags = payload[2]
+            head = bytes((payload[0] & 0x81 | (flags & 0x3F) << 1, payload[1]))
+            self._part(head, payload[3:], first=bool(flags & 0x80), last=bool(flags & 0x40))
         elif kind == h265.AGGREGATION:
             for unit in h265.aggregated(payload):
                 self._unit(bytes(unit))
@@ -45,17 +35,6 @@ class H265(Pictures):
             self._unit(payload)
         else:
             raise ValueError("An H.265 packetisation that was not negotiated.")
-
-    def _part(self, payload: bytes) -> None:
-        flags = payload[2]
-        if flags & 0x80:
-            self._fragment = [bytes((payload[0] & 0x81 | (flags & 0x3F) << 1, payload[1]))]
-        elif not self._fragment:
-            raise ValueError("The first fragment of an H.265 unit is missing.")
-        self._fragment.append(payload[3:])
-        if flags & 0x40:
-            self._unit(b"".join(self._fragment))
-            self._fragment = []
 
     def _unit(self, nal: bytes) -> None:
         if len(nal) < 3:
@@ -91,21 +70,15 @@ class H265(Pictures):
             return bytes((min(255, h264.BitReader(nal[2:16]).ue()),))
         return nal[2:3] if kind == h265.VPS else b""
 
-    def _picture(self) -> Frame | None:
-        if self._fragment:
-            raise ValueError("The last fragment of an H.265 unit is missing.")
-        if not self._coded:
-            return None  # parameter sets on their own
-        data = b"".join(len(nal).to_bytes(4, "big") + nal for nal in self._parts)
-        if not self._sync or not all(self._sets.values()):
-            return Frame(self._time, self._at, data, False)
+    def _format(self) -> Format | None:
+        if not all(self._sets.values()):
+            return None
         sequence = next(iter(self._sets[h265.SPS].values()))
         told = h265.parse_sps(sequence)
         sets = [nal for kind in _NAMES for nal in self._sets[kind].values()]
-        form = Format(
+        return Format(
             "video", "h265", string(sequence), self._rate, width=told.width, height=told.height, private=hevc_configuration(sets)
         )
-        return Frame(self._time, self._at, data, True, 0, form)
 
 
 def string(sequence: bytes) -> str:

@@ -17,7 +17,7 @@ import pytest
 from commhub.media.link import RECORD, Link
 from commhub.media.messages import Codec, KeyFrameWanted, Message, SinkTrack
 from recorder import picture
-from recorder.depacketise import H264
+from recorder.avc import H264
 from recorder.frames import Frame
 from recorder.picture import Camera, Darkroom, jpeg
 from recorder.reorder import parse
