@@ -179,7 +179,7 @@ class _Hub:
         """What is recorded, and what becomes of it."""
         settings, base, events, conference, workers = self.settings, self.base, self.events, self.conference, self.workers
         kept = settings.recorder
-        self.wishes = wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings)))
+        self.wishes = wishes = Wishes(base.store, Rules(frozenset(kept.always), _modes(settings), kept.layers))
         self.recordings = Recordings(
             base.store, events, self.rooms, self.feeds, conference, workers, shards=kept.shards, wishes=wishes
         )
