@@ -121,7 +121,7 @@ class Exports:
         async with self._store.transaction() as transaction:
             if (known := await repeated(transaction, actor.id, once)) is not None:
                 return self._shown(await self._row(transaction, known), actor, english)
-            row = await self._recording(transaction, actor, recording)
+            row = await self._recording(transaction, actor, recording, "recording.export")
             mine = sa.select(sa.func.count()).where(_x.person_id == actor.id, _x.state.in_(PENDING))
             if (await transaction.value(mine) or 0) >= PER_PERSON:
                 raise Busy(f"You have {PER_PERSON} exports that are not over.", f"每人最多同时有 {PER_PERSON} 个未完成的导出。")
@@ -152,7 +152,7 @@ class Exports:
         self, reader: Actor, *, recording: str | None = None, waiting: bool = False, before: str | None = None, limit: int = 50,
         english: bool = False,
     ) -> Page[ExportView]:  # fmt: skip
-        """Newest first. ``waiting``: those that the reader may approve."""
+        """Newest first. ``waiting``: those that the reader may approve. NotFound for a ``recording`` that there is not."""
         conditions: list[sa.ColumnElement[bool]] = [visible(reader, "recording.export", "recording.approve")]
         if recording is not None:
             conditions.append(_x.recording_id == recording)
@@ -161,13 +161,17 @@ class Exports:
         if before:
             conditions.append(_x.id < before)
         async with self._store.reading() as reading:
+            if recording is not None:
+                await self._recording(reading, reader, recording, "recording.export", "recording.approve")
             rows = await reading.all(query().where(*conditions).order_by(_x.id.desc()).limit(limit + 1))
         items = [self._shown(row, reader, english) for row in rows[:limit]]
         return Page(items=items, next=items[-1].id if len(rows) > limit else None)
 
     async def one(self, reader: Actor, recording: str, export: str, english: bool = False) -> ExportView:
         async with self._store.reading() as reading:
-            return self._shown(await self._seen(reading, reader, recording, export), reader, english)
+            row = await self._seen(reading, reader, recording, export)
+            await self._there(reading, recording)
+        return self._shown(row, reader, english)
 
     async def decide(
         self, actor: Actor, recording: str, export: str, rev: int, *, approve: bool, reason: str = "", english: bool = False
@@ -225,10 +229,11 @@ class Exports:
 
     # ---- rows
 
-    async def _recording(self, reading: Reading, actor: Actor, recording: str) -> sa.Row[Any]:
+    async def _recording(self, reading: Reading, actor: Actor, recording: str, *permissions: str) -> sa.Row[Any]:
+        """Where the actor has one of these; of one that was deleted nothing is said any more."""
         row = None
         if re.fullmatch(ULID_PATTERN, recording):
-            row = await reading.first(index.query().where(_r.id == recording, visible(actor, "recording.export")))
+            row = await reading.first(index.query().where(_r.id == recording, visible(actor, *permissions)))
         if row is None:
             raise NotFound("There is no such recording.", "没有这个录制。")
         keeping_rows.require_there(row)

@@ -287,6 +287,25 @@ async def test_files_expire_and_go_with_their_recording(hub: Hub) -> None:
         await exports.sweep(utc_ns())
         assert not folder.exists()
         assert (await page.call("POST", f"/recordings/{one}/exports", FILM))[0] == 410
+        for path in (f"/recordings/{one}/exports", f"/recordings/{one}/exports/{second['id']}"):
+            status, answer = await page.call("GET", path)
+            assert (status, answer["code"]) == (410, "deleted")
+
+
+async def test_of_what_is_not_there_nothing_is_listed(hub: Hub) -> None:
+    """Unknown, somebody else's, and no id at all: answered as by the recording itself."""
+    foreign = await recorded(hub, org="yunhu")
+    async with hub.browser("reviewer") as page, hub.browser("admin") as admin:
+        assert (await admin.ok("GET", f"/recordings/{foreign}/exports"))["items"] == []
+        mine = await recorded(hub)
+        assert (await page.ok("GET", f"/recordings/{mine}/exports"))["items"] == []
+    async with hub.parts.store.transaction() as transaction:
+        grant = {"person_id": hub.ids["zhao-jingyi"], "role": "reviewer", "org_id": hub.ids["binjiang"]}
+        await transaction.insert(tables.grants, grant)
+    async with hub.browser("binjiang") as other:
+        answers = [await other.call("GET", f"/recordings/{one}/exports") for one in (foreign, "01K00000000000000000000000", "x")]
+        assert [status for status, _ in answers] == [404, 404, 404]
+        assert {answer["code"] for _, answer in answers} == {(await other.call("GET", f"/recordings/{foreign}"))[1]["code"]}
 
 
 async def test_a_person_has_only_so_many_and_a_repeated_request_is_one(hub: Hub) -> None:
