@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +39,18 @@ class Lag:
             self._worst = max(self._worst, late)
             if late > LATE and (suppressed := logs.limited(("late", self._process), 60)) is not None:
                 log.warning("late", process_name=self._process, seconds=round(late, 2), suppressed=suppressed)
+
+
+async def rounds(seconds: float, what: str, going: Collection[str], look: Callable[[str], Awaitable[None]]) -> None:
+    """Looks at each of ``going`` again and again, for ever; a fault of one, told at a bounded rate, leaves the others alone."""
+    while True:
+        await asyncio.sleep(seconds)
+        for one in list(going):
+            try:
+                await look(one)
+            except Exception:
+                if (suppressed := logs.limited((what, one), 60)) is not None:
+                    log.exception("not looked at", what=what, of=one, suppressed=suppressed)
 
 
 class Tasks:

@@ -13,7 +13,6 @@ from typing import Literal
 import sqlalchemy as sa
 
 from commhub import audit
-from commhub import log as logs
 from commhub.directory.resolve import resolve
 from commhub.directory.seats import sittings
 from commhub.errors import Forbidden, NotFound, NotNow, Unfit
@@ -25,11 +24,9 @@ from commhub.rollcalls.records import NS, Asked, Record
 from commhub.rollcalls.shapes import RollCall, RollQuestion
 from commhub.store import Reading, Store, Transaction, tables
 from commhub.store.repeats import Once, remember, repeated
-from commhub.tasks import Tasks
+from commhub.tasks import Tasks, rounds
 from commhub.terminals import Instruction, Outcome, Terminal, Terminals
 from commhub.views import Member
-
-log = logs.get(__name__)
 
 PERMISSION = "roll.post"
 LIMIT = 2000  # posts in one
@@ -79,7 +76,7 @@ class Postings:
             going = await records.find(reading, records.r.state != "ended", records.r.consultation_id.is_(None))
         for record in going:
             self._open[record.id] = _Open(record)
-        self._tasks.spawn(self._run(), "clock")
+        self._tasks.spawn(rounds(TICK, "roll call of posts", self._open, self._look), "clock")
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -198,16 +195,6 @@ class Postings:
             return records.view(open_.record)
 
     # ---- what happens by itself
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            for id in list(self._open):
-                try:
-                    await self._look(id)
-                except Exception:
-                    if (suppressed := logs.limited(("posts", id), 60)) is not None:
-                        log.exception("roll call of posts not looked at", suppressed=suppressed)
 
     async def _look(self, id: str) -> None:
         async with self._turn:

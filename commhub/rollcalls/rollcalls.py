@@ -28,7 +28,7 @@ from commhub.rooms import Hearing, Rooms, member_of, rules
 from commhub.store import Reading, Store, Transaction, consultations, tables
 from commhub.store.consultations import Consultation
 from commhub.store.repeats import Once, remember, repeated
-from commhub.tasks import Tasks
+from commhub.tasks import Tasks, rounds
 from commhub.terminals import Instruction, Terminals
 from commhub.views import Member
 
@@ -87,7 +87,7 @@ class RollCalls:
                 self._gate(line)
         self._events.listen(self._heard)
         await self.posts.start()
-        self._tasks.spawn(self._run(), "clock")
+        self._tasks.spawn(rounds(TICK, "roll call", self._lines, self._look), "clock")
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -289,16 +289,6 @@ class RollCalls:
         async with self._turn:
             if (line := self._lines.get(room)) is not None:
                 await self._move(line, Act.END, HUB)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            for room in list(self._lines):
-                try:
-                    await self._look(room)
-                except Exception:
-                    if (suppressed := logs.limited(("roll call", room), 60)) is not None:
-                        log.exception("roll call not looked at", room=room, suppressed=suppressed)
 
     async def _look(self, room: str) -> None:
         async with self._turn:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from commhub.tasks import Lag, Tasks
+from commhub.tasks import Lag, Tasks, rounds
 
 
 async def test_close_cancels_and_waits() -> None:
@@ -101,3 +101,23 @@ async def test_a_cancellation_that_is_lost_is_said_again(monkeypatch: pytest.Mon
     await asyncio.sleep(0)
     await asyncio.wait_for(tasks.close(), 5)
     assert lost == 3
+
+
+async def test_a_round_goes_on_past_whom_it_fails_at() -> None:
+    going = {"ill": 0, "well": 0, "over": 0}
+    enough = asyncio.Event()
+
+    async def look(one: str) -> None:
+        going[one] += 1
+        if one == "ill":
+            raise RuntimeError
+        if one == "over":
+            del going[one]  # what ends while it is looked at is not looked at again
+        elif going[one] == 3:
+            enough.set()
+
+    async with Tasks("test") as tasks:
+        tasks.spawn(rounds(0.01, "patient", going, look), "round")
+        await asyncio.wait_for(enough.wait(), 30)
+    assert going["ill"] >= 3
+    assert "over" not in going
