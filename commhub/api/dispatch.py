@@ -18,20 +18,21 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, m
 
 
 class ForcedAim(Body):
-    """Whom it is about; ``call`` or ``consultation``: on which line, else on the one they are on."""
+    """Whom it is about; ``call``, ``consultation`` or ``group``: on which line, else on the one they are on."""
 
     person: Id
     call: Id | None = None
     consultation: Id | None = None
+    group: Id | None = None
 
     @model_validator(mode="after")
     def _one(self) -> ForcedAim:
-        if self.call is not None and self.consultation is not None:
-            raise ValueError("A line is a call or a consultation.")
+        if len([one for one in (self.call, self.consultation, self.group) if one is not None]) > 1:
+            raise ValueError("A line is a call, a consultation or a group.")
         return self
 
     def aim(self) -> Aim:
-        return Aim(self.person, self.call or "", self.consultation or "")
+        return Aim(self.person, self.call or "", self.consultation or "", self.group or "")
 
 
 class ForcedOrder(ForcedAim):
@@ -48,6 +49,12 @@ class MonitorOrder(ForcedOrder):
     grounds: Literal["", "security", "complaint", "drill"] = ""
 
 
+class ReleaseOrder(ForcedOrder):
+    """``only``: the person alone is put out of the call of a group, which goes on."""
+
+    only: bool = False
+
+
 class PreemptOrder(ForcedOrder):
     """The new call's. It must be above that of what the target is in; ``emergency`` is above all."""
 
@@ -61,7 +68,7 @@ _SUMMARIES = {
     Verb.MONITOR: "Hear a line without being heard; goes on until it is deleted.",
     Verb.WHISPER: "Hear a line and be heard by one party only; goes on until it is deleted.",
     Verb.BARGE: "Join a line as a full third party.",
-    Verb.RELEASE: "End a line for everybody.",
+    Verb.RELEASE: "End a line for everybody; the call of a group also for one.",
     Verb.TAKEOVER: "Go on in the place of one party.",
     Verb.PREEMPT: "End the target's line for them, and call them.",
 }
@@ -95,8 +102,13 @@ def routes(gate: Gate, dispatch: Dispatch) -> Routes:
         order = Order(Verb.MONITOR, body.aim(), here, body.reason, silent=body.silent, grounds=body.grounds)
         return await force(call, order, body)
 
-    for name in (Verb.WHISPER, Verb.BARGE, Verb.RELEASE, Verb.TAKEOVER):
+    for name in (Verb.WHISPER, Verb.BARGE, Verb.TAKEOVER):
         verb(name)
+
+    @r.post("/dispatch/release", POLICY[Verb.RELEASE].permission, _SUMMARIES[Verb.RELEASE], status=201, headers=_KEY)
+    async def release(call: Call, body: ReleaseOrder) -> DispatchDone:
+        here = terminal_id(call.actor.id, body.terminal)
+        return await force(call, Order(Verb.RELEASE, body.aim(), here, body.reason, only=body.only), body)
 
     @r.post("/dispatch/preempt", POLICY[Verb.PREEMPT].permission, _SUMMARIES[Verb.PREEMPT], status=201, headers=_KEY)
     async def preempt(call: Call, body: PreemptOrder) -> DispatchDone:

@@ -8,7 +8,7 @@ and in that transaction, of the line as it is then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,8 @@ from commhub.dispatch.records import Act
 from commhub.dispatch.shapes import ActView, AllowedVerb, AllowedVerbs, DispatchDone, DispatchJoining, LineView
 from commhub.errors import Busy, Conflict, Forbidden, HubError, NotFound
 from commhub.events import Events
+from commhub.groups import Groups
+from commhub.groups.forced import Force as GroupForce
 from commhub.model import HUB, Actor, By, new_id, utc_ns
 from commhub.rooms import Hearing, InternalKey, Rooms
 from commhub.rooms.forced import Force
@@ -40,12 +42,13 @@ Names = Mapping[str, tuple[str, str]]
 ACTS_LIMIT: Final = 8  # that one person has running at once
 ENTRY_NS: Final = 24 * 3600 * SECOND  # for so long who was forced into a consultation may come back into it
 EMERGENCY_REASON: Final = "紧急呼叫"
-STATE_CODES: Final = frozenset({"no_line", "tie", "own_line", "host"})
+STATE_CODES: Final = frozenset({"no_line", "tie", "own_line", "host", "emergency"})
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``terminal`` is the actor's, as rooms name it. ``priority``, ``emergency`` and ``video``: of a call that pre-empts."""
+    """``terminal`` is the actor's, as rooms name it. ``priority``, ``emergency`` and ``video``: of a call that pre-empts.
+    ``only``: the call of a group is released for the target alone."""
 
     verb: Verb
     aim: Aim
@@ -56,6 +59,7 @@ class Order:
     priority: int = 9
     emergency: bool = False
     video: bool = False
+    only: bool = False
 
 
 class Dispatch:
@@ -70,11 +74,19 @@ class Dispatch:
         terminals: Terminals,
         calls: Calls,
         rooms: Rooms,
+        groups: Groups,
     ) -> None:
-        self._store, self._events, self._terminals, self._calls, self._rooms = store, events, terminals, calls, rooms
-        self._lines = Lines(calls, conference)
+        self._store, self._auth, self._events, self._terminals, self._calls, self._rooms = (
+            store,
+            auth,
+            events,
+            terminals,
+            calls,
+            rooms,
+        )
+        self._lines = Lines(calls, conference, groups)
         self._judge = Judge(self._lines, calls)
-        self._force = Force(store, rooms)
+        self._force, self._groups, self._on_groups = Force(store, rooms), groups, GroupForce(store, conference, groups)
         self.listening = Listening(store, auth, events, conference, hearing, key, self._lines)
         self._entries: set[tuple[str, str]] = set()  # consultation, person
         self._beginning = asyncio.Lock()
@@ -87,8 +99,24 @@ class Dispatch:
         """Before workers tell who is there."""
         async with self._store.reading() as reading:
             found = await records.entries(reading, utc_ns() - ENTRY_NS)
+            forced = {
+                room: await records.on_group(reading, room, line.record.live_since)
+                for room, line in self._groups.live.lines.items()
+            }
         self._entries = {(act.line, act.actor) for act in found}
+        for room, acts in forced.items():
+            await self._take_up(room, acts)
         await self.listening.start()
+
+    async def _take_up(self, room: str, acts: list[Act]) -> None:
+        """Who was forced into and out of the call of a group before this hub began."""
+        for act in acts:
+            actor = await self._auth.actor(act.actor)
+            for line in self._groups.together(self._groups.live.lines[room]):
+                if act.verb is not Verb.BARGE:
+                    self._on_groups.shut_out(line, act.target)
+                elif actor is not None and line.room == room:
+                    self._on_groups.receive(line, actor)
 
     async def close(self) -> None:
         await self._tasks.close()
@@ -157,6 +185,8 @@ class Dispatch:
             return await self._preempt(actor, order, act, found, once)
         if found.line.kind == "consultation":
             return await self._consult(actor, order, act, once)
+        if found.line.kind == "group":
+            return await self._on_group(actor, order, act, once)
         return await self._on_call(actor, order, act, once)
 
     async def _check(self, reading: Reading, actor: Actor, order: Order) -> Found:
@@ -168,6 +198,8 @@ class Dispatch:
         )
         if not decision.allowed:
             raise _refused(decision.code)
+        if order.only and found.line is not None and found.line.kind != "group":
+            raise _refused("line_kind")
         if order.verb is Verb.PREEMPT and found.line is not None:
             if order.priority > ORDINARY and not order.emergency and not actor.may("call.priority"):
                 raise Forbidden(f"Your calls have a priority of {ORDINARY} at most.", f"你的呼叫优先级最高为 {ORDINARY}。")
@@ -182,7 +214,8 @@ class Dispatch:
         runs = policy.POLICY[order.verb].runs
         return Act(
             new_id(), order.verb, line.kind, line.id, line.title, actor.id, order.aim.person, line.org, line.label, order.reason,
-            told, order.silent, order.grounds if order.silent else "", now, 0 if runs else now, "" if runs else records.DONE,
+            told, order.silent, order.grounds if order.silent else "", now, 0 if runs else now,
+            "" if runs else records.PUT_OUT if order.only else records.DONE,
         )  # fmt: skip
 
     async def _again(self, reading: Reading, actor: Actor, made: str, origin: str) -> DispatchDone:
@@ -322,18 +355,36 @@ class Dispatch:
 
     # ---- what changes a consultation
 
-    async def _consult(self, actor: Actor, order: Order, act: Act, once: Once | None) -> DispatchDone:
+    def _writing(self, actor: Actor, order: Order, act: Act, once: Once | None) -> Callable[[Transaction], Awaitable[None]]:
         async def also(transaction: Transaction) -> None:
             await self._check(transaction, actor, order)
             await records.begin(transaction, self._events, actor, act)
             await remember(transaction, actor.id, once, act.id)
 
+        return also
+
+    async def _consult(self, actor: Actor, order: Order, act: Act, once: Once | None) -> DispatchDone:
+        also = self._writing(actor, order, act, once)
         if order.verb is Verb.RELEASE:
             await self._force.release(act.line, actor, also)
         else:
             await self._force.enter(act.line, actor, also, instead=act.target if order.verb is Verb.TAKEOVER else "")
             self._entries.add((act.line, actor.id))
         await self._stop_listening(actor, act.line)
+        return await self._done(act, reader=actor)
+
+    # ---- what changes the call of a group
+
+    async def _on_group(self, actor: Actor, order: Order, act: Act, once: Once | None) -> DispatchDone:
+        also = self._writing(actor, order, act, once)
+        if order.verb is Verb.BARGE:
+            await self._on_groups.enter(act.line, actor, order.terminal, also)
+        elif order.only:
+            await self._on_groups.put_out(act.line, act.target, also)
+        else:
+            await self._on_groups.release(act.line, actor, also)
+        if not order.only:
+            await self._stop_listening(actor, act.line)
         return await self._done(act, reader=actor)
 
 

@@ -14,6 +14,8 @@ from commhub.dispatch import policy
 from commhub.dispatch.lines import Line, Lines
 from commhub.dispatch.policy import Decision, LineKind, Scope, Standing, Verb
 from commhub.errors import NotFound
+from commhub.groups import records as group_records
+from commhub.groups import rules as group_rules
 from commhub.model import Actor
 from commhub.rooms import rules
 from commhub.store import Reading, consultations, tables
@@ -28,11 +30,14 @@ class Aim:
     person: str
     call: str = ""
     consultation: str = ""
+    group: str = ""
 
     @property
     def line(self) -> tuple[LineKind, str] | None:
         if self.call:
             return "call", self.call
+        if self.group:
+            return "group", self.group
         return ("consultation", self.consultation) if self.consultation else None
 
 
@@ -89,6 +94,9 @@ class Judge:
         if line.kind == "call":
             call = self._calls.live.get(line.id)
             return call is not None and call_records.visible(call, actor)
+        if line.kind == "group":
+            group = await group_records.one(reading, line.id)
+            return group is not None and (group_rules.concerns(group, actor) or group_rules.oversees(group, actor))
         record = await consultations.one(reading, line.id)
         return record is not None and rules.may_see(record, actor)
 
@@ -126,6 +134,8 @@ def _state(actor: Actor, verb: Verb, found: Found) -> str:
         return "no_line"
     if actor.id in line.people:  # whose own microphone is open there whispers to nobody
         return "own_line"
+    if verb is Verb.RELEASE and line.kind == "group" and line.emergency:
+        return "emergency"
     if verb is Verb.TAKEOVER and line.kind == "consultation" and found.aim.person == line.host:
         return "host"
     return ""

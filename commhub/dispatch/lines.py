@@ -1,4 +1,4 @@
-"""Lines: calls and consultations in which people really are, as forced verbs see them."""
+"""Lines: calls, consultations and groups that are called, in which people really are, as forced verbs see them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from commhub.calls import Calls
 from commhub.calls.machine import Call, State
 from commhub.conference import Conference
 from commhub.dispatch.policy import CONSULTATION_PRIORITY, LineKind
+from commhub.groups import Groups
 from commhub.model import ULID_PATTERN
 from commhub.rooms import member_of
 from commhub.store import Reading, consultations, tables
@@ -54,8 +55,8 @@ def of_call(call: Call) -> Line:
 class Lines:
     """``visitors`` says which identities are those of forced verbs: they are on no line themselves."""
 
-    def __init__(self, calls: Calls, conference: Conference) -> None:
-        self._calls, self._conference = calls, conference
+    def __init__(self, calls: Calls, conference: Conference, groups: Groups) -> None:
+        self._calls, self._conference, self._groups = calls, conference, groups
         self.visitors: dict[str, object] = {}  # by identity
 
     def there(self, room: str) -> dict[str, frozenset[str]]:
@@ -81,11 +82,32 @@ class Lines:
             CONSULTATION_PRIORITY, host=record.host.id,
         )  # fmt: skip
 
+    def group(self, id: str) -> Line | None:
+        """Its call, with everybody who hears it: those of groups that are patched together with it, too."""
+        line = self._groups.line(id)
+        if line is None:
+            return None
+        people: dict[str, frozenset[str]] = {}
+        for identity in sorted(set().union(*(one.present for one in self._groups.together(line)))):
+            person = member_of(identity)
+            people[person] = people.get(person, frozenset()) | {identity}
+        net, record = self._groups.live.net(line.room), line.record
+        return Line(
+            "group", line.room, record.name, record.org, str(record.label), people, len(people) >= 2, record.priority,
+            emergency=net is not None and bool(net.urgent),
+        )  # fmt: skip
+
     async def find(self, reading: Reading, kind: LineKind, id: str) -> Line | None:
-        return await self.call(id) if kind == "call" else await self.consultation(reading, id)
+        match kind:
+            case "call":
+                return await self.call(id)
+            case "group":
+                return self.group(id)
+            case _:
+                return await self.consultation(reading, id)
 
     async def of(self, reading: Reading, person: str) -> Line | None:
-        """The line this person is on: the call that is talked in, else a consultation, else a call on hold."""
+        """The line this person is on: the call that is talked in, else a consultation, else a group, else a call on hold."""
         mine = [call for call in self._calls.live.values() if any(leg.active and leg.person == person for leg in call.legs)]
         talking = [call for call in mine if any(leg.person == person and leg.state is State.ANSWERED for leg in call.legs)]
         talking.sort(key=lambda call: (of_call(call).flowing, call.id))
@@ -95,6 +117,9 @@ class Lines:
         for room in await _consultations(reading, rooms):
             if (line := await self.consultation(reading, room)) is not None:
                 return line
+        for room in sorted(self._groups.live.lines):
+            if (group := self.group(room)) is not None and person in group.people:
+                return group
         return of_call(mine[-1]) if mine else None
 
 

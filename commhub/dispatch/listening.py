@@ -168,6 +168,8 @@ class Listening:
     async def _line(self, act: Act) -> Line | None:
         if act.line_kind == "call":
             return await self._lines.call(act.line)
+        if act.line_kind == "group":
+            return self._lines.group(act.line)
         async with self._store.reading() as reading:
             return await self._lines.consultation(reading, act.line)
 
@@ -200,7 +202,7 @@ class Listening:
 
     def _happened(self, published: Published) -> None:
         event = published.event
-        if event.type.startswith(("call.", "consultation.")) and self.on(event.subject):
+        if event.type.startswith(("call.", "consultation.", "group.")) and self.on(event.subject):
             self._tasks.spawn(self._look(event.subject), "look")
 
     async def _look(self, room: str) -> None:

@@ -1,9 +1,9 @@
 """Forced verbs: who may do which to whom, as one table of level × scope × verb. No I/O and no clock.
 
-A verb is done to one *target* on a *line*: a call, or a consultation. The table says how the actor must stand to the target, by
-level (1 is the highest) and by organisation, and how to everybody else on the line; who is told; whether the actor is heard,
-and whether a recording of the line has what they say. Priority belongs to a call and level to a person: they never meet here
-but in :func:`frees`, which knows priorities alone.
+A verb is done to one *target* on a *line*: a call, a consultation, or the call of a group. The table says how the actor must
+stand to the target, by level (1 is the highest) and by organisation, and how to everybody else on the line; who is told;
+whether the actor is heard, and whether a recording of the line has what they say. Priority belongs to a call and level to a
+person: they never meet here but in :func:`frees`, which knows priorities alone.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Scope(StrEnum):
     OUTSIDE = "outside"
 
 
-LineKind = Literal["call", "consultation"]
+LineKind = Literal["call", "consultation", "group"]
 Heard = Literal["nobody", "target", "everybody"]
 #: Why nobody on the line needs to know that it is monitored.
 Grounds = Literal["security", "complaint", "drill"]
@@ -67,6 +67,8 @@ class Rule:
 
 
 _BOTH: Final[frozenset[LineKind]] = frozenset({"call", "consultation"})
+#: A group has a floor: whispers would not be heard, and nobody is replaced or called out of it.
+_ALL: Final[frozenset[LineKind]] = _BOTH | {"group"}
 _ABOVE: Final = frozenset({Standing.ABOVE})
 _NOT_BELOW: Final = frozenset({Standing.ABOVE, Standing.EQUAL})
 _ANY: Final = frozenset(Standing)
@@ -76,12 +78,12 @@ _OWN_TREE: Final = MappingProxyType({Scope.OWN: _ABOVE, Scope.BRANCH: _ABOVE})
 POLICY: Final[Mapping[Verb, Rule]] = MappingProxyType(
     {
         Verb.MONITOR: Rule(
-            MONITORING_PERMISSION, _BOTH, _OWN_TREE, _NOT_BELOW, heard="nobody", silent=SILENT_PERMISSION, runs=True
+            MONITORING_PERMISSION, _ALL, _OWN_TREE, _NOT_BELOW, heard="nobody", silent=SILENT_PERMISSION, runs=True
         ),
         # The recorder stands beside the third party: what only one is to hear is in no recording of the line.
         Verb.WHISPER: Rule("call.whisper", _BOTH, _OWN_TREE, _NOT_BELOW, heard="target", runs=True, recorded=False),
-        Verb.BARGE: Rule("call.barge", _BOTH, _OWN_TREE, _NOT_BELOW, heard="everybody"),
-        Verb.RELEASE: Rule("call.release", _BOTH, _OWN_TREE, _NOT_BELOW, heard="nobody"),
+        Verb.BARGE: Rule("call.barge", _ALL, _OWN_TREE, _NOT_BELOW, heard="everybody"),
+        Verb.RELEASE: Rule("call.release", _ALL, _OWN_TREE, _NOT_BELOW, heard="nobody"),
         Verb.TAKEOVER: Rule("call.takeover", _BOTH, _OWN_TREE, _NOT_BELOW, heard="everybody"),
         Verb.PREEMPT: Rule("call.preempt", _BOTH, _OWN_TREE, _NOT_BELOW, heard="everybody"),
     }
@@ -118,6 +120,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "no_line": ("They are on no line that goes on.", "对方当前没有正在进行的通话。"),
         "tie": ("Only a call of higher priority pre-empts: equals never do.", "只有优先级更高的呼叫才能抢呼，同级不能。"),
         "own_line": ("You are on this line yourself.", "你自己就在该通话中。"),
+        "emergency": ("There is an emergency in this group: cancel that first.", "群组处于紧急状态，请先解除。"),
         "host": ("The host of a consultation cannot be replaced.", "不能拦截会商的发起人。"),
         "oneself": ("Nobody does this to himself.", "不能对自己执行该操作。"),
     }
@@ -147,12 +150,12 @@ def decide(
 ) -> Decision:
     """Of somebody who holds the rule's permission. ``entitled``: and the rule's ``silent`` one, there."""
     said = rule(verb, emergency=emergency)
-    if line not in said.lines:
-        return Decision("line_kind")
     if scope not in said.target:
         return Decision("outside_scope")
     if target not in said.target[scope]:
         return Decision("level")
+    if line not in said.lines:  # on which kind of line somebody is, is nothing for strangers
+        return Decision("line_kind")
     if not said.others.issuperset(others):
         return Decision("others_above")
     if silent:

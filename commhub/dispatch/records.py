@@ -20,6 +20,7 @@ from commhub.views import Member
 
 _a = tables.dispatch_acts.c
 DONE = "done"
+PUT_OUT = "put_out"  # done to one of a group's call, which goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,13 @@ async def entries(reading: Reading, since: int) -> list[Act]:
     verbs = [Verb.BARGE.value, Verb.TAKEOVER.value]
     into = (_a.verb.in_(verbs), _a.line_kind == "consultation", _a.began_at > since)
     return [_act(row) for row in await reading.all(sa.select(tables.dispatch_acts).where(*into))]
+
+
+async def on_group(reading: Reading, group: str, since: int) -> list[Act]:
+    """By which people were forced into and out of the call of a group that began then, in order."""
+    this = (_a.line_kind == "group", _a.line_id == group, _a.began_at >= since)
+    into = sa.or_(_a.verb == Verb.BARGE.value, _a.end == PUT_OUT)
+    return [_act(row) for row in await reading.all(sa.select(tables.dispatch_acts).where(*this, into).order_by(_a.id))]
 
 
 def member(person: str, names: Mapping[str, tuple[str, str]]) -> Member:

@@ -11,14 +11,14 @@ VerbName = Literal["monitor", "whisper", "barge", "release", "takeover", "preemp
 
 
 class ActLine(View):
-    kind: Literal["call", "consultation"]
+    kind: Literal["call", "consultation", "group"]
     id: str
     title: str
 
 
 class ActView(View):
     """What was or is done to a line. ``told``: who learns of it, besides the actor. ``end``: why it is over; ``done`` for what
-    has no duration."""
+    has no duration, ``put_out`` when the target alone left the call of a group."""
 
     id: str
     verb: VerbName
@@ -58,7 +58,7 @@ class DispatchDone(View):
 
 
 class LineView(View):
-    kind: Literal["call", "consultation"]
+    kind: Literal["call", "consultation", "group"]
     id: str
     title: str
     people: list[Member]

@@ -59,6 +59,15 @@ class Calling:
             self.clear(terminal.id, line)
             if engaged and self.preempt is not None:
                 await self.preempt(terminal.id, engaged, by, "emergency")
+        await self._fetch(line, person, terminal, by, urgent)
+
+    def fetch(self, line: Line, person: Person, terminal: str) -> None:
+        """To the terminal at which they asked for it themselves, whatever else it is busy with."""
+        line.called[person.id] = terminal
+        if (there := self._terminals.get(terminal)) is not None:
+            self._tasks.spawn(self._fetch(line, person, there, person.actor, False), "member")
+
+    async def _fetch(self, line: Line, person: Person, terminal: Terminal, by: Actor | By, urgent: bool) -> None:
         line.reach[person.id] = "called"
         outcome = await self._terminals.instruct(terminal.id, self.instruction(line, person, terminal.id, by, urgent))
         if line.reach.get(person.id) != "joined":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast, get_args
@@ -31,7 +31,7 @@ from commhub.groups.registry import Registry, Wanted
 from commhub.groups.shapes import Action, Answer, Emergency, EmergencyKind, GroupJoining, Times
 from commhub.model import HUB, Actor, By, utc_ns
 from commhub.rooms import Hearing, InternalKey, Once, member_of
-from commhub.store import Store
+from commhub.store import Store, Transaction
 from commhub.tasks import Tasks
 from commhub.terminals import Page, Terminals, terminal_id
 
@@ -39,6 +39,8 @@ log = logs.get(__name__)
 
 SETTLE_SECONDS = 20.0  # after a restart, until rooms of calls that are over have been found
 WORDS = 20  # about the floor, of one terminal in a second
+#: Writes beside a change, in its transaction.
+Also = Callable[[Transaction], Awaitable[None]]
 _FORCED = {"override": "floor.override", "revoke": "floor.revoke"}
 
 
@@ -135,6 +137,9 @@ class Groups:
             for one in opened:
                 await self._open(one, actor)
             for one in wanted if urgent else opened:
+                if urgent and (line := self.live.lines[one.id]).out:  # an emergency is for everybody
+                    line.out.clear()
+                    await self._compose(line)
                 await self._tell(one.id, actor, everybody=everybody or one.kind == "broadcast", urgent=urgent)
 
     async def _together(self, record: Record) -> list[Record]:
@@ -151,6 +156,10 @@ class Groups:
             people = await records.people(reading, record)
         await self.live.open(Line(record, people, utc_ns(), by.id or ""))
 
+    async def _compose(self, line: Line) -> None:
+        async with self._store.reading() as reading:
+            line.compose(await records.people(reading, line.record))
+
     async def _tell(self, group: str, by: Actor | By, *, everybody: bool, urgent: bool) -> None:
         line = self.live.lines[group]
         async with self._store.reading() as reading:
@@ -161,35 +170,45 @@ class Groups:
     async def end(self, actor: Actor, group: str) -> None:
         """By who is in charge, or who began it. Conflict when nothing goes on, or there is an emergency."""
         record = await self.registry.found(group, actor)
-        line = self._line(group)
+        line = self.line(group)
         if line is None:
             raise Conflict("The group is not being called.", "群组当前没有呼叫。", code="no_call")
         if line.by != actor.id and not rules.oversees(record, actor, rules.EDIT):
             raise Forbidden("Only who began it, or is in charge, may end it.", "只有发起人或主管调度员可以结束组呼。")
-        net = self.live.net(line.room)
-        if net is not None and net.urgent:
+        if (net := self.live.net(line.room)) is not None and net.urgent:
             raise Conflict("There is an emergency: cancel that first.", "群组处于紧急状态，请先解除。", code="emergency")
-        for one in list(net.lines) if net is not None else [line.room]:
-            await self._finish(one, actor, "ended")
+        for one in self.together(line):
+            await self.finish([one.room], actor, "ended")
+
+    def together(self, line: Line) -> list[Line]:
+        """The calls that have one floor with this one, itself among them."""
+        net = self.live.net(line.room)
+        return list(net.lines.values()) if net is not None else [line]
 
     async def _over(self, group: str) -> None:
-        await self._finish(group, HUB, "hang")
+        await self.finish([group], HUB, "hang")
 
-    async def _finish(self, group: str, by: Actor | By, reason: str) -> None:
+    async def finish(self, groups: Iterable[str], by: Actor | By, reason: str, also: Also | None = None) -> None:
+        """Their calls end, in one transaction, with what ``also`` writes; when that cannot be, all go on."""
         async with self._turn:
-            line = self.live.lines.get(group)
-            if line is None:
-                return
+            lines = [line for group in groups if (line := self.live.lines.get(group)) is not None]
             async with self._store.transaction() as transaction:
-                await self.registry.mark(transaction, group, by, False, reason=reason)
-                await audit.record(transaction, by, "group.end", group, object=reason)
-            self.calling.dismiss(line, line.present | set(line.called.values()), reason)
-            await self.live.shut(group, reason)
+                if also is not None:
+                    await also(transaction)
+                for line in lines:
+                    await self.registry.mark(transaction, line.room, by, False, reason=reason)
+                    await audit.record(transaction, by, "group.end", line.room, object=reason)
+            for line in lines:
+                self.calling.dismiss(line, line.present | set(line.called.values()), reason)
+                await self.live.shut(line.room, reason)
 
     async def join(self, actor: Actor, group: str, terminal: str, url: str) -> GroupJoining:
         """Late, or by itself: a ticket for this terminal. Conflict when nothing goes on."""
-        rules.own(await self.registry.one(group), actor)
         line = self.live.lines.get(group)
+        if line is None or actor.id not in line.guests:
+            rules.own(await self.registry.one(group), actor)
+        if line is not None and actor.id in line.out:
+            raise Conflict("You were put out of this call.", "你已被请出本次组呼。", code="put_out")
         person = line.people.get(actor.id) if line is not None else None
         if line is None or person is None:
             raise Conflict("The group is not being called.", "群组当前没有呼叫。", code="no_call")
@@ -199,12 +218,19 @@ class Groups:
     async def affiliate(self, actor: Actor, group: str, terminal: str, *, selected: bool) -> None:
         """Late entry: who begins to listen while it is called is called."""
         identity = terminal_id(actor.id, terminal) if terminal else ""
+        if (line := self.live.lines.get(group)) is not None and actor.id in line.guests:
+            return  # who was forced in hears it as it is
         await self.registry.affiliate(actor, group, identity, selected)
         if (line := self.live.lines.get(group)) is not None and actor.id in line.people:
             listening = {actor.id: records.Affiliation(actor.id, identity, selected)}
             self.calling.call(line, [line.people[actor.id]], listening, actor, urgent=False)
 
     async def unaffiliate(self, actor: Actor, group: str) -> None:
+        if (line := self.live.lines.get(group)) is not None and line.guests.pop(actor.id, None) is not None:
+            self.calling.dismiss(line, [one for one in line.present if member_of(one) == actor.id], "unaffiliated")
+            await self._compose(line)
+            if not rules.concerns(line.record, actor):
+                return
         await self.registry.unaffiliate(actor, group)
         if (line := self.live.lines.get(group)) is not None:
             self.calling.dismiss(line, [one for one in line.present if member_of(one) == actor.id], "unaffiliated")
@@ -223,8 +249,8 @@ class Groups:
         async with self._turn:
             line, record = self.live.lines.get(group), await self.registry.one(group)
             if line is not None and record is not None:
-                async with self._store.reading() as reading:
-                    line.record, line.people = record, await records.people(reading, record)
+                line.record = record
+                await self._compose(line)
                 for identity in [one for one in line.present if member_of(one) not in line.people]:
                     await self._conference.remove(group, identity)
                 self.live.retime(group)
@@ -234,7 +260,7 @@ class Groups:
         if (await self.registry.remove(actor, group)).kind == "patched":
             await self._repatch()
         else:
-            await self._finish(group, actor, "removed")
+            await self.finish([group], actor, "removed")
 
     async def _repatch(self) -> None:
         """A patch that joins a running call with groups that are not called calls them."""
@@ -248,7 +274,7 @@ class Groups:
 
     # ---- the floor
 
-    def _line(self, group: str) -> Line | None:
+    def line(self, group: str) -> Line | None:
         """Of a patched group any of those that it joins: they have one floor."""
         if (line := self.live.lines.get(group)) is not None:
             return line
@@ -256,7 +282,7 @@ class Groups:
 
     async def floor(self, actor: Actor, group: str, action: Action, terminal: str, reason: str = "") -> Answer:
         """``terminal`` is an identity. Forbidden, Conflict; a forced verb needs a reason, and is written before it is done."""
-        line = self._line(group)
+        line = self.line(group)
         if line is None:
             rules.visible(await self.registry.one(group), actor)
             raise Conflict("The group is not being called.", "群组当前没有呼叫。", code="no_call")

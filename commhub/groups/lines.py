@@ -22,7 +22,8 @@ You = Literal["idle", "queued", "granted", "pending_revoke", "revoked", "refused
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """``called``: everybody who was told to come, ``reach``: what came of it; ``present``: identities that are in the room."""
+    """``called``: everybody who was told to come, ``reach``: what came of it; ``present``: identities that are in the room.
+    ``guests`` were forced into this call and talk in it, ``out`` were put out of it; ``people`` are the members with both."""
 
     record: Record
     people: dict[str, Person]
@@ -32,10 +33,16 @@ class Line:
     present: set[str] = field(default_factory=set)
     reach: dict[str, str] = field(default_factory=dict)
     called: dict[str, str] = field(default_factory=dict)  # person → terminal
+    guests: dict[str, Person] = field(default_factory=dict)
+    out: set[str] = field(default_factory=set)
 
     @property
     def room(self) -> str:
         return self.record.id
+
+    def compose(self, members: Mapping[str, Person]) -> None:
+        """Whom it consists of, of these members of the group."""
+        self.people = {id: one for id, one in members.items() if id not in self.out} | self.guests
 
     @property
     def times(self) -> floors.Times:

@@ -21,17 +21,20 @@ class Pictures:
 
     async def one(self, group: str, reader: Actor) -> Group:
         """With everybody in it. NotFound."""
+        line = self._groups.live.lines.get(group)
         async with self._store.reading() as reading:
-            record = rules.visible(await records.one(reading, group), reader)
+            record = await records.one(reading, group)
+            if record is None or line is None or reader.id not in line.guests:
+                record = rules.visible(record, reader)
             people = await records.people(reading, record)
             listening = await records.affiliations(reading, group)
             inside = await records.find(reading, records.g.id.in_(list(record.members))) if record.kind == "patched" else []
         emergencies = await self._groups.emergencies.active(group)
         shown = self._group(record, reader, listening.get(reader.id), emergencies)
-        line = self._groups.live.lines.get(group)
+        here = [*people.values(), *(one for id, one in (line.guests if line is not None else {}).items() if id not in people)]
         return shown.model_copy(
             update={
-                "members": [_member(one, listening, line) for one in people.values()],
+                "members": [_member(one, listening, line) for one in here],
                 "groups": [OrgName(id=one.id, name=one.name) for one in inside],
             }
         )
@@ -39,6 +42,9 @@ class Pictures:
     async def listed(self, reader: Actor) -> GroupList:
         """Without members."""
         found = await self._groups.registry.listed(reader)
+        seen = {one.id for one in found}
+        guest = [line.record for line in self._groups.live.lines.values() if reader.id in line.guests]
+        found += [one for one in guest if one.id not in seen]
         mine = await self._groups.registry.affiliations(reader.id)
         emergencies = await self._groups.emergencies.active()
         return GroupList(items=[self._group(one, reader, mine.get(one.id), emergencies) for one in found])
@@ -47,6 +53,7 @@ class Pictures:
         live = self._groups.live
         line = live.lines.get(record.id) or next((live.lines[one] for one in live.leaves(record.id) if one in live.lines), None)
         net = live.net(line.room) if line is not None else None
+        guest = line is not None and reader.id in line.guests
         floor = net.view(live.now(), utc_ns()) if net is not None else FloorView(state="idle")
         return Group(
             id=record.id,
@@ -59,9 +66,9 @@ class Pictures:
             rule=record.rule,
             live=line is not None,
             live_since=iso(line.since) if line is not None else None,
-            affiliated=affiliation is not None,
+            affiliated=affiliation is not None or guest,
             selected=affiliation is not None and affiliation.selected,
-            talks=rules.concerns(record, reader) and record.members.get(reader.id, True),
+            talks=guest or (rules.concerns(record, reader) and record.members.get(reader.id, True)),
             floor=floor,
             emergency=next((one for one in emergencies if one.group_id == record.id), None),
             patches=live.patches(record.id),

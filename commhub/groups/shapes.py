@@ -37,7 +37,8 @@ class Rule(View):
 
 
 class Member(View):
-    """``reach``: what came of calling them; silent is a terminal that does not answer."""
+    """``reach``: what came of calling them; silent is a terminal that does not answer, put_out is out of this call by
+    force."""
 
     id: str
     name: str
@@ -47,7 +48,7 @@ class Member(View):
     talks: bool
     affiliated: bool
     present: bool
-    reach: Literal["", "called", "acknowledged", "joined", "silent", "refused", "offline", "busy"] = ""
+    reach: Literal["", "called", "acknowledged", "joined", "silent", "refused", "offline", "busy", "put_out"] = ""
 
 
 class Speaker(View):

@@ -357,7 +357,16 @@ async def test_a_restarted_hub_goes_on_with_who_listens(hall: Hall, hub: Hub) ->
     hub.conference.apart.clear()
     parts = hub.parts
     again = Dispatch(
-        parts.store, parts.auth, parts.events, hub.conference, parts.rooms.hearing, KEY, parts.terminals, parts.calls, parts.rooms
+        parts.store,
+        parts.auth,
+        parts.events,
+        hub.conference,
+        parts.rooms.hearing,
+        KEY,
+        parts.terminals,
+        parts.calls,
+        parts.rooms,
+        parts.groups,
     )
     await again.start()
     try:

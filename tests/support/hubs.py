@@ -424,7 +424,7 @@ async def running(
     rollcalls = RollCalls(store, events, rooms, hearing, conference, terminals)
     scheduled = Scheduled(store, auth, events, rooms, folder / "materials")
     linktests = LinkTests(store, events, conference, terminals, KEY)
-    dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms)
+    dispatch = Dispatch(store, auth, events, conference, hearing, KEY, terminals, calls, rooms, groups)
     door.houses += [groups, linktests]
     door.visitors.append(dispatch.listening)
     cameras = Cameras(directory, feeds, conference, KEY)

@@ -8,7 +8,7 @@ import { Button } from '../ui/controls'
 import { useKeys } from '../ui/keys'
 import { duration } from '../ui/time.model'
 import { dispatch } from './desk'
-import type { Act } from './dispatch.model'
+import { type Act, said, toldOf } from './dispatch.model'
 import './dispatch.css'
 
 /** On every page: what is done to one's line and by whom, and what one does oneself. */
@@ -36,12 +36,14 @@ export function Dispatch() {
 function Notice({ act, onClose }: { act: Act; onClose?: () => void }) {
   const t = useT()
   const me = hub.store.getState().session?.person.id
-  const words = { actor: act.actor.name, org: act.actor.org_name, target: act.target.name }
-  const said = act.target.id === me ? t(`dispatch.told.${act.verb}`, words) : t(`dispatch.seen.${act.verb}`, words)
+  const words = { actor: act.actor.name, org: act.actor.org_name, target: act.target.name, group: act.line.title }
+  const how = said(act.verb, act.line.kind, act.end === 'put_out')
+  const told = act.target.id === me ? toldOf(how) : undefined
+  const text = told ? t(`dispatch.told.${told}`, words) : t(`dispatch.seen.${how}`, words)
   return (
     <section className="dispatch-notice" role="alert" data-testid="dispatch-notice" data-verb={act.verb}>
       <Info size={18} aria-hidden />
-      <strong>{said}</strong>
+      <strong>{text}</strong>
       <span className="cut">{t('dispatch.because', { reason: act.reason })}</span>
       {onClose && (
         <Button size="small" onClick={onClose} data-testid="dispatch-putaway">
@@ -62,7 +64,7 @@ function Mine({ act }: { act: Act }) {
   const whispers = act.verb === 'whisper'
   useKeys('dispatch', { whisper: down => dispatch.speak(down) }, whispers && line === 'in')
   const seconds = Math.max(0, Math.floor((hub.now() - Date.parse(act.began_at)) / 1000))
-  const words = { name: act.target.name }
+  const words = { name: act.line.kind === 'group' ? act.line.title : act.target.name }
   return (
     <section className="dispatch-bar" aria-label={t('dispatch.bar')} data-testid="dispatch-bar" data-line={line ?? ''}>
       {whispers ? <Speech size={20} aria-hidden /> : <Ear size={20} aria-hidden />}

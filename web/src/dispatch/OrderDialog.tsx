@@ -4,19 +4,31 @@ import { hub } from '../app/hub'
 import { useT } from '../i18n'
 import { Check, Field } from '../ui/controls'
 import { ActDialog } from '../ui/overlay'
-import { type Allowed, above, type ForcedVerb, type Grounds, grounds, type Line, type Order } from './dispatch.model'
+import {
+  type Allowed,
+  above,
+  type ForcedVerb,
+  type Grounds,
+  grounds,
+  type Line,
+  named,
+  type Order,
+  said,
+} from './dispatch.model'
 
 interface Props {
   verb: ForcedVerb
   target: { id: string; name: string }
   line: Line | null
+  /** Of a group: this member is meant, not all of it. */
+  one: boolean
   allowed: Allowed['verbs'][number]
   onOrder(order: Omit<Order, 'person'>): Promise<void>
   onClose(): void
 }
 
 /** Asks why, and says who is told, before anything is done. */
-export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: Props) {
+export function OrderDialog({ verb, target, line, one, allowed, onOrder, onClose }: Props) {
   const t = useT()
   const [reason, setReason] = useState('')
   const [silent, setSilent] = useState(false)
@@ -25,10 +37,14 @@ export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: P
   const mayEmergency = verb === 'preempt' && allowed.emergency
   const [emergency, setEmergency] = useState(mayEmergency && (least === undefined || !hub.can('call.priority')))
   const [run, pending] = useCommand()
-  const names = allowed.told.map(person => person.name).join('、')
+  const parts = verb === 'release' && line?.kind === 'group'
+  const [only, setOnly] = useState(one)
+  const words = said(verb, line?.kind, only)
+  const told = named(allowed.told)
   const submit = async () => {
     const order = {
       reason: reason.trim(),
+      ...(parts && only && { only }),
       ...(silent && { silent, grounds: ground }),
       ...(verb === 'preempt' && { emergency, priority: emergency ? 9 : (least ?? 9) }),
     }
@@ -36,7 +52,7 @@ export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: P
   }
   return (
     <ActDialog
-      title={t(`dispatch.title.${verb}`, { name: target.name })}
+      title={t(`dispatch.title.${words}`, { name: target.name, group: line?.title ?? '' })}
       onClose={onClose}
       act={t(`dispatch.verb.${verb}`)}
       pending={pending && t('dispatch.pending')}
@@ -45,7 +61,7 @@ export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: P
       data-act="dispatch-submit"
       data-testid="dispatch-dialog"
     >
-      <p>{t(`dispatch.meaning.${verb}`)}</p>
+      <p>{t(`dispatch.meaning.${words}`, { name: target.name, count: line?.people.length ?? 0 })}</p>
       <Field
         label={t('dispatch.reason')}
         value={reason}
@@ -58,6 +74,11 @@ export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: P
         data-focus
         data-testid="dispatch-reason"
       />
+      {parts && (
+        <Check checked={only} onChange={setOnly} data-testid="dispatch-only">
+          {t('dispatch.only', { name: target.name })}
+        </Check>
+      )}
       {mayEmergency && (
         <Check checked={emergency} onChange={setEmergency} data-testid="dispatch-emergency">
           {t('dispatch.emergency')}
@@ -84,7 +105,9 @@ export function OrderDialog({ verb, target, line, allowed, onOrder, onClose }: P
         </label>
       )}
       <p className="note" data-testid="dispatch-told">
-        {silent ? t('dispatch.toldNobody') : t('dispatch.toldThem', { names })}
+        {silent
+          ? t('dispatch.toldNobody')
+          : t(told.more ? 'dispatch.toldMany' : 'dispatch.toldThem', { names: told.names, count: told.count })}
       </p>
     </ActDialog>
   )

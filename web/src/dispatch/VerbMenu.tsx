@@ -6,7 +6,7 @@ import { useT } from '../i18n'
 import { Button, type ButtonProps, Skeleton } from '../ui/controls'
 import { Popover, say } from '../ui/overlay'
 import { type Aim, dispatch } from './desk'
-import { type Allowed, type ForcedVerb, permissions, verbs } from './dispatch.model'
+import { type Allowed, type ForcedVerb, permissions, said, verbs } from './dispatch.model'
 import { OrderDialog } from './OrderDialog'
 import './dispatch.css'
 
@@ -25,6 +25,9 @@ interface Props extends Pick<ButtonProps, 'look' | 'size' | 'className'> {
   /** The line they are on, where the page knows it; else the hub finds it. */
   call?: string | undefined
   consultation?: string | undefined
+  group?: string | undefined
+  /** Of a group: about this member, not about all of it. */
+  one?: boolean
   /** Only the icon, for rows. */
   square?: boolean
   place?: 'above' | 'below' | 'below-end' | 'above-end'
@@ -35,7 +38,8 @@ interface Props extends Pick<ButtonProps, 'look' | 'size' | 'className'> {
  * What may be forced on somebody's line: asks the hub when it is opened, then for the reason, and says who is told.
  * Nothing at all for who has none of the rights, and for oneself.
  */
-export function VerbMenu({ target, call, consultation, square, place = 'below-end', onDone, ...look }: Props) {
+export function VerbMenu(props: Props) {
+  const { target, call, consultation, group, one: single, square, place = 'below-end', onDone, ...look } = props
   const t = useT()
   const me = useHub(state => state.session?.person.id)
   const [open, setOpen] = useState(false)
@@ -43,7 +47,8 @@ export function VerbMenu({ target, call, consultation, square, place = 'below-en
   const [verb, setVerb] = useState<ForcedVerb>()
   const [run] = useCommand()
   if (me === target.id || !verbs.some(one => hub.can(permissions[one]))) return null
-  const aim: Aim = { person: target.id, ...(call && { call }), ...(consultation && { consultation }) }
+  const line = { ...(call && { call }), ...(consultation && { consultation }), ...(group && { group }) }
+  const aim: Aim = { person: target.id, ...line }
   const toggle = () => {
     setOpen(!open)
     if (open) return
@@ -81,11 +86,13 @@ export function VerbMenu({ target, call, consultation, square, place = 'below-en
           verb={verb}
           target={target}
           line={known.line}
+          one={single ?? false}
           allowed={chosen}
           onClose={() => setVerb(undefined)}
           onOrder={async order => {
             await dispatch.force(verb, { ...aim, ...order })
-            say(t(`dispatch.done.${verb}`, { name: target.name }))
+            const name = order.only || known.line?.kind !== 'group' ? target.name : known.line.title
+            say(t(`dispatch.done.${said(verb, known.line?.kind, order.only)}`, { name }))
             onDone?.(verb)
           }}
         />
@@ -105,7 +112,9 @@ function Verbs({
   onPick(verb: ForcedVerb): void
 }) {
   const t = useT()
-  const shown = known?.verbs.filter(one => hub.can(permissions[one.verb]) || one.emergency) ?? []
+  // What cannot be done on a line of this kind, whoever asks, is not offered.
+  const shown =
+    known?.verbs.filter(one => one.code !== 'line_kind' && (hub.can(permissions[one.verb]) || one.emergency)) ?? []
   const why = shown.every(one => !one.allowed) ? shown[0]?.text : undefined
   return (
     <div
@@ -137,7 +146,9 @@ function Verbs({
         >
           {icons[one.verb]}
           <span>{t(`dispatch.verb.${one.verb}`)}</span>
-          <small className="note">{one.allowed ? t(`dispatch.hint.${one.verb}`) : !why && one.text}</small>
+          <small className="note">
+            {one.allowed ? t(`dispatch.hint.${said(one.verb, known?.line?.kind)}`) : !why && one.text}
+          </small>
         </button>
       ))}
       {why && <p className="note verb-why">{why}</p>}

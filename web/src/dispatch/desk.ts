@@ -3,6 +3,7 @@ import { sentence } from '../app/command'
 import { hub, terminalId } from '../app/hub'
 import { navigate } from '../app/router'
 import { desk as calls } from '../calls/desk'
+import { groups } from '../groups/desk'
 import { HubError } from '../hub/http'
 import { t } from '../i18n'
 import { say } from '../ui/overlay'
@@ -33,6 +34,7 @@ export interface Aim {
   person: string
   call?: string
   consultation?: string
+  group?: string
 }
 
 /** What is done to lines: asked of the hub, told by it, and heard here. */
@@ -62,8 +64,8 @@ class DispatchDesk {
     }
   }
 
-  allowed = ({ person, call, consultation }: Aim) =>
-    hub.http.request<Allowed>('GET', '/dispatch/allowed', { query: { person, call, consultation } })
+  allowed = ({ person, call, consultation, group }: Aim) =>
+    hub.http.request<Allowed>('GET', '/dispatch/allowed', { query: { person, call, consultation, group } })
 
   async force(verb: ForcedVerb, order: Order): Promise<Done> {
     const body = { ...order, terminal: terminalId() }
@@ -73,6 +75,7 @@ class DispatchDesk {
     if (done.joining) await this.listen(done.act, done.joining)
     else if (done.act.line.kind === 'consultation' && (verb === 'barge' || verb === 'takeover'))
       navigate(`/room/${done.act.line.id}`)
+    else if (done.act.line.kind === 'group' && verb === 'barge') await groups.barged(done.act.line.id)
     return done
   }
 

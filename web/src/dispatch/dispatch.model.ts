@@ -21,8 +21,10 @@ export interface Person {
   org_name: string
 }
 
+export type LineKind = 'call' | 'consultation' | 'group'
+
 export interface Line {
-  kind: 'call' | 'consultation'
+  kind: LineKind
   id: string
   title: string
   people: Person[]
@@ -47,7 +49,7 @@ export interface Allowed {
 export interface Act {
   id: string
   verb: ForcedVerb
-  line: { kind: 'call' | 'consultation'; id: string; title: string }
+  line: { kind: LineKind; id: string; title: string }
   actor: Person
   target: Person
   reason: string
@@ -75,7 +77,10 @@ export interface Order {
   person: string
   call?: string
   consultation?: string
+  group?: string
   reason: string
+  /** Of the call of a group: the person alone leaves it. */
+  only?: boolean
   silent?: boolean
   grounds?: Grounds
   priority?: number
@@ -121,6 +126,24 @@ export function readAct(value: unknown): Act | undefined {
   return typeof act.id === 'string' && typeof act.verb === 'string' && Array.isArray(act.told)
     ? (act as Act)
     : undefined
+}
+
+/** What it is called in a sentence: of a group, and of the one who alone is put out of it, it is said differently. */
+export function said(verb: ForcedVerb, kind: LineKind | undefined, only = false): Said {
+  if (kind !== 'group' || (verb !== 'monitor' && verb !== 'barge' && verb !== 'release')) return verb
+  return verb === 'release' && only ? 'putOut' : `${verb}Group`
+}
+export type Said = ForcedVerb | 'monitorGroup' | 'bargeGroup' | 'releaseGroup' | 'putOut'
+
+/** What whoever it is about is told in words of their own; what is done to a whole group all are told alike. */
+export function toldOf(how: Said): ForcedVerb | 'putOut' | undefined {
+  return how === 'monitorGroup' || how === 'bargeGroup' || how === 'releaseGroup' ? undefined : how
+}
+
+/** Many names are the first ones and how many there are. */
+export function named(people: readonly Person[], most = 8): { names: string; count: number; more: boolean } {
+  const names = people.slice(0, most).map(person => person.name)
+  return { names: names.join('、'), count: people.length, more: people.length > most }
 }
 
 /** The priority a call needs to end that line: ties never do. Undefined: only an emergency. */

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { type Act, above, type Line, nothing, putAway, readAct, withAct, withRunning } from './dispatch.model'
+import {
+  type Act,
+  above,
+  type Line,
+  named,
+  nothing,
+  putAway,
+  readAct,
+  said,
+  toldOf,
+  withAct,
+  withRunning,
+} from './dispatch.model'
 
 const person = (id: string) => ({ id, name: id.toUpperCase(), org_name: '' })
 
@@ -42,6 +54,26 @@ describe('forced verbs on a page', () => {
     expect(withRunning(told, [act('2', 'monitor')], 'me')).toEqual({ ...told, running: [act('2', 'monitor')] })
     expect(putAway(told, '1')).toEqual(nothing)
     expect(['2', '3', '4'].reduce((now, id) => withAct(now, act(id, 'barge'), 'me'), told).notices).toHaveLength(3)
+  })
+
+  it('says of a group what is done to all of it, and of one member what is done to them', () => {
+    expect([said('release', 'group'), said('release', 'group', true), said('release', 'call', true)]).toEqual([
+      'releaseGroup',
+      'putOut',
+      'release',
+    ])
+    expect([said('monitor', 'group'), said('whisper', 'group'), said('barge', undefined)]).toEqual([
+      'monitorGroup',
+      'whisper',
+      'barge',
+    ])
+    expect([toldOf('releaseGroup'), toldOf('putOut'), toldOf('preempt')]).toEqual([undefined, 'putOut', 'preempt'])
+  })
+
+  it('names the first of many and says how many there are', () => {
+    const fifty = Array.from({ length: 50 }, (_, i) => person(`p${i}`))
+    expect(named(fifty, 2)).toEqual({ names: 'P0、P1', count: 50, more: true })
+    expect(named([person('a')])).toEqual({ names: 'A', count: 1, more: false })
   })
 
   it('knows what a call needs to end a line', () => {

@@ -4,12 +4,13 @@ import { useState } from 'react'
 import { useStore } from 'zustand'
 import { sentence, useCommand } from '../app/command'
 import { useCan, useHub } from '../app/hub'
+import { VerbMenu } from '../dispatch/VerbMenu'
 import { useT } from '../i18n'
 import { Button, Field, ProblemLine, Skeleton } from '../ui/controls'
 import { Confirm, Dialog } from '../ui/overlay'
 import { api } from './api'
 import { groups } from './desk'
-import { type Floor, forced, full, type Group, type Member, membersShown, quiet } from './groups.model'
+import { type Floor, forced, full, type Group, type Member, membersShown, quiet, spokesman } from './groups.model'
 
 /** One group: listening and its loudness, the call, who waits, who is in it. */
 export function GroupCard({ group, onClose }: { group: Group; onClose(): void }) {
@@ -37,7 +38,7 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
           onClick={onClose}
         />
       </header>
-      <Acts group={group} floor={floor} onGone={onClose} />
+      <Acts group={group} floor={floor} members={whole.data?.members ?? []} onGone={onClose} />
       {group.affiliated && (
         <label className="group-volume">
           <span>{t('group.volume')}</span>
@@ -60,13 +61,21 @@ export function GroupCard({ group, onClose }: { group: Group; onClose(): void })
       {whole.error && <ProblemLine text={sentence(whole.error)} />}
       {whole.isPending && <Skeleton lines={3} />}
       {whole.data &&
-        (patched ? <Joined group={whole.data} /> : <Members members={whole.data.members} live={group.live} />)}
+        (patched ? (
+          <Joined group={whole.data} />
+        ) : (
+          <Members
+            members={whole.data.members}
+            group={group.live ? group.id : undefined}
+            onForced={() => void whole.refetch()}
+          />
+        ))}
     </section>
   )
 }
 
 /** What can be done with the group and its floor; what takes something from somebody asks first. */
-function Acts({ group, floor, onGone }: { group: Group; floor: Floor; onGone(): void }) {
+function Acts({ group, floor, members, onGone }: { group: Group; floor: Floor; members: Member[]; onGone(): void }) {
   const t = useT()
   const me = useHub(state => state.session?.person)
   const mayRevoke = useCan('group.revoke')
@@ -76,6 +85,7 @@ function Acts({ group, floor, onGone }: { group: Group; floor: Floor; onGone(): 
   const [run, pending] = useCommand()
   const may = forced(floor, { id: me?.id ?? '', level: me?.level ?? 9 }, group.talks, mayRevoke)
   const patched = group.kind === 'patched'
+  const about = group.live ? spokesman(members, floor, me?.id ?? '') : undefined
   return (
     <>
       <div className="book-buttons">
@@ -130,6 +140,7 @@ function Acts({ group, floor, onGone }: { group: Group; floor: Floor; onGone(): 
             {t('group.revoke')}
           </Button>
         )}
+        {about && <VerbMenu key={about.id} target={about} group={group.id} size="small" place="below" />}
         {mayEdit && (group.kind === 'temporary' || patched || group.kind === 'broadcast') && (
           <Button size="small" look="ghost" onClick={() => setRemoving(true)} data-testid="group-remove">
             {t(patched ? 'group.part' : 'group.remove')}
@@ -167,8 +178,10 @@ function Joined({ group }: { group: Group }) {
   )
 }
 
-function Members({ members, live }: { members: Member[]; live: boolean }) {
+/** `group`: the one whose call they are in, while it goes on. */
+function Members({ members, group, onForced }: { members: Member[]; group: string | undefined; onForced: () => void }) {
   const t = useT()
+  const live = group !== undefined
   const here = members.filter(one => (live ? one.present : one.affiliated)).length
   return (
     <>
@@ -187,6 +200,9 @@ function Members({ members, live }: { members: Member[]; live: boolean }) {
                 ? t(`group.reach.${one.reach}`)
                 : t(one.affiliated ? 'group.affiliated' : 'group.notAffiliated')}
             </small>
+            {group && one.present && (
+              <VerbMenu target={one} group={group} one square look="ghost" size="small" onDone={onForced} />
+            )}
           </li>
         ))}
       </ul>

@@ -120,6 +120,15 @@ class GroupDesk {
     this.learn(await api.listen(id, true))
   }
 
+  /** This person was forced into its call: it is here for as long as that goes on, and is talked in. */
+  async barged(id: string): Promise<void> {
+    await this.load()
+    this.release()
+    this.store.setState({ chosen: id })
+    this.show(true)
+    this.tune()
+  }
+
   async listen(id: string, on: boolean): Promise<void> {
     this.learn(await (on ? api.listen(id, false) : api.unlisten(id)))
     if (!on) this.leaveLine(id)

@@ -44,7 +44,7 @@ export interface Emergency {
   cancelled_at: string | null
 }
 
-export type Reach = '' | 'called' | 'acknowledged' | 'joined' | 'silent' | 'refused' | 'offline' | 'busy'
+export type Reach = '' | 'called' | 'acknowledged' | 'joined' | 'silent' | 'refused' | 'offline' | 'busy' | 'put_out'
 
 export interface Member {
   id: string
@@ -160,6 +160,12 @@ export function forced(
   const lower =
     holder !== null && holder !== undefined && holder.id !== me.id && !holder.emergency && me.level < holder.level
   return { override: lower && talks, revoke: lower && mayRevoke }
+}
+
+/** Whom what is done to the whole call is about: who talks, else who stands highest of those who are there. */
+export function spokesman(members: readonly Member[], floor: Floor | undefined, me: string): Member | undefined {
+  const there = members.filter(one => one.present && one.id !== me)
+  return there.find(one => one.id === floor?.holder?.id) ?? [...there].sort((a, b) => a.level - b.level)[0]
 }
 
 /** −15 dB for what is not selected: one still hears that something is said there. */

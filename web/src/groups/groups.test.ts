@@ -19,6 +19,7 @@ import {
   type Speaker,
   selectedOf,
   speaks,
+  spokesman,
   talkOf,
   withGroup,
   type You,
@@ -182,6 +183,13 @@ describe('what is heard', () => {
       member('d', true, true, 3),
     ]
     expect(membersShown(all).map(one => one.id)).toEqual(['d', 'a', 'b', 'c'])
+    const talks = { ...quiet, holder: { id: 'a', name: 'a', org_name: '', level: 9, emergency: false } }
+    expect([spokesman(all, talks, ''), spokesman(all, quiet, ''), spokesman(all, talks, 'a')].map(m => m?.id)).toEqual([
+      'a',
+      'd',
+      'd',
+    ])
+    expect(spokesman(all.slice(0, 2), quiet, '')).toBeUndefined()
   })
 
   it('emergencies: the unanswered first, none that is over', () => {

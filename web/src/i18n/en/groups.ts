@@ -59,6 +59,7 @@ export const groups = {
       refused: 'Refused',
       offline: 'Offline',
       busy: 'Busy',
+      put_out: 'put out',
     },
     talk: {
       none: 'Choose a group',

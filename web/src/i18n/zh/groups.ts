@@ -59,6 +59,7 @@ export const groups = {
       refused: '已拒绝',
       offline: '离线',
       busy: '忙',
+      put_out: '已请出',
     },
     talk: {
       none: '选择群组',
