@@ -16,6 +16,7 @@ const Cameras = lazy(() => import('../cameras/Cameras'))
 const Devices = lazy(() => import('../devices/Devices'))
 const Directory = lazy(() => import('../directory/Directory'))
 const LinkTests = lazy(() => import('../linktests/LinkTests'))
+const Policies = lazy(() => import('../admin/Policies'))
 const Posts = lazy(() => import('../rollcalls/Posts'))
 const History = lazy(() => import('../calls/History'))
 const Recordings = lazy(() => import('../review/Recordings'))
@@ -30,6 +31,7 @@ export const sections: readonly Section[] = [
   { path: '/links', label: 'link_test.nav', permission: 'link.test', page: LinkTests },
   { path: '/review', label: 'app.review', permission: 'recording.list', page: Recordings },
   { path: '/admin/devices', label: 'hardware.nav', permission: 'device.admit', page: Devices },
+  { path: '/admin/recording', label: 'policy.nav', permission: 'recording.policy', page: Policies },
 ]
 
 const within = (path: string, section: string) => path === section || path.startsWith(`${section}/`)

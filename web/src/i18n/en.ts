@@ -12,6 +12,7 @@ import { groups } from './en/groups'
 import { keeping } from './en/keeping'
 import { keys } from './en/keys'
 import { linktests } from './en/linktests'
+import { policies } from './en/policies'
 import { recorded } from './en/recorded'
 import { review } from './en/review'
 import { rollcalls } from './en/rollcalls'
@@ -27,6 +28,7 @@ export const en: Words = {
   ...linktests,
   ...agenda,
   ...recorded,
+  ...policies,
   ...review,
   ...keeping,
   ...exports,

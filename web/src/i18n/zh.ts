@@ -12,6 +12,7 @@ import { groups } from './zh/groups'
 import { keeping } from './zh/keeping'
 import { keys } from './zh/keys'
 import { linktests } from './zh/linktests'
+import { policies } from './zh/policies'
 import { recorded } from './zh/recorded'
 import { review } from './zh/review'
 import { rollcalls } from './zh/rollcalls'
@@ -27,6 +28,7 @@ export const zh = {
   ...linktests,
   ...agenda,
   ...recorded,
+  ...policies,
   ...review,
   ...keeping,
   ...exports,
