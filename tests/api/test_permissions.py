@@ -230,6 +230,7 @@ EXPECTED = {
     "GET /cameras/{id}/recording": "participant dispatcher admin",
     "GET /recorded": "participant dispatcher admin",
     "GET /recording-policies": "admin",
+    "GET /recording-policies/{kind}/{id}": "admin",
     "PUT /recording-policies/{kind}/{id}": "admin",
     "PUT /recordings/{id}/incident": "dispatcher admin",
     "GET /recordings": "reviewer admin",
