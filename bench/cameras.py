@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import forward
+from bench.roles import Role
 from bridges import process
 from bridges.rtsp_message import Parser, Request, build_reply
 from commhub.media import messages as m
@@ -165,76 +166,45 @@ async def _answering(first: float, value: Any) -> None:
 # ---- the measurement
 
 
-def _child(role: str, setup: dict[str, Any], script: str = __file__) -> subprocess.Popen[str]:
-    command = [sys.executable, os.path.abspath(script), "--role", role, "--setup", json.dumps(setup)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment)
-
-
-def _read(child: subprocess.Popen[str]) -> Any:
-    assert child.stdout is not None
-    return json.loads(child.stdout.readline())
-
-
-def _ask(child: subprocess.Popen[str], line: str = "") -> Any:
-    assert child.stdin is not None
-    child.stdin.write(line + "\n")
-    child.stdin.flush()
-    return _read(child)
-
-
 async def measure(count: int, megabits: float, seconds: float) -> dict[str, Any]:
-    children: list[subprocess.Popen[str]] = []
-    with tempfile.TemporaryDirectory(prefix="cameras-") as folder:
-        try:
-            viewers = _child("sink", {"count": count}, forward.__file__)
-            street = _child("cameras", {"megabits": megabits})
-            children += [viewers, street]
-            ports, port = _read(viewers), _read(street)
-            serving = _child("worker", {"folder": folder, "viewers": ports})
-            children.append(serving)
-            assert viewers.stdin is not None
-            viewers.stdin.write(f"{_read(serving)}\n")
-            viewers.stdin.flush()
-            pulling = _child("bridge", {"folder": folder, "port": port})
-            children.append(pulling)
-            _read(pulling)
-            link, _ = await dial(Path(folder), "bridge-rtsp", lambda link, message: None)
-            await link.ask(m.Hello(role="hub", name="hub", epoch=1))
-            for number in range(count):
-                link.tell(m.Pull(source=f"cam{number}", url=f"rtsp://127.0.0.1:{port}/{number}", workers=["media-0"]))
-            await asyncio.sleep(6)
-            before = [_ask(one) for one in (pulling, serving)]
-            began = time.monotonic()
-            await asyncio.sleep(seconds)
-            after = [_ask(one) for one in (pulling, serving)]
-            passed = time.monotonic() - began
-            costs = [(later[0] - earlier[0]) / passed * 100 for later, earlier in zip(after, before, strict=True)]
-            _ask(street)  # they stop: what is still on its way arrives
-            await asyncio.sleep(2)
-            bridged, served, got = [_ask(one) for one in (pulling, serving, viewers)]
-            link.close()
-            return {
-                "cameras": count,
-                "megabits": megabits,
-                "sent": served[1],
-                "received": got["received"],
-                "batches_dropped": bridged[1],
-                "bridge_percent": round(costs[0], 1),
-                "worker_percent": round(costs[1], 1),
-                "percent_per_camera": round(sum(costs) / count, 3),
-                "load": round(os.getloadavg()[0], 1),
-            }
-        finally:
-            for child in reversed(children):
-                if child.stdin:
-                    child.stdin.close()
-                try:
-                    child.wait(5)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
+    with tempfile.TemporaryDirectory(prefix="cameras-") as folder, contextlib.ExitStack() as children:
+
+        def begin(role: str, setup: dict[str, Any], script: str = __file__) -> Role:
+            return children.enter_context(Role(role, setup, script, quiet=True))
+
+        viewers = begin("sink", {"count": count}, forward.__file__)
+        street = begin("cameras", {"megabits": megabits})
+        ports, port = viewers.read(), street.read()
+        serving = begin("worker", {"folder": folder, "viewers": ports})
+        viewers.tell(str(serving.read()))
+        pulling = begin("bridge", {"folder": folder, "port": port})
+        pulling.read()
+        link, _ = await dial(Path(folder), "bridge-rtsp", lambda link, message: None)
+        await link.ask(m.Hello(role="hub", name="hub", epoch=1))
+        for number in range(count):
+            link.tell(m.Pull(source=f"cam{number}", url=f"rtsp://127.0.0.1:{port}/{number}", workers=["media-0"]))
+        await asyncio.sleep(6)
+        before = [one.ask() for one in (pulling, serving)]
+        began = time.monotonic()
+        await asyncio.sleep(seconds)
+        after = [one.ask() for one in (pulling, serving)]
+        passed = time.monotonic() - began
+        costs = [(later[0] - earlier[0]) / passed * 100 for later, earlier in zip(after, before, strict=True)]
+        street.ask()  # they stop: what is still on its way arrives
+        await asyncio.sleep(2)
+        bridged, served, got = [one.ask() for one in (pulling, serving, viewers)]
+        link.close()
+        return {
+            "cameras": count,
+            "megabits": megabits,
+            "sent": served[1],
+            "received": got["received"],
+            "batches_dropped": bridged[1],
+            "bridge_percent": round(costs[0], 1),
+            "worker_percent": round(costs[1], 1),
+            "percent_per_camera": round(sum(costs) / count, 3),
+            "load": round(os.getloadavg()[0], 1),
+        }
 
 
 def main() -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import selectors
 import socket
-import subprocess
 import sys
 import time
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import aiortc.rtp
 import pylibsrtp
 
+from bench.roles import Role
 from commhub.media import plane
 from commhub.media.forward import Forwarder
 from commhub.media.srtp import Inbound, Outbound
@@ -234,41 +235,22 @@ class Publisher:
                 self._send(target, VIDEO_SSRC, last | 96, 3000 * frame, video[frame % 60 == 0 and place == 0])
 
 
-def _child(role: str, setup: dict[str, Any]) -> subprocess.Popen[str]:
-    command = [sys.executable, os.path.abspath(__file__), "--role", role, "--setup", json.dumps(setup)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def _ask(child: subprocess.Popen[str], line: str = "") -> Any:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write(line + "\n")
-    child.stdin.flush()
-    return json.loads(child.stdout.readline())
-
-
 def measure(role: str, subscribers: int, seconds: float, shape: str) -> dict[str, Any]:
     """One run; figures of the forwarding process after a second of warming up."""
-    children: list[subprocess.Popen[str]] = []
-    try:
-        receiving = _child("sink", {"count": subscribers})
-        children.append(receiving)
-        assert receiving.stdout is not None
-        assert receiving.stdin is not None
-        ports = json.loads(receiving.stdout.readline())
+    with contextlib.ExitStack() as children:
+        receiving = children.enter_context(Role("sink", {"count": subscribers}, __file__))
+        ports = receiving.read()
         publisher = Publisher(shape)
-        forwarding = _child(role, {"subscribers": ports, "publisher": publisher.socket.getsockname()[1]})
-        children.append(forwarding)
-        assert forwarding.stdout is not None
-        target = ("127.0.0.1", int(forwarding.stdout.readline()))
-        receiving.stdin.write(f"{target[1]}\n")
-        receiving.stdin.flush()
+        setup = {"subscribers": ports, "publisher": publisher.socket.getsockname()[1]}
+        forwarding = children.enter_context(Role(role, setup, __file__))
+        target = ("127.0.0.1", int(forwarding.read()))
+        receiving.tell(str(target[1]))
         publisher.run(target, 1.0)
         time.sleep(0.2)
-        cpu, before, sent = _ask(forwarding), _ask(receiving), publisher.sent
+        cpu, before, sent = forwarding.ask(), receiving.ask(), publisher.sent
         publisher.run(target, seconds)
         time.sleep(0.2)
-        cpu, after = _ask(forwarding) - cpu, _ask(receiving)
+        cpu, after = forwarding.ask() - cpu, receiving.ask()
         expected = (publisher.sent - sent) * subscribers
         arrived = after["received"] - before["received"]
         return {
@@ -282,15 +264,6 @@ def measure(role: str, subscribers: int, seconds: float, shape: str) -> dict[str
             "us_per_packet": round(cpu / max(1, arrived) * 1e6, 2),
             "packets_per_cpu_second": int(arrived / cpu),
         }
-    finally:
-        for child in children:
-            if child.stdin:
-                child.stdin.close()
-            try:
-                child.wait(5)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
 
 
 def main() -> int:
