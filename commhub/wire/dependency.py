@@ -85,19 +85,8 @@ def parse(data: bytes, known: Structure | None) -> Frame:
     number = data[1] << 8 | data[2]
     if size == 3:
         template, index = _template(first & 63, known)
-        return Frame(
-            first > 127,
-            bool(first & 64),
-            number,
-            index,
-            template.spatial,
-            template.temporal,
-            template.dtis,
-            template.fdiffs,
-            None,
-            None,
-            29,
-        )
+        spatial, temporal, dtis, fdiffs, _ = template
+        return Frame(first > 127, bool(first & 64), number, index, spatial, temporal, dtis, fdiffs, None, None, 29)
     bits = Bits(data, 3, _TORN)
     flags = bits.read(5)
     structure = active = None
