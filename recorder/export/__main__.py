@@ -57,7 +57,8 @@ def main() -> int:
         say({"code": trouble.code, "text": trouble.text, "text_zh": trouble.text_zh})
         return 1
     except (OSError, ValueError, MemoryError, av.FFmpegError) as error:
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        reason = (error.strerror if isinstance(error, OSError) else "") or " ".join(str(error).split())[:200].rstrip(".")
+        reason = reason or type(error).__name__
         say({"code": "failed", "text": f"The export cannot be made: {reason}.", "text_zh": f"导出失败：{reason}。"})
         return 1
     say(msgspec.to_builtins(made))

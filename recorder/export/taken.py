@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from recorder.verify import JOURNAL, MANIFEST, RESERVE, TRACKS
 
 JOURNAL_LIMIT = 1 << 30
 BLOCK = 1 << 20
+_ROUNDED = 1_000  # ms behind the end of a recording that nobody misses
 _OPEN_LIMIT = 1 << 30  # bytes of a file that is still being written: it is looked through
 
 
@@ -68,16 +69,39 @@ class Lane:
     sources: list[Source] = field(default_factory=list)
 
 
+class _Noticed(Reader):
+    """``failed`` hears of what cannot be read: who decodes takes it for the file's end, and goes on."""
+
+    def __init__(self, reader: Reader, failed: Callable[[OSError | ValueError], None]) -> None:
+        self._reader, self._failed = reader, failed
+        self.size, self.modified, self.layout = reader.size, reader.modified, reader.layout
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        try:
+            return self._reader.read_at(offset, count)
+        except (OSError, ValueError) as error:
+            self._failed(error)
+            raise
+
+    def close(self) -> None:
+        self._reader.close()
+
+
 class Taken:
-    """``from_ms`` and ``to_ms`` both 0: all of it. ``tracks``: only these. :class:`Trouble` when there is nothing to take."""
+    """``from_ms`` and ``to_ms`` both 0: all of it. ``tracks``: only these. :class:`Trouble` when there is nothing to take.
+
+    ``beyond``: so much was asked for that is not there (yet)."""
 
     def __init__(self, archive: Archive, session: str, from_ms: int = 0, to_ms: int = 0, tracks: list[str] | None = None) -> None:
         self.archive, self.session = archive, session
+        self._unread: tuple[str, OSError | ValueError] | None = None  # the first one, and why
         try:
             paths = archive.paths(session)
             data = archive.read(session, JOURNAL, JOURNAL_LIMIT)
         except (FileNotFoundError, ValueError):
             raise Trouble("gone", "There is no such recording any more.", "录制已不存在。") from None
+        except OSError as error:
+            raise unreadable(JOURNAL, error) from None
         self.running = RESERVE in paths
         self.journal, self.checkpoint = _signed(data, self.running)
         self.manifest = Manifest()
@@ -87,11 +111,23 @@ class Taken:
         self.whole = from_ms <= 0 and (to_ms <= 0 or to_ms >= whole)
         self.from_ms, self.to_ms = max(0, from_ms), min(to_ms or whole, whole)
         if self.to_ms <= self.from_ms:
-            raise Trouble("empty", "Nothing of this time is recorded and signed.", "该时段没有已录制并签名的内容。")
+            raise self._nothing(whole)
+        self.beyond = to_ms > whole + (0 if self.running else _ROUNDED)
         wanted = set(tracks or [])
         everything = [self._lane(track) for track in self.manifest.tracks.values() if not wanted or track.id in wanted]
         self.lanes = [lane for lane in everything if lane.sources]
         self.document = self.manifest.document(self.manifest.started_at + whole * 1_000_000)
+
+    def _nothing(self, whole: int) -> Trouble:
+        until = clock(whole)
+        if self.running:
+            return Trouble(
+                "not_yet", f"This time is not recorded and signed yet: up to {until} it is. Ask again later.",
+                f"该时段尚未录制并签名，目前可导出到 {until}，请稍后再试。",
+            )  # fmt: skip
+        return Trouble(
+            "beyond", f"The recording ends at {until}, before this time.", f"录制在 {until} 已结束，没有该时段的内容。"
+        )
 
     def _until(self) -> int:
         """The session's length (ms): of one that runs, up to the last signature."""
@@ -136,7 +172,19 @@ class Taken:
     # ---- bytes
 
     def open(self, source: Source) -> Reader:
-        return self.archive.open(self.session, source.path)
+        def failed(error: OSError | ValueError) -> None:
+            self._unread = self._unread or (source.name, error)
+
+        try:
+            return _Noticed(self.archive.open(self.session, source.path), failed)
+        except (OSError, ValueError) as error:
+            failed(error)
+            raise
+
+    def check(self) -> None:
+        """:class:`Trouble` when something could not be read: what was made lacks it."""
+        if self._unread is not None:
+            raise unreadable(*self._unread)
 
     def file(self, source: Source) -> BinaryIO:
         return self.open(source).file()
@@ -172,6 +220,21 @@ class Taken:
             return self.archive.read(self.session, MANIFEST, JOURNAL_LIMIT)
         except FileNotFoundError:
             return None
+
+
+def unreadable(name: str, error: OSError | ValueError) -> Trouble:
+    """A file of the session, and why."""
+    why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    why = " ".join(why.split()).rstrip(".")
+    return Trouble(
+        "unreadable", f"{name} of the recording cannot be read: {why}. Ask again when it can.",
+        f"无法读取录制文件 {name}（{why}），恢复后可重新申请。",
+    )  # fmt: skip
+
+
+def clock(ms: int) -> str:
+    """On the session's clock: 1:02:03."""
+    return f"{ms // 3_600_000}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}"
 
 
 def blocks(reader: Reader, begin: int, end: int) -> Iterator[bytes]:

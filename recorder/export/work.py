@@ -24,7 +24,7 @@ from recorder.export.archived import Zip
 from recorder.export.film import Film
 from recorder.export.fronting import fronted
 from recorder.export.recipe import Part
-from recorder.export.taken import Taken, Trouble, blocks
+from recorder.export.taken import Taken, Trouble, blocks, clock
 from recorder.keys import Keys
 from recorder.shelf import sync_folder
 
@@ -139,13 +139,18 @@ class Maker:
             taken = Taken(self._archive, order.session, order.from_ms, order.to_ms, order.tracks)
             if not taken.lanes and order.kind != "bundle":
                 raise Trouble("empty", "Nothing of this time is recorded and signed.", "该时段没有已录制并签名的内容。")
-            self._film(taken) if order.kind == "film" else self._zip(taken)
+            try:
+                self._film(taken) if order.kind == "film" else self._zip(taken)
+            except (OSError, ValueError):
+                taken.check()  # it was the recording, not the disk
+                raise
+            taken.check()
             with self._drafts.read(self._name) as made:
                 size, digest = made.size, _digest(made, "sha256")
             if size > order.limit:
                 raise TOO_LARGE
             lies = self._drafts.settle(self._name)
-            text, text_zh = NO_LETTERS if order.kind == "film" and lettering.face() is None else ("", "")
+            text, text_zh = _less(taken, order.kind)
             return Made(self._name, size, digest, lies, text, text_zh)
         except BaseException:
             self._drafts.clear()
@@ -221,6 +226,16 @@ class Maker:
             keys.current(),
             keys.history,
         )  # fmt: skip
+
+
+def _less(taken: Taken, kind: str) -> tuple[str, str]:
+    """What it has not that it might have."""
+    said = [NO_LETTERS] if kind == "film" and lettering.face() is None else []
+    if taken.beyond:
+        until = clock(taken.to_ms)
+        still = (f"It ends at {until}: the recording still runs.", f"录制仍在进行，本次导出到 {until} 为止。")
+        said.append(still if taken.running else (f"It ends at {until}, as the recording does.", f"录制到 {until} 为止。"))
+    return " ".join(text for text, _ in said), "".join(text for _, text in said)
 
 
 def _archive(work: Work) -> Archive:
