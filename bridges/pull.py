@@ -9,7 +9,7 @@ from bridges import rtsp
 from bridges.backup import needed
 from bridges.rtsp_stream import Resolve, Stream, Target, resolve
 from bridges.source import Sound, Source, opus
-from bridges.timeline import Sequence, unwrap
+from bridges.timeline import Sequence
 from bridges.transcode import Transcoder
 from bridges.transcode_video import Transcodes
 from commhub import log as logs
@@ -203,12 +203,9 @@ class Puller:
     def heard(self, stream: Stream, packet: bytes, now: int) -> None:
         if stream is not self._listening:
             return
-        try:
-            got = unwrap(packet)
-        except ValueError:
-            return
-        if got.payload and self._sound_order.follow(got.sequence) is not None:
-            self._sound.put(got.payload, got.timestamp, now)
+        taken = self._sound_order.take(packet)
+        if taken is not None and taken[0].payload:
+            self._sound.put(taken[0].payload, taken[0].timestamp, now)
 
     def clock(self, stream: Stream, kind: str, rtp_time: int, ntp: int) -> None:
         """A device's clock counts once it is known of all its streams: else they would be told different times."""

@@ -15,7 +15,7 @@ from bridges.faults import Fault
 from bridges.hevc import Hevc
 from bridges.rtsp_sdp import Media
 from bridges.source import Source, handle, timeline
-from bridges.timeline import SECOND, Sequence, unwrap
+from bridges.timeline import SECOND, Sequence
 from bridges.transcode_video import Transcodes
 from commhub.media.messages import Codec, SourceStream
 
@@ -151,13 +151,10 @@ class Pictures:
 
     def _units(self, packet: bytes) -> list[Unit]:
         assert self._assembler is not None
-        try:
-            got = unwrap(packet)
-        except ValueError:
+        taken = self._sequence.take(packet)
+        if taken is None or not taken[0].payload:
             return []
-        missing = self._sequence.follow(got.sequence)
-        if missing is None or not got.payload:
-            return []
+        got, missing = taken
         return self._assembler.push(got.payload, got.timestamp, got.marker, missing)
 
     def _proves_h265(self) -> bool:

@@ -147,6 +147,15 @@ class Sequence:
         self.lost += missing
         return missing
 
+    def take(self, packet: bytes) -> tuple[Unwrapped, int] | None:
+        """The packet, and how many are missing before it; None for one that is torn or came before."""
+        try:
+            got = unwrap(packet)
+        except ValueError:
+            return None
+        missing = self.follow(got.sequence)
+        return None if missing is None else (got, missing)
+
 
 class Reorder:
     """Puts packets that came over UDP into order: waits ``wait`` ns for a missing one, and for at most ``window`` others."""

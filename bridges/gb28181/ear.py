@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from bridges.timeline import Sequence, unwrap
+from bridges.timeline import Sequence
 from bridges.transcode import Feed, Transcoder
 from commhub import log as logs
 from commhub.errors import HubError, PeerError
@@ -105,12 +105,9 @@ class Ear:
             order = self._handles.get(handle)
             if order is None:
                 continue
-            try:
-                got = unwrap(bytes(packet))
-            except ValueError:
-                continue
-            if got.payload and order.follow(got.sequence) is not None:
-                self._feed.put(got.payload, got.timestamp)
+            taken = order.take(bytes(packet))
+            if taken is not None and taken[0].payload:
+                self._feed.put(taken[0].payload, taken[0].timestamp)
 
     def _out(self, out: list[tuple[bytes, int]]) -> None:
         for data, _ in out:

@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from bridges.timeline import Sequence, unwrap
+from bridges.timeline import Sequence
 from commhub.wire.ps import Demuxer
 from commhub.wire.units import Unit
 
@@ -57,13 +57,10 @@ class Reel:
             self.packet(packet, now)
 
     def packet(self, packet: bytes, now: int) -> None:
-        try:
-            got = unwrap(packet)
-        except ValueError:
+        taken = self._sequence.take(packet)
+        if taken is None:
             return
-        missing = self._sequence.follow(got.sequence)
-        if missing is None:
-            return
+        got, missing = taken
         if missing:
             self.lost += self.running
             self._units(self.demuxer.gap())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from bridges.backup import MIME, Backup
 from bridges.hevc import Hevc
 from bridges.source import Sound, Source, handle, timeline
-from bridges.timeline import SECOND, Sequence, unwrap
+from bridges.timeline import SECOND, Sequence
 from bridges.transcode_video import Transcodes
 from commhub.media.messages import Codec, SourceStream
 from commhub.wire import adts, h264
@@ -136,13 +136,10 @@ class Picture:
 
     def packet(self, packet: bytes, now: int) -> None:
         """RTP, in order."""
-        try:
-            got = unwrap(packet)
-        except ValueError:
+        taken = self._sequence.take(packet)
+        if taken is None:
             return
-        missing = self._sequence.follow(got.sequence)
-        if missing is None:
-            return
+        got, missing = taken
         if missing:
             self._units(self.demuxer.gap(), now)
         if got.payload:

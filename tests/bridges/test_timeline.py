@@ -82,6 +82,21 @@ def test_sequence() -> None:
     assert follow.lost == 3
 
 
+def test_a_packet_is_taken_with_what_is_missing_before_it() -> None:
+    sequence = Sequence()
+    taken = [
+        sequence.take(one)
+        for one in (packet(7, payload=b"a"), packet(9, payload=b"b"), packet(9), b"torn", packet(10, payload=b""))
+    ]
+    assert [(one[0].payload, one[1]) if one is not None else None for one in taken] == [
+        (b"a", 0),
+        (b"b", 1),
+        None,
+        None,
+        (b"", 0),
+    ]
+
+
 @given(st.integers(0, 65_535), st.integers(1, 20), st.integers(0, 2**32))
 def test_reorder_gives_back_everything_in_order(start: int, spread: int, seed: int) -> None:
     chance = random.Random(seed)
