@@ -1,10 +1,12 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Calendar, FileText, LogIn, Paperclip, Pencil, Trash2 } from 'lucide-react'
+import { Calendar, ClipboardCheck, FileText, ListOrdered, LogIn, Paperclip, Pencil, Trash2 } from 'lucide-react'
 import { useRef, useState } from 'react'
 import { sentence, useCommand, useTick } from '../app/command'
-import { hub } from '../app/hub'
+import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import { useT } from '../i18n'
+import { AskDialog } from '../rollcalls/AskDialog'
+import { openRollStart } from '../rollcalls/RollSheet'
 import { Button, Field, ProblemLine, Skeleton } from '../ui/controls'
 import { Confirm } from '../ui/overlay'
 import {
@@ -50,9 +52,17 @@ function Shown({ item, one }: { item: AgendaItem; one: Occurrence | undefined })
   const queries = useQueryClient()
   const again = () => queries.invalidateQueries({ queryKey: ['agenda'] })
   const may = (what: AgendaItem['may'][number]) => item.may.includes(what)
-  const go = (act: 'start' | 'enter') => {
-    if (one) void run(async () => navigate(`/room/${(await agendaApi[act](item.id, one.at)).consultation_id}`))
+  const leads = may('start') && one !== undefined
+  const open = one !== undefined && enterable(one, hub.now())
+  const mayPost = useCan('roll.post')
+  const [asking, setAsking] = useState(false)
+  const go = async () => {
+    const act = leads && one.state === 'planned' ? 'start' : 'enter'
+    const { consultation_id } = await agendaApi[act](item.id, one?.at ?? 0)
+    navigate(`/room/${consultation_id}`)
+    return consultation_id
   }
+  const roll = async () => openRollStart(await go(), { organisations: item.organisations, people: item.people })
   const cancel = async () => {
     const done = await run(async () => {
       if (cancelling === 'one' && one) await agendaApi.changeOne(item.id, one.at, item.rev, { cancelled: true })
@@ -77,15 +87,36 @@ function Shown({ item, one }: { item: AgendaItem; one: Occurrence | undefined })
       </p>
       {item.cancelled && <p className="chip inverse">{t('agenda.cancelled')}</p>}
       <div className="agenda-buttons">
-        {one && enterable(one, hub.now()) && (
+        {open && (
           <Button
             look="primary"
             icon={<LogIn size={16} />}
             pending={pending && t('agenda.enter')}
-            onClick={() => go(may('start') && one.state === 'planned' ? 'start' : 'enter')}
+            onClick={() => void run(go)}
             data-testid="agenda-enter"
           >
-            {t(may('start') && one.state === 'planned' ? 'agenda.start' : 'agenda.enter')}
+            {t(leads && one.state === 'planned' ? 'agenda.start' : 'agenda.enter')}
+          </Button>
+        )}
+        {open && leads && (
+          <Button
+            icon={<ListOrdered size={16} />}
+            pending={pending && t('roll.beginning')}
+            title={t('roll.ofAgendaHint')}
+            onClick={() => void run(roll)}
+            data-testid="agenda-roll"
+          >
+            {t('roll.ofAgenda')}
+          </Button>
+        )}
+        {!open && mayPost && may('edit') && one?.state === 'planned' && !item.cancelled && (
+          <Button
+            icon={<ClipboardCheck size={16} />}
+            title={t('roll.postsOfAgendaHint')}
+            onClick={() => setAsking(true)}
+            data-testid="agenda-posts"
+          >
+            {t('roll.postsOfAgenda')}
           </Button>
         )}
         {may('edit') && (
@@ -131,6 +162,17 @@ function Shown({ item, one }: { item: AgendaItem; one: Occurrence | undefined })
       <Files item={item} may={may('edit')} onChange={again} />
       {one && <AttendancePart item={item} one={one} may={may('edit')} />}
       {one && <MinutesPart item={item} one={one} may={may('edit')} />}
+      {asking && (
+        <AskDialog
+          title={t('roll.postsOf', { title: item.title })}
+          invited={{ organisations: item.organisations, people: item.people }}
+          onDone={() => {
+            setAsking(false)
+            navigate('/posts')
+          }}
+          onClose={() => setAsking(false)}
+        />
+      )}
       {editing && (
         <ScheduleDialog
           item={item}

@@ -1,14 +1,15 @@
-import { Cctv, Play, Video } from 'lucide-react'
+import { Cctv, ListOrdered, Play, Video } from 'lucide-react'
 import { useEffect } from 'react'
 import { reasonText } from '../app/command'
 import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Consultation } from '../hub/types'
 import { useT } from '../i18n'
+import { openRollStart } from '../rollcalls/RollSheet'
 import { Button } from '../ui/controls'
 import { clockTime, dateTime, minutesSince } from '../ui/time.model'
 import { reviewPath } from './Consultations'
-import { absent, joinable } from './may.model'
+import { absent, joinable, may } from './may.model'
 
 /** What a consultation is and who is in it. */
 export function Detail({ consultation: c }: { consultation: Consultation | undefined }) {
@@ -127,6 +128,20 @@ function Actions({ consultation: c }: { consultation: Consultation }) {
         >
           {t('list.joinLong')}
         </Button>
+        {may(c, 'lead') && joinable(c) && (
+          <Button
+            size="large"
+            icon={<ListOrdered size={18} />}
+            title={t('roll.ofAgendaHint')}
+            onClick={() => {
+              openRollStart(c.id, { organisations: c.organisations, people: c.people })
+              navigate(`/room/${c.id}`)
+            }}
+            data-testid="detail-roll"
+          >
+            {t('roll.ofAgenda')}
+          </Button>
+        )}
       </footer>
     )
   if (!c.recordings.length || !mayReview) return null

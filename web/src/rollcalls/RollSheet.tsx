@@ -23,15 +23,31 @@ import { useKeys } from '../ui/keys'
 import { duration } from '../ui/time.model'
 import { rollApi } from './api'
 import { RollStart } from './RollStart'
-import { current, following, left, type RollAct, type RollCall, type RollEntry, taken } from './rollcalls.model'
+import {
+  current,
+  following,
+  left,
+  type Plan,
+  type RollAct,
+  type RollCall,
+  type RollEntry,
+  taken,
+} from './rollcalls.model'
 import { useRoll } from './useRoll'
 import './rollcalls.css'
 
-const starting = createStore<{ open: boolean }>(() => ({ open: false }))
+/** Which room asks how its roll is to be called. */
+interface Starting {
+  consultation: string | undefined
+  plan: Plan | undefined
+}
 
-/** Asks how the roll is to be called; the room shows it. */
-export function openRollStart(): void {
-  starting.setState({ open: true })
+const none: Starting = { consultation: undefined, plan: undefined }
+const starting = createStore<Starting>(() => none)
+
+/** Asks how the roll is to be called, in the room or as soon as one is in it; `plan`: of whom, also when they are not there yet. */
+export function openRollStart(consultation: string, plan?: Plan): void {
+  starting.setState({ consultation, plan })
 }
 
 /** What the sheet needs of the room it lies over. */
@@ -42,22 +58,23 @@ export interface Microphone {
 interface Props {
   consultation: Consultation
   microphone: Microphone
-  people: { identity: string; name: string }[]
+  people: { identity: string; name: string; org: string }[]
 }
 
 /** The roll call over the pictures: who speaks, how long yet, who is next; for who leads it the buttons and keys. */
 export function RollSheet({ consultation, microphone, people }: Props) {
   const [roll, learn] = useRoll(consultation.id)
-  const open = useStore(starting, state => state.open)
+  const { consultation: asked, plan } = useStore(starting)
+  const open = asked === consultation.id
   const there = useMemo(() => new Set(people.map(one => one.identity.split(':')[0] ?? '')), [people])
   useMicrophone(consultation.id, microphone)
-  const close = () => starting.setState({ open: false })
-  useEffect(() => () => starting.setState({ open: false }), [])
+  const close = () => starting.setState(none)
+  useEffect(() => () => starting.setState(none), [])
   return (
     <>
       {roll && <Sheet roll={roll} there={there} learn={learn} />}
       {open && !roll && may(consultation, 'lead') && (
-        <RollStart consultation={consultation} people={people} onBegun={learn} onClose={close} />
+        <RollStart consultation={consultation} people={people} plan={plan} onBegun={learn} onClose={close} />
       )}
     </>
   )

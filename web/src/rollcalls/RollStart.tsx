@@ -7,36 +7,39 @@ import { useT } from '../i18n'
 import { Button, Check, Field } from '../ui/controls'
 import { ActDialog } from '../ui/overlay'
 import { rollApi } from './api'
-import type { RollCall } from './rollcalls.model'
+import { arranged, candidates, type Plan, type RollCall, unrepresented } from './rollcalls.model'
 
 interface Props {
   consultation: Consultation
-  people: { identity: string; name: string }[]
+  people: { identity: string; name: string; org: string }[]
+  /** Whom the agenda names: they are called whether they have come or not. */
+  plan: Plan | undefined
   onBegun(roll: RollCall): void
   onClose(): void
 }
 
 /** Which roll is called, of whom, in which order, with how much time. */
-export function RollStart({ consultation, people, onBegun, onClose }: Props) {
+export function RollStart({ consultation, people, plan, onBegun, onClose }: Props) {
   const t = useT()
   const me = useHub(state => state.session?.person.id)
   const [kind, setKind] = useState<'speak' | 'sequence'>('sequence')
   const [answer, setAnswer] = useState('20')
   const [limit, setLimit] = useState('60')
   const [run, pending] = useCommand()
-  const [order, setOrder] = useState(() => {
-    const found = new Map(people.map(one => [one.identity.split(':')[0] ?? '', one.name]))
-    if (me) found.delete(me)
-    return [...found].map(([id, name]) => ({ id, name, on: true }))
-  })
-  const move = (index: number, by: number) =>
-    setOrder(now => {
-      const next = [...now]
-      const [one] = next.splice(index, 1)
-      if (one) next.splice(Math.max(0, index + by), 0, one)
-      return next
-    })
-  const chosen = order.filter(one => one.on).map(one => one.id)
+  // People come while this is open: what was chosen and moved by hand stays.
+  const [order, setOrder] = useState<string[]>([])
+  const [said, setSaid] = useState<Record<string, boolean>>({})
+  const wanted = plan ?? { organisations: consultation.organisations, people: consultation.people }
+  const rows = arranged(candidates(people, wanted, me), order)
+  const missing = unrepresented(rows, wanted)
+  const move = (index: number, by: number) => {
+    const next = rows.map(one => one.id)
+    const [one] = next.splice(index, 1)
+    if (one) next.splice(Math.max(0, index + by), 0, one)
+    setOrder(next)
+  }
+  const on = (one: (typeof rows)[number]) => said[one.id] ?? (one.there || plan !== undefined)
+  const chosen = rows.filter(on).map(one => one.id)
   const begin = () =>
     void run(async () => {
       const body = { kind, people: kind === 'sequence' ? chosen : [], answer_seconds: +answer, limit_seconds: +limit }
@@ -91,16 +94,14 @@ export function RollStart({ consultation, people, onBegun, onClose }: Props) {
       </div>
       {kind === 'sequence' && (
         <ol className="roll-order" aria-label={t('roll.order')}>
-          {order.map((one, index) => (
-            <li key={one.id}>
+          {rows.map((one, index) => (
+            <li key={one.id} data-testid="roll-candidate" data-there={one.there}>
               <span className="roll-number">{index + 1}</span>
-              <Check
-                checked={one.on}
-                onChange={on => setOrder(now => now.map(other => (other.id === one.id ? { ...other, on } : other)))}
-              >
+              <Check checked={on(one)} onChange={yes => setSaid({ ...said, [one.id]: yes })}>
                 {one.name}
               </Check>
-              <span className="grow" />
+              <small className="cut grow">{one.org}</small>
+              {!one.there && <span className="chip outline">{t('roll.notHere')}</span>}
               <Button
                 size="small"
                 square
@@ -120,6 +121,11 @@ export function RollStart({ consultation, people, onBegun, onClose }: Props) {
             </li>
           ))}
         </ol>
+      )}
+      {kind === 'sequence' && missing.length > 0 && (
+        <p className="note" data-testid="roll-missing">
+          {t('roll.nobodyOf', { names: missing.join('、') })}
+        </p>
       )}
     </ActDialog>
   )

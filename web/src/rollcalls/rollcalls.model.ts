@@ -123,6 +123,50 @@ export function byOrganisation(entries: readonly RollEntry[]): OrgResult[] {
   return [...found.values()].sort((a, b) => trouble(a) - trouble(b))
 }
 
+/** Who was to come, in the order that was planned. */
+export interface Plan {
+  organisations: { name: string; short?: string }[]
+  people: { id: string; name: string; org_name: string }[]
+}
+
+export interface Candidate {
+  id: string
+  name: string
+  org: string
+  there: boolean
+}
+
+/** Who can be called: of each planned organisation who is there, whom the plan names, and whoever else is there; not `me`. */
+export function candidates(
+  here: readonly { identity: string; name: string; org: string }[],
+  plan: Plan,
+  me: string | undefined,
+): Candidate[] {
+  const there = new Map(
+    here.map(one => {
+      const id = one.identity.split(':')[0] ?? ''
+      return [id, { id, name: one.name, org: one.org, there: true }]
+    }),
+  )
+  const planned = plan.people.map(one => there.get(one.id) ?? { ...one, org: one.org_name, there: false })
+  const all = [...planned, ...there.values()]
+  const inOrder = [...plan.organisations.flatMap(org => all.filter(one => of(org, one))), ...all]
+  return [...new Map(inOrder.map(one => [one.id, one])).values()].filter(one => one.id !== me)
+}
+
+/** Planned organisations of which nobody can be called. */
+export function unrepresented(found: readonly Candidate[], plan: Plan): string[] {
+  return plan.organisations.filter(org => !found.some(one => of(org, one))).map(org => org.short || org.name)
+}
+
+/** In the order somebody gave them by hand; who came since is at the end. */
+export function arranged(found: readonly Candidate[], order: readonly string[]): Candidate[] {
+  const by = order.flatMap(id => found.find(one => one.id === id) ?? [])
+  return [...by, ...found.filter(one => !order.includes(one.id))]
+}
+
+const of = (org: Plan['organisations'][number], one: Candidate) => one.org === org.name || one.org === org.short
+
 /** Seconds between being asked and the answer. */
 export function answeredAfter(entry: RollEntry): number | undefined {
   if (!entry.answered_at || !entry.called_at) return undefined

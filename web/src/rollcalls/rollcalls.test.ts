@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import {
   answeredAfter,
+  arranged,
   byOrganisation,
+  candidates,
   current,
   following,
   left,
   type RollCall,
   type RollEntry,
+  unrepresented,
   withRollEvent,
 } from './rollcalls.model'
 
@@ -74,6 +77,32 @@ describe('roll calls', () => {
     expect(withRollEvent(roll, news(3))).toBe(roll)
     expect(withRollEvent(roll, news(5))).toBeUndefined()
     expect(withRollEvent(roll, { nonsense: 1 })).toBe(roll)
+  })
+
+  it('calls whom the agenda names, in its order, whoever else is there, and says who is missing', () => {
+    const plan = {
+      organisations: [{ name: '水务局', short: '水务' }, { name: '公安局' }],
+      people: [
+        { id: 'b', name: '乙', org_name: '应急管理局' },
+        { id: 'me', name: '我', org_name: '应急管理局' },
+        { id: 'w', name: '丙', org_name: '水务局' },
+      ],
+    }
+    const here = [
+      { identity: 'me:1', name: '我', org: '应急管理局' },
+      { identity: 'x:1', name: '丁', org: '消防' },
+      { identity: 'v:1', name: '戊', org: '水务' },
+      { identity: 'v:2', name: '戊', org: '水务' },
+    ]
+    const found = candidates(here, plan, 'me')
+    expect(found.map(one => [one.id, one.there])).toEqual([
+      ['w', false],
+      ['v', true],
+      ['b', false],
+      ['x', true],
+    ])
+    expect(unrepresented(found, plan)).toEqual(['公安局'])
+    expect(arranged(found, ['x', 'gone', 'w']).map(one => one.id)).toEqual(['x', 'w', 'v', 'b'])
   })
 
   it('puts organisations with trouble first', () => {

@@ -274,7 +274,7 @@ function More({ consultation, parties, onInvite, onDiagnose, onControl }: MorePr
       key: 'roll',
       label: t('roll.open'),
       icon: <RollIcon size={16} />,
-      onPick: openRollStart,
+      onPick: () => openRollStart(consultation.id),
       testid: 'roll-open',
     })
   const held = consultation.recording.state === 'paused'
