@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 import struct
+import time
 from collections import deque
 from itertools import islice
 from typing import Annotated
@@ -17,13 +18,15 @@ from commhub.api.consultations import Body
 from commhub.api.routes import Call, Routes
 from commhub.archive import Reader
 from commhub.errors import HubError, Invalid
+from commhub.model import Actor
 from commhub.recordings import Review
 from commhub.review import Reviewing
 
 MOST = 64  # files
 LONGEST = 2 << 20  # bytes of one
 ALTOGETHER = 32 << 20
-AHEAD = 6  # pieces that are looked for at the same time: mostly they wait for the disk and the records
+AHEAD = 6  # pieces that are read at the same time: some wait for the disk, some for another machine
+FRESH = 0.25  # seconds; the right is asked for at every request, and again in one that takes longer
 _HEAD = struct.Struct(">IIQ")  # status, length, size of the file
 _PART = re.compile(r"([A-Za-z0-9_-]{1,128})/([A-Za-z0-9_.-]{1,90}):(\d{1,15})-(\d{1,15})")
 
@@ -45,8 +48,11 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
     async def pieces(call: Call, query: Pieces) -> web.StreamResponse:
         recording, wanted = call.path("id"), _asked(query.of)
         # Who may not see it, or asks for what is not there, gets a plain refusal: nothing has been sent yet.
-        reader, _ = await review.file(call.actor, recording, *wanted[0][:2])
+        right = _Right(review, call.actor, recording)
+        await right.require()
+        reader, _ = await asyncio.to_thread(review.opened, recording, *wanted[0][:2])
         reader.close()
+        await reviewing.went(call.actor, recording, wanted)
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
         response.content_type = "application/octet-stream"
         await response.prepare(call.request)
@@ -57,10 +63,12 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
             with contextlib.suppress(ConnectionError):
                 while True:
                     for one in islice(left, AHEAD - len(ahead)):
-                        ahead.append(asyncio.create_task(_piece(call, review, reviewing, recording, *one)))
+                        ahead.append(asyncio.create_task(asyncio.to_thread(_piece, review, recording, *one)))
                     if not ahead:
                         break
-                    await response.write(await ahead.popleft())
+                    piece = await ahead.popleft()
+                    refused = await right.lost()
+                    await response.write(_HEAD.pack(refused, 0, 0) if refused else piece)
                 await response.write_eof()
         finally:
             for task in ahead:
@@ -86,17 +94,35 @@ def _asked(of: str) -> list[tuple[str, str, int, int]]:
     return found
 
 
-async def _piece(
-    call: Call, review: Review, reviewing: Reviewing, recording: str, track: str, file: str, begin: int, end: int
-) -> bytes:
-    """With its head. The right is asked for at every one: it may end in the middle."""
+class _Right:
+    """The right to see a recording while an answer is given: it may end in the middle."""
+
+    def __init__(self, review: Review, reader: Actor, recording: str) -> None:
+        self._review, self._reader, self._recording = review, reader, recording
+        self._asked, self._refused = 0.0, 0
+
+    async def require(self) -> None:
+        await self._review.require(self._reader, self._recording)
+        self._asked = time.monotonic()
+
+    async def lost(self) -> int:
+        """HTTP's status of the refusal, 0 while there is none. It is asked anew where the answer takes longer than ``FRESH``."""
+        if not self._refused and time.monotonic() - self._asked >= FRESH:
+            try:
+                await self.require()
+            except HubError as error:
+                self._refused = error.status
+        return self._refused
+
+
+def _piece(review: Review, recording: str, track: str, file: str, begin: int, end: int) -> bytes:
+    """With its head. Blocking."""
     try:
-        reader, _ = await review.file(call.actor, recording, track, file)
+        reader, _ = review.opened(recording, track, file)
     except HubError as error:
         return _HEAD.pack(error.status, 0, 0)
     try:
-        await reviewing.went(call.actor, recording, track, file, begin, end)
-        data = await asyncio.to_thread(_read, reader, begin, end)
+        data = _read(reader, begin, end)
         return _HEAD.pack(206 if data else 416, len(data), reader.size) + data
     except (OSError, ValueError):
         return _HEAD.pack(503, 0, 0)

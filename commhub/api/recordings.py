@@ -60,7 +60,7 @@ def routes(review: Review, reviewing: Reviewing) -> Routes:
         reader, mime = await review.file(call.actor, recording, track, file)
         begin, end = ranges.asked(call.request)
         try:
-            await reviewing.went(call.actor, recording, track, file, begin, end)
+            await reviewing.went(call.actor, recording, [(track, file, begin, end)])
         except BaseException:
             reader.close()
             raise

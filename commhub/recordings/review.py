@@ -158,19 +158,27 @@ class Review:
 
     async def file(self, reader: Actor, recording: str, track: str, file: str) -> tuple[Reader, str]:
         """The file, to be closed, and its content type. NotFound for whatever is no file of this recording."""
+        await self.require(reader, recording)
+        return await asyncio.to_thread(self.opened, recording, track, file)
+
+    async def require(self, reader: Actor, recording: str) -> None:
+        """NotFound, Gone, Forbidden, unless he may see it at this moment."""
         async with self._store.reading() as reading:
             await self.found(reading, reader, recording)
+
+    def opened(self, recording: str, track: str, file: str) -> tuple[Reader, str]:
+        """As :meth:`file`, blocking; whoever calls it has asked for the right."""
         gone = NotFound("There is no such file in this recording.", "录制中没有这个文件。")
         if not _TRACK.fullmatch(track) or not _FILE.fullmatch(file):
             raise gone
         suffix = _TYPES.get(Path(file.removesuffix(PART)).suffix)
-        manifest = await asyncio.to_thread(self.manifest, recording)
+        manifest = self.manifest(recording)
         mime = manifest.mime(track, file) or manifest.mime(track, file.removesuffix(PART)) or (suffix and f"video/{suffix}")
         if not mime:
             raise gone
         try:
             # One that was being written when its address was given out may be finished now.
-            return await asyncio.to_thread(self._archive.open, recording, f"tracks/{track}/{file}"), mime
+            return self._archive.open(recording, f"tracks/{track}/{file}"), mime
         except FileNotFoundError:
             raise gone from None
         except (OSError, ValueError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from commhub.review.watching import HEAD, Watching
 from commhub.store import Store
 from commhub.views import Access, Page
 
+Range = tuple[str, str, int, int | None]  # track, file, first byte, the one behind the last (None: to the end)
 _KNOWN = 16  # manifests whose spans are remembered
 
 
@@ -153,12 +154,13 @@ class Reviewing:
         if self._watching.opened(reader.id, recording, self._clock()):
             await self._note(reader, recording, "view", "", None)
 
-    async def went(self, reader: Actor, recording: str, track: str, file: str, begin: int, end: int | None) -> None:
-        """The bytes ``begin`` … ``end`` of a file are asked for; before they are given out."""
+    async def went(self, reader: Actor, recording: str, ranges: Sequence[Range]) -> None:
+        """These bytes are asked for; before they are given out."""
         manifest = await asyncio.to_thread(self._review.manifest, recording)
-        span = _span(manifest, track, file.removesuffix(".part"), begin, end)
-        if span is not None and self._watching.went(reader.id, recording, track, *span, self._clock()):
-            await self._note(reader, recording, "seek", track, span[0])
+        for track, file, begin, end in ranges:
+            span = _span(manifest, track, file.removesuffix(".part"), begin, end)
+            if span is not None and self._watching.went(reader.id, recording, track, *span, self._clock()):
+                await self._note(reader, recording, "seek", track, span[0])
 
     async def _note(self, reader: Actor, recording: str, kind: access.Kind, track: str, at_ms: int | None) -> None:
         async with self._store.transaction() as transaction:
