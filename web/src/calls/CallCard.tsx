@@ -1,12 +1,11 @@
 import { PhoneIncoming } from 'lucide-react'
 import { useEffect } from 'react'
-import { createPortal } from 'react-dom'
 import { useStore } from 'zustand'
 import { useCommand } from '../app/command'
 import { startRinging } from '../consultations/bell'
 import { useT } from '../i18n'
 import { Button } from '../ui/controls'
-import { useKeys } from '../ui/keys'
+import { RingCard } from '../ui/RingCard'
 import { activeAt, type Call, ringingAt } from './calls.model'
 import { desk } from './desk'
 
@@ -22,9 +21,7 @@ export function CallCard() {
     return emergency ? startRinging(false, 'emergency') : startRinging(talking)
   }, [rings, talking, emergency])
   if (!call) return null
-  // A modal dialog makes everything outside it dead: the card has to be inside.
-  const host = document.querySelector('dialog[open]') ?? document.body
-  return createPortal(<Card key={call.id} call={call} talking={talking} />, host)
+  return <Card key={call.id} call={call} talking={talking} />
 }
 
 function Card({ call, talking }: { call: Call; talking: boolean }) {
@@ -35,41 +32,29 @@ function Card({ call, talking }: { call: Call; talking: boolean }) {
     void run(() => desk.answer(call.id))
   }
   const decline = () => void run(() => desk.decline(call.id))
-  useKeys('ring', { ringAccept: answer, ringDecline: decline })
   const asked = call.parties.find(party => party.kind === 'org' || party.kind === 'seat')
   return (
-    <section
-      className={`ring-card call-card${call.emergency ? ' is-emergency' : ''}`}
-      role="alertdialog"
-      aria-label={t('call.incoming')}
-      aria-live="assertive"
-      data-testid="call-card"
-    >
-      <header>
-        <PhoneIncoming size={20} />
-        <span className="grow">{t(call.emergency ? 'call.incomingEmergency' : 'call.incoming')}</span>
-        {asked && <span className="note">{asked.name}</span>}
-      </header>
-      <h2>{call.created_by.name}</h2>
-      <p>{call.created_by.org_name}</p>
-      {call.kind === 'conference' && <p>{t('call.conference', { count: call.parties.length })}</p>}
-      {talking && <p>{t('call.waiting')}</p>}
-      <div className="ring-buttons">
-        <Button
-          look="primary"
-          size="large"
-          className="grow"
-          hint="ringAccept"
-          pending={pending && t('call.answering')}
-          onClick={answer}
-          data-testid="call-answer"
-        >
-          {t('call.answer')}
-        </Button>
+    <RingCard
+      label={t(call.emergency ? 'call.incomingEmergency' : 'call.incoming')}
+      icon={<PhoneIncoming size={20} />}
+      beside={asked && <span className="note">{asked.name}</span>}
+      title={call.created_by.name}
+      accept={t('call.answer')}
+      accepting={pending && t('call.answering')}
+      onAccept={answer}
+      data-accept="call-answer"
+      keys={{ ringDecline: decline }}
+      buttons={
         <Button size="large" hint="ringDecline" onClick={decline} data-testid="call-decline">
           {t('call.decline')}
         </Button>
-      </div>
-    </section>
+      }
+      className={`call-card${call.emergency ? ' is-emergency' : ''}`}
+      data-testid="call-card"
+    >
+      <p>{call.created_by.org_name}</p>
+      {call.kind === 'conference' && <p>{t('call.conference', { count: call.parties.length })}</p>}
+      {talking && <p>{t('call.waiting')}</p>}
+    </RingCard>
   )
 }

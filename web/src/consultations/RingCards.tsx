@@ -1,14 +1,13 @@
 import { CircleDot, PhoneIncoming, Users } from 'lucide-react'
 import { useEffect } from 'react'
-import { createPortal } from 'react-dom'
 import { useTick } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate, usePath } from '../app/router'
 import type { Ring } from '../hub/state'
 import { useT } from '../i18n'
 import { Button } from '../ui/controls'
-import { useKeys } from '../ui/keys'
 import { say } from '../ui/overlay'
+import { RingCard } from '../ui/RingCard'
 import { startRinging } from './bell'
 
 /** After this it is a missed invitation, which the list shows anyhow. */
@@ -31,12 +30,10 @@ export function RingCards() {
   useBell(newest !== undefined)
   useTitle(newest)
   if (!newest) return null
-  // A modal dialog makes everything outside it dead: the card has to be inside.
-  const host = document.querySelector('dialog[open]') ?? document.body
-  return createPortal(<RingCard key={newest.consultation.id} ring={newest} now={now} />, host)
+  return <Invitation key={newest.consultation.id} ring={newest} now={now} />
 }
 
-function RingCard({ ring, now }: { ring: Ring; now: number }) {
+function Invitation({ ring, now }: { ring: Ring; now: number }) {
   const t = useT()
   const c = ring.consultation
   const accept = () => {
@@ -44,22 +41,35 @@ function RingCard({ ring, now }: { ring: Ring; now: number }) {
     for (const dialog of document.querySelectorAll('dialog')) dialog.close()
     navigate(`/room/${c.id}`)
   }
-  useKeys('ring', { ringAccept: accept })
   const seconds = Math.max(0, Math.floor((now - (ring.until ?? ring.at)) / 1000))
   return (
-    <section
-      className="ring-card"
-      role="alertdialog"
-      aria-label={t('ring.title')}
-      aria-live="assertive"
+    <RingCard
+      label={t('ring.title')}
+      icon={<PhoneIncoming size={20} />}
+      beside={<time className="note">{t('ring.time', { seconds })}</time>}
+      title={c.title}
+      accept={t('ring.accept')}
+      onAccept={accept}
+      data-accept="ring-accept"
+      buttons={
+        <>
+          <Button
+            size="large"
+            data-testid="ring-later"
+            onClick={() => {
+              hub.postponeRing(c.id, laterBy)
+              say(t('ring.laterDone'))
+            }}
+          >
+            {t('ring.later')}
+          </Button>
+          <Button size="large" data-testid="ring-decline" onClick={() => hub.dismissRing(c.id)}>
+            {t('ring.decline')}
+          </Button>
+        </>
+      }
       data-testid="ring-card"
     >
-      <header>
-        <PhoneIncoming size={20} />
-        <span className="grow">{t('ring.title')}</span>
-        <time className="note">{t('ring.time', { seconds })}</time>
-      </header>
-      <h2>{c.title}</h2>
       <p>{t('ring.by', { name: ring.by.name, org: ring.by.org_name })}</p>
       <p className="ring-facts">
         <span>
@@ -71,32 +81,7 @@ function RingCard({ ring, now }: { ring: Ring; now: number }) {
           </span>
         )}
       </p>
-      <div className="ring-buttons">
-        <Button
-          look="primary"
-          size="large"
-          className="grow"
-          hint="ringAccept"
-          onClick={accept}
-          data-testid="ring-accept"
-        >
-          {t('ring.accept')}
-        </Button>
-        <Button
-          size="large"
-          data-testid="ring-later"
-          onClick={() => {
-            hub.postponeRing(c.id, laterBy)
-            say(t('ring.laterDone'))
-          }}
-        >
-          {t('ring.later')}
-        </Button>
-        <Button size="large" data-testid="ring-decline" onClick={() => hub.dismissRing(c.id)}>
-          {t('ring.decline')}
-        </Button>
-      </div>
-    </section>
+    </RingCard>
   )
 }
 

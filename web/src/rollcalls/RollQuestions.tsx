@@ -1,13 +1,11 @@
 import { ClipboardCheck } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { createPortal } from 'react-dom'
 import { useCommand, useTick } from '../app/command'
 import { hub, useCan, useHub } from '../app/hub'
 import { startRinging } from '../consultations/bell'
 import { useT } from '../i18n'
-import { Button } from '../ui/controls'
-import { useKeys } from '../ui/keys'
 import { say } from '../ui/overlay'
+import { RingCard } from '../ui/RingCard'
 import { duration } from '../ui/time.model'
 import { rollApi } from './api'
 import { left, type RollQuestion } from './rollcalls.model'
@@ -37,9 +35,8 @@ export function RollQuestions() {
   const rings = first !== undefined
   useEffect(() => (rings ? startRinging(false) : undefined), [rings])
   if (!first) return null
-  const host = document.querySelector('dialog[open]') ?? document.body
   const gone = () => setAsked(now => now.filter(one => one.id !== first.id))
-  return createPortal(<Card key={first.id} question={first} onDone={gone} />, host)
+  return <Card key={first.id} question={first} onDone={gone} />
 }
 
 function Card({ question, onDone }: { question: RollQuestion; onDone(): void }) {
@@ -51,35 +48,19 @@ function Card({ question, onDone }: { question: RollQuestion; onDone(): void }) 
       say(t('roll.answered'))
       onDone()
     })
-  useKeys('ring', { ringAccept: answer })
   return (
-    <section
-      className="ring-card"
-      role="alertdialog"
-      aria-label={t('roll.post')}
-      aria-live="assertive"
+    <RingCard
+      label={t('roll.post')}
+      icon={<ClipboardCheck size={20} />}
+      beside={<time>{duration(left(question, hub.now()) ?? 0)}</time>}
+      title={question.title}
+      accept={t('roll.here')}
+      accepting={pending && t('roll.here')}
+      onAccept={answer}
+      data-accept="roll-here"
       data-testid="roll-question"
     >
-      <header>
-        <ClipboardCheck size={20} />
-        <span className="grow">{t('roll.post')}</span>
-        <time>{duration(left(question, hub.now()) ?? 0)}</time>
-      </header>
-      <h2>{question.title}</h2>
       <p>{t('roll.askedBy', { name: question.by.name, org: question.by.org_name })}</p>
-      <div className="ring-buttons">
-        <Button
-          look="primary"
-          size="large"
-          className="grow"
-          hint="ringAccept"
-          pending={pending && t('roll.here')}
-          onClick={answer}
-          data-testid="roll-here"
-        >
-          {t('roll.here')}
-        </Button>
-      </div>
-    </section>
+    </RingCard>
   )
 }
