@@ -146,6 +146,7 @@ class Recorder:
                 loop.call_soon_threadsafe(self._tell, said)
 
         self._uploader = uploading.Uploader(self._folder, store, policy, self._mine, tell)
+        self._guard.store = True
 
     async def start(self) -> None:
         try:
@@ -320,7 +321,7 @@ class Recorder:
     async def _begin(self, order: messages.Record, known: SessionState | None) -> Session | None:
         try:
             free, total = await self._disk.run(lambda: disk_space(self._folder))
-            if free < self._minimum + RESERVED or self._guard.look(free, total) is space.FULL:
+            if free < self._minimum + RESERVED or self._look_at(free, total) is space.FULL:
                 self._refuse(order, "disk_full", *FULL)
                 return None
             folder = self._folder / order.session
@@ -444,7 +445,7 @@ class Recorder:
 
     async def _see_space(self, free: int, total: int) -> None:
         before, self._room = self._guard.step, (free, total)
-        step, now = self._guard.look(free, total), asyncio.get_running_loop().time()
+        step, now = self._look_at(free, total), asyncio.get_running_loop().time()
         if step is not before:
             log.warning("disk of recordings", step=step.name, before=before.name, free=free, total=total)
         if step is not before or now - self._said >= _SAY:
@@ -458,6 +459,13 @@ class Recorder:
                 await session.fail("disk_full")
             else:
                 session.thin(step, free, total, now)
+
+    def _look_at(self, free: int, total: int) -> space.Step:
+        """What lies in the store, too, goes before anything else."""
+        if self._uploader is None:
+            return self._guard.look(free, total)
+        self._uploader.make_room(self._guard.wanted(free, total))
+        return self._guard.look(free, total, easing=self._uploader.dropping.busy)
 
     def _space(self) -> Space:
         return Space(free=self._room[0], total=self._room[1], level=self._guard.step.name)

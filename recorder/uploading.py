@@ -2,7 +2,8 @@
 
 What was put there is compared with what lies here, then noted (``commhub.archive.placed``); so whatever is killed goes on where
 it was. Only what was compared, and is still there, is dropped here, and only ``keep_days`` after the end. A store that fails is
-asked again with back-off; nothing here is touched meanwhile, and after ``alarm_seconds`` somebody is told. All of it is done by
+asked again with back-off; nothing here is touched meanwhile, and after ``alarm_seconds`` somebody is told. On a disk that gets
+full what lies in both places is dropped before (:mod:`recorder.dropping`). All of it is done by
 one thread of its own: neither the event loop nor the disk's threads ever wait for the network.
 """
 
@@ -21,8 +22,8 @@ from commhub import log as logs
 from commhub.archive import placed
 from commhub.archive.placed import Placed, Refused
 from commhub.media.messages import Uploads
-from recorder.shelf import JOURNAL, MANIFEST, RESERVE, TRACKS, sync_folder
-from recorder.whole import PART
+from recorder.dropping import Dropping, Kept, lost, segments
+from recorder.shelf import JOURNAL, MANIFEST, RESERVE, sync_folder
 
 log = logs.get(__name__)
 GONE = ".gone"  # of recordings that were deleted: an empty file for each whose objects are still there
@@ -32,13 +33,6 @@ _TRIED = 3  # refusals in one pass
 _QUIET = 10.0  # s for which nothing was written any more: then it is closed
 _SAY = 60.0  # s between two words of a failing store
 _DAY = 86_400.0
-
-
-class Kept(Protocol):
-    @property
-    def size(self) -> int: ...
-    @property
-    def tag(self) -> str: ...
 
 
 class Store(Protocol):
@@ -67,7 +61,8 @@ class Uploader:
         self._folder, self._store, self._policy, self._mine, self._tell = folder, store, policy, mine, tell
         self._done: dict[str, float] = {}  # sessions that are there as a whole: when they are dropped here (UTC s)
         self._dropped: set[str] = set()
-        self._stop = threading.Event()
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self.dropping = Dropping(folder, store, mine, self._again)
         self._thread: threading.Thread | None = None
         self._failing_since = 0.0
         self._now = self._said = 0.0
@@ -95,6 +90,7 @@ class Uploader:
     def close(self, patience: float = 10.0) -> None:
         """What is being put there is finished, or begun anew by the next process. Blocking."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(patience)
 
@@ -104,15 +100,22 @@ class Uploader:
         (self._folder / GONE / session).touch(mode=0o640)
         sync_folder(self._folder / GONE)
 
+    def make_room(self, count: int) -> None:
+        """So many bytes of what lies in the store, too, shall be dropped here; 0: none."""
+        if self.dropping.want(count):
+            self._wake.set()
+
     def _run(self) -> None:
-        while not self._stop.wait(self.look(time.time())):
-            pass
+        while not self._stop.is_set():
+            self._wake.wait(self.look(time.time()))
+            self._wake.clear()
 
     def look(self, now: float) -> float:
         """One pass; seconds until the next one. ``now`` is UTC (s)."""
         self._now = now
         errors: list[OSError] = []
-        works: list[Callable[[], None]] = [partial(self._put, session, now) for session in self._sessions()]
+        works: list[Callable[[], None]] = [self._drop_wanted]
+        works += [partial(self._put, session, now) for session in self._sessions()]
         works += [self._delete, partial(self._drop, now)]
         for work in works:
             try:
@@ -161,17 +164,21 @@ class Uploader:
             if path.name in self._done or path.name in self._dropped:
                 if not (path / RESERVE).exists():
                     continue
-                self._done.pop(path.name, None)  # it goes on
-                self._dropped.discard(path.name)
+                self._again(path.name)  # it goes on
             if (path / JOURNAL).is_file():
                 yield path
+
+    def _again(self, session: str) -> None:
+        self._done.pop(session, None)
+        self._dropped.discard(session)
 
     def _put(self, session: Path, now: float) -> None:
         there = placed.load(session)
         closed = _closed(session, now)
         fresh = False
-        for path in _segments(session):
+        for path in segments(session):
             fresh |= self._put_one(session, path, there)
+            self._drop_wanted()
         # A journal that grows goes there with each segment: what is there can be verified, and played.
         for name in (JOURNAL, MANIFEST) if fresh or closed else ():
             self._put_one(session, session / name, there)
@@ -195,6 +202,7 @@ class Uploader:
         except FileNotFoundError:
             return False
         self._worked()
+        self.dropping.more()
         self.uploaded += found.st_size
         one = Placed(name, found.st_size, found.st_mtime_ns, kept.tag, int(self._now * 1e9))
         placed.add(session, one)
@@ -209,7 +217,7 @@ class Uploader:
         files = size = 0
         for session in self._sessions():
             there = placed.load(session)
-            for path in _segments(session):
+            for path in segments(session):
                 with contextlib.suppress(FileNotFoundError):
                     found = path.stat()
                     known = there.get(str(path.relative_to(session)))
@@ -218,6 +226,9 @@ class Uploader:
         return files, size
 
     # ---- what does not have to lie here or there any more
+
+    def _drop_wanted(self) -> None:
+        self.dropping.look(int(self._now * 1e9), self._stop.is_set)
 
     def _drop(self, now: float) -> None:
         for name in [name for name, due in self._done.items() if due <= now]:
@@ -234,7 +245,7 @@ class Uploader:
         """Drop what is there as it is here; journal and manifest stay in both places. False: some of it was not there."""
         there, whole = placed.load(session), True
         drop: list[Path] = []
-        for path in (*_segments(session), session / JOURNAL, session / MANIFEST):
+        for path in (*segments(session), session / JOURNAL, session / MANIFEST):
             name = str(path.relative_to(session))
             known, found = there.get(name), path.stat()
             if known is None or (known.size, known.modified) != (found.st_size, found.st_mtime_ns):
@@ -245,8 +256,7 @@ class Uploader:
             except FileNotFoundError:
                 kept = None
             if kept is None or (kept.size, kept.tag) != (known.size, known.tag):
-                log.error("object lost by the store", session=session.name, file=name)
-                placed.add(session, Placed(name, 0, 0, "", int(self._now * 1e9), gone=True))
+                lost(session, name, int(self._now * 1e9))
                 whole = False
             elif path.parent != session:
                 drop.append(path)
@@ -271,12 +281,3 @@ def _closed(session: Path, now: float) -> bool:
     except FileNotFoundError:
         return False
     return not (session / RESERVE).exists() and now - written >= _QUIET
-
-
-def _segments(session: Path) -> list[Path]:
-    """Files of media that are whole."""
-    return [path for path in sorted((session / TRACKS).glob("*/*")) if not path.name.endswith(PART) and _plain(path)]
-
-
-def _plain(path: Path) -> bool:
-    return not path.is_symlink() and path.is_file()

@@ -84,8 +84,8 @@ METRICS: tuple[Metric, ...] = (
     _gauge("recorder_lag_seconds", "From a packet's arrival until the recorder had it, at worst in 5 s.", "process"),
     _gauge("recorder_free_bytes", "Free on the disk that recordings lie on.", "process"),
     _gauge("recorder_disk_bytes", "Size of the disk that recordings lie on.", "process"),
-    _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 to 6 more and more, 7 everything.",
-           "process"),
+    _gauge("recorder_disk_step", "What is left out for want of room: 0 nothing, 1 an alarm, 2 copies of what a store has, "
+           "3 to 7 more and more, 8 everything.", "process"),
     _counter("upload_bytes", "Bytes of recordings put into the S3 store.", "process"),
     _gauge("upload_waiting_files", "Files that wait for an S3 store that fails.", "process"),
     _gauge("upload_waiting_bytes", "Bytes that wait for an S3 store that fails.", "process"),

@@ -34,8 +34,8 @@ _r, _q, _o = tables.recordings.c, tables.storage_quotas.c, tables.organisations.
 Level = Literal["ample", "low", "thin", "full"]
 #: What the steps of the recorder's guard come to for people, and how grave they are.
 LEVELS: Final[dict[str, Level]] = {
-    "ample": "ample", "low": "low", "cameras": "thin", "pictures": "thin", "feeds": "thin", "evidence": "thin", "sound": "thin",
-    "full": "full",
+    "ample": "ample", "low": "low", "copies": "low", "cameras": "thin", "pictures": "thin", "feeds": "thin", "evidence": "thin",
+    "sound": "thin", "full": "full",
 }  # fmt: skip
 _GRAVITY: Final = list(LEVELS)
 

@@ -38,6 +38,38 @@ def test_steps_and_the_way_back(percents: list[float], steps: list[str], floor: 
     assert [guard.look(floor + round(percent * 10_000), total).name for percent in percents] == steps
 
 
+@pytest.mark.parametrize(
+    ("percents", "steps"),
+    [
+        ([10, 8, 9.9, 10, 12], ["low", "copies", "copies", "low", "ample"]),
+        ([5, 7, 9, 10], ["cameras", "copies", "copies", "low"]),
+    ],
+)
+def test_with_a_store_what_lies_there_goes_first(percents: list[float], steps: list[str]) -> None:
+    guard = Guard(0, 1, store=True)
+    assert [guard.look(round(percent * 10_000), 1_000_000).name for percent in percents] == steps
+
+
+def test_nothing_else_is_left_out_while_copies_are_dropped() -> None:
+    guard = Guard(0, 1, store=True)
+    assert [guard.look(left * 1000, 1_000_000, easing=True).name for left in (90, 50, 30, 21, 20)] == [
+        "low", "copies", "copies", "copies", "evidence",
+    ]  # fmt: skip
+    guard = Guard(0, 1, store=True)
+    assert guard.look(40_000, 1_000_000).name == "pictures"  # nothing to drop
+    assert guard.look(40_000, 1_000_000, easing=True).name == "pictures"
+    assert guard.look(-1, 1_000_000, easing=True) is FULL
+
+
+def test_so_much_is_dropped_that_nothing_else_has_to_be() -> None:
+    guard = Guard(1000, 1, store=True)
+    for left, wanted in ((90_000, 0), (80_000, 25_000), (95_000, 10_000), (100_000, 0), (0, 105_000), (-1, 105_001)):
+        free, total = 1000 + left, 1_001_000
+        assert guard.wanted(free, total) == pytest.approx(wanted, abs=1), left
+        guard.look(free, total)
+    assert Guard(0, 1).wanted(0, 1000) == 0
+
+
 def test_each_step_leaves_out_what_the_one_before_did_and_sound_is_never_left_out() -> None:
     for before, after in itertools.pairwise(STEPS[:-1]):
         assert before.lower <= after.lower
