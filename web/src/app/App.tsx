@@ -8,6 +8,7 @@ import { GroupBar, Groups } from '../groups/Groups'
 import { HubError } from '../hub/http'
 import { useT } from '../i18n'
 import { LinkTester } from '../linktests/LinkTester'
+import { Quick } from '../quick/Quick'
 import { RollQuestions } from '../rollcalls/RollQuestions'
 import { SignIn } from '../signin/SignIn'
 import { Button } from '../ui/controls'
@@ -64,6 +65,7 @@ export function App() {
       {session && <RollQuestions />}
       {session && <LinkTester />}
       {session && <AgendaReminders />}
+      {session && <Quick />}
       <KeyHelpHost />
       <Toasts />
     </QueryClientProvider>

@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react'
 import { CallButton } from '../calls/Calls'
 import { GroupButton } from '../groups/GroupButton'
 import { language, setLanguage, useT } from '../i18n'
+import { QuickButton } from '../quick/Quick'
 import { StorageBanner } from '../review/StorageBanner'
 import { Avatar, Bars, Button } from '../ui/controls'
 import { MenuButton } from '../ui/overlay'
@@ -52,6 +53,7 @@ export function Shell({ children }: { children: ReactNode }) {
           ))}
         </nav>
         <span className="grow" />
+        <QuickButton />
         <GroupButton />
         <CallButton />
         <LinkState />

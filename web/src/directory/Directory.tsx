@@ -1,6 +1,7 @@
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useSettled } from '../app/command'
 import { useHub } from '../app/hub'
+import { navigate, useAddress } from '../app/router'
 import { useKeys } from '../ui/keys'
 import { orgEntry, type Shelf, useListed, useLiveBook, useShownPresence } from './book'
 import { Card } from './Card'
@@ -20,6 +21,14 @@ export default function Directory() {
   const [chosen, setChosen] = useState<Entry[]>([])
   /** On a phone one of the three is seen. */
   const [pane, setPane] = useState<'side' | 'list' | 'card'>('side')
+  const asked = new URLSearchParams(useAddress()).get('q')
+  // `/directory?q=…`: somebody was looked for elsewhere.
+  useEffect(() => {
+    if (!asked) return
+    setQ(asked)
+    setPane('list')
+    navigate('/directory', true)
+  }, [asked])
   const wanted = useSettled(q.trim(), 120)
   const listed = useListed(shelf, wanted)
   const presence = useShownPresence(shelf, wanted, listed.entries)

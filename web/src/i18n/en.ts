@@ -13,6 +13,7 @@ import { keeping } from './en/keeping'
 import { keys } from './en/keys'
 import { linktests } from './en/linktests'
 import { policies } from './en/policies'
+import { quick } from './en/quick'
 import { recorded } from './en/recorded'
 import { review } from './en/review'
 import { rollcalls } from './en/rollcalls'
@@ -39,4 +40,5 @@ export const en: Words = {
   ...directory,
   ...groups,
   ...keys,
+  ...quick,
 }

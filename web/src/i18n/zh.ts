@@ -13,6 +13,7 @@ import { keeping } from './zh/keeping'
 import { keys } from './zh/keys'
 import { linktests } from './zh/linktests'
 import { policies } from './zh/policies'
+import { quick } from './zh/quick'
 import { recorded } from './zh/recorded'
 import { review } from './zh/review'
 import { rollcalls } from './zh/rollcalls'
@@ -39,6 +40,7 @@ export const zh = {
   ...directory,
   ...groups,
   ...keys,
+  ...quick,
 }
 
 export type Words = typeof zh

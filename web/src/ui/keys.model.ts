@@ -34,6 +34,7 @@ const digits = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 export const bindings = [
   bind('everywhere', 'help', 'Shift+Slash'),
+  { ...bind('everywhere', 'quickSearch', 'Ctrl+KeyK'), always: true },
   { ...bind('ring', 'ringAccept', 'F1'), always: true },
   { ...bind('ring', 'ringDecline', 'Shift+F1'), always: true },
   bind('call', 'callMute', 'KeyM'),

@@ -10,6 +10,7 @@ export const keys: typeof words = {
     room: 'Room',
     player: 'Review',
     help: 'Show keys',
+    quickSearch: 'Quick search',
     ringAccept: 'Answer and join',
     ringDecline: 'Decline',
     call: 'Calls',

@@ -9,6 +9,7 @@ export const keys = {
     room: '会商',
     player: '回看',
     help: '显示快捷键',
+    quickSearch: '快速查找',
     ringAccept: '接听并加入',
     ringDecline: '拒接',
     call: '通话',
