@@ -1,11 +1,10 @@
-import { ChevronDown } from 'lucide-react'
 import { type FormEvent, useId, useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub, useCan } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Label } from '../hub/types'
 import { useT } from '../i18n'
-import { Button, Check, Field } from '../ui/controls'
+import { Button, Check, Choice, Field } from '../ui/controls'
 import { Dialog } from '../ui/overlay'
 import { Invitees, nobody } from './Invitees'
 
@@ -76,24 +75,12 @@ export function CreateDialog({ onClose }: { onClose(): void }) {
           autoComplete="off"
           data-testid="create-title"
         />
-        <div className="field">
-          <label htmlFor={`${form}-label`}>{t('label.name')}</label>
-          <span className="select-box">
-            <select
-              id={`${form}-label`}
-              className="select"
-              value={label}
-              onChange={event => setLabel(event.target.value as Label)}
-            >
-              {(['public', 'internal', 'sensitive'] as const).map(key => (
-                <option key={key} value={key}>
-                  {t(`label.${key}`)}
-                </option>
-              ))}
-            </select>
-            <ChevronDown size={16} />
-          </span>
-        </div>
+        <Choice
+          label={t('label.name')}
+          value={label}
+          options={(['public', 'internal', 'sensitive'] as const).map(key => [key, t(`label.${key}`)] as const)}
+          onChange={setLabel}
+        />
       </form>
       <div className="field">
         <span className="field-name">{t('create.who')}</span>

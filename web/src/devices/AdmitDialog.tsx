@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
-import { ChevronDown, Copy } from 'lucide-react'
-import { useId, useState } from 'react'
+import { Copy } from 'lucide-react'
+import { useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub } from '../app/hub'
 import type { AdmittedDevice, Device } from '../hub/cameraTypes'
 import { useT } from '../i18n'
-import { Button, Field, ProblemLine } from '../ui/controls'
+import { Button, Choice, Field } from '../ui/controls'
 import { ActDialog, Dialog, say } from '../ui/overlay'
 import { isCode, spaced } from './devices.model'
 
@@ -100,30 +100,17 @@ export function AddDialog({ onDone, onClose }: DoneProps) {
 
 function OrgField({ value, onChange, tried }: { value: string; onChange(id: string): void; tried: boolean }) {
   const t = useT()
-  const id = useId()
   const query = useQuery({ queryKey: ['organisations'], queryFn: () => hub.api.organisations(), staleTime: 300_000 })
+  const orgs = query.data?.items ?? []
   return (
-    <div className="field">
-      <label htmlFor={id}>{t('hardware.org')}</label>
-      <span className="select-box">
-        <select
-          id={id}
-          className="select"
-          value={value}
-          onChange={event => onChange(event.target.value)}
-          data-testid="device-org"
-        >
-          <option value="">{t('hardware.orgChoose')}</option>
-          {query.data?.items.map(org => (
-            <option key={org.id} value={org.id}>
-              {org.name}
-            </option>
-          ))}
-        </select>
-        <ChevronDown size={16} />
-      </span>
-      {tried && !value && <ProblemLine text={t('hardware.orgChoose')} />}
-    </div>
+    <Choice
+      label={t('hardware.org')}
+      value={value}
+      options={[['', t('hardware.orgChoose')], ...orgs.map(org => [org.id, org.name] as const)]}
+      onChange={onChange}
+      problem={tried && !value ? t('hardware.orgChoose') : undefined}
+      data-testid="device-org"
+    />
   )
 }
 

@@ -1,4 +1,4 @@
-import { CircleAlert, Search, X } from 'lucide-react'
+import { ChevronDown, CircleAlert, Search, X } from 'lucide-react'
 import {
   type ButtonHTMLAttributes,
   type InputHTMLAttributes,
@@ -104,6 +104,45 @@ export function Field({ label, icon, after, problem, large, inputRef, ...rest }:
         />
         {after}
       </div>
+      {problem && <ProblemLine id={`${id}-problem`} text={problem} />}
+    </div>
+  )
+}
+
+interface ChoiceProps<T extends string> {
+  label: string
+  value: T
+  /** Each with its words. */
+  options: readonly (readonly [NoInfer<T>, string])[]
+  onChange(value: NoInfer<T>): void
+  problem?: string | undefined
+  'data-testid'?: string
+}
+
+/** One of several, by the list that the system shows. */
+export function Choice<T extends string>({ label, value, options, onChange, problem, ...rest }: ChoiceProps<T>) {
+  const id = useId()
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <span className="select-box">
+        <select
+          {...rest}
+          id={id}
+          className="select"
+          value={value}
+          onChange={event => onChange(event.target.value as T)}
+          aria-invalid={problem ? true : undefined}
+          aria-describedby={problem ? `${id}-problem` : undefined}
+        >
+          {options.map(([key, words]) => (
+            <option key={key} value={key}>
+              {words}
+            </option>
+          ))}
+        </select>
+        <ChevronDown size={16} />
+      </span>
       {problem && <ProblemLine id={`${id}-problem`} text={problem} />}
     </div>
   )
