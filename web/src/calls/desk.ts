@@ -41,7 +41,6 @@ const lastWords = 4000
 class CallDesk {
   readonly store = createStore<DeskState>(() => ({ calls: {}, lines: {}, muted: false, shots: {} }))
   private readonly lines = new Map<string, Line>()
-  private asked = -1
 
   /** `<person>:<terminal>`, as the hub names this browser. */
   get terminal(): string {
@@ -60,14 +59,8 @@ class CallDesk {
         void this.enter(said.subject)
       }),
       hub.terminal.on('leave', said => this.hangUpLine(said.subject)),
-      hub.store.subscribe(state => {
-        if (state.session && state.resyncs !== this.asked) {
-          this.asked = state.resyncs
-          void this.reload()
-        }
-      }),
+      hub.whenStale(() => void this.reload()),
     ]
-    this.asked = hub.store.getState().resyncs
     void this.reload()
     return () => {
       for (const end of ends) end()

@@ -41,21 +41,14 @@ export interface Aim {
 class DispatchDesk {
   readonly store = createStore<DispatchState>(() => ({ ...nothing, lines: {}, speaking: false }))
   private readonly ears = new Map<string, Ear>()
-  private asked = -1
 
   start(): () => void {
     const ends = [
       hub.onEvents(event => {
         if (event.type.startsWith('dispatch.')) this.learn(readAct((event.data as Record<string, unknown>).act))
       }),
-      hub.store.subscribe(state => {
-        if (state.session && state.resyncs !== this.asked) {
-          this.asked = state.resyncs
-          void this.reload()
-        }
-      }),
+      hub.whenStale(() => void this.reload()),
     ]
-    this.asked = hub.store.getState().resyncs
     void this.reload()
     return () => {
       for (const end of ends) end()

@@ -203,6 +203,23 @@ describe('events', () => {
     await settle()
     expect(Object.keys(s.state().consultations)).toEqual(['B'])
   })
+
+  it('says when what parts of the page keep has to be loaded again', async () => {
+    const s = await signedIn()
+    let loads = 0
+    const end = s.hub.whenStale(() => {
+      loads += 1
+    })
+    s.event('consultation.created', { consultation: consultation('B', 1) })
+    expect(loads).toBe(0)
+    s.platform.says({ type: 'resync' })
+    await settle()
+    expect(loads).toBe(1)
+    end()
+    s.platform.says({ type: 'resync' })
+    await settle()
+    expect(loads).toBe(1)
+  })
 })
 
 describe('ulid', () => {

@@ -104,6 +104,16 @@ export class Hub {
     return () => this.hearers.delete(hear)
   }
 
+  /** Each time this page may have missed something: what it keeps besides the store is to be loaded again. The result ends it. */
+  whenStale(load: () => void): () => void {
+    let known = this.store.getState().resyncs
+    return this.store.subscribe(state => {
+      if (!state.session || state.resyncs === known) return
+      known = state.resyncs
+      load()
+    })
+  }
+
   /** What the hub says to this page alone and keeps no number of. The result ends it. */
   onWords(listen: (word: Record<string, unknown>) => void): () => void {
     this.listeners.add(listen)

@@ -10,7 +10,6 @@ class RecordedDesk {
   readonly store = createStore<{ now: Recorded }>(() => ({ now: {} }))
   private lookers = 0
   private end: (() => void) | undefined
-  private asked = -1
 
   look(): () => void {
     this.lookers += 1
@@ -29,12 +28,7 @@ class RecordedDesk {
   }
 
   private start(): void {
-    const ends = [
-      hub.onEvents(event => this.hear(event)),
-      hub.store.subscribe(state => {
-        if (state.session && state.resyncs !== this.asked) void this.reload()
-      }),
-    ]
+    const ends = [hub.onEvents(event => this.hear(event)), hub.whenStale(() => void this.reload())]
     this.end = () => {
       for (const end of ends) end()
     }
@@ -46,7 +40,6 @@ class RecordedDesk {
   }
 
   private async reload(): Promise<void> {
-    this.asked = hub.store.getState().resyncs
     if (!hub.can('camera.list')) return
     try {
       const found = await hub.http.request<{ items: RecordedRoom[] }>('GET', '/recorded')
