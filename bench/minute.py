@@ -16,10 +16,10 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import OTHER, moves, sign_in
 from tests.support import free_port
 from tests.support.browser import chromium, visitor
 from tests.support.installation import REPOSITORY, SignIn
+from tests.support.pages import OTHER, moves, sign_in
 
 ROW = re.compile(r"│\s*(\w+)\s*│\s*(\S+)\s*│\s*(\S+)\s*│\s*(\S+)\s*│")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.product.test_first_consultation import sign_in
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.installation import Installation
+from tests.support.pages import signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 
@@ -39,10 +39,8 @@ async def find(page: Page, words: str, name: str) -> None:
 async def test_somebody_is_found_and_called(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
-        _, first = await visitor(browser, hub.base)
-        _, second = await visitor(browser, hub.base)
-        await sign_in(first, dispatcher)
-        await sign_in(second, participant)
+        first = await signed_in(browser, hub, "dispatcher")
+        second = await signed_in(browser, hub, "participant")
         await open_book(first)
         staffed = first.locator('[data-testid="book-org"][data-name="民政局"] [data-connectivity="staffed"]')
         await expect(staffed).to_be_visible()
@@ -92,8 +90,7 @@ async def test_somebody_is_found_and_called(tmp_path: Path) -> None:
 
 async def test_an_administrator_keeps_the_book(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
-        _, page = await visitor(browser, hub.base)
-        await sign_in(page, hub.who("admin"))
+        page = await signed_in(browser, hub, "admin")
         await open_book(page)
         await page.locator('[data-testid="book-org"][data-name="滨江区"]').click()
 

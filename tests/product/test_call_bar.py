@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.product.test_first_consultation import sign_in
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.installation import Installation, SignIn
+from tests.support.pages import signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
@@ -56,10 +56,8 @@ async def call(page: Page, whom: SignIn) -> None:
 async def test_two_pages_call_each_other(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
-        _, first = await visitor(browser, hub.base)
-        _, second = await visitor(browser, hub.base)
-        await sign_in(first, dispatcher)
-        await sign_in(second, participant)
+        first = await signed_in(browser, hub, "dispatcher")
+        second = await signed_in(browser, hub, "participant")
 
         await call(first, participant)
         await expect(first.get_by_test_id("call-who")).to_have_attribute("data-situation", "calling")

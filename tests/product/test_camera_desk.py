@@ -18,11 +18,11 @@ from bridges.simulated.device import Device
 from bridges.simulated.model import Mount
 from bridges.simulated.stream import Archive
 from tests.product.test_camera_page import STOP, found, opened, recorder
-from tests.product.test_first_consultation import moves
 from tests.support import until
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.camera_house import House
 from tests.support.installation import SECRET, Person
+from tests.support.pages import moves
 from tests.support.receiver import WebhookHost
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(600)]

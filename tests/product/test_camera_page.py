@@ -16,11 +16,11 @@ from playwright.async_api import Page, expect
 from bridges.simulated.device import Device, Style
 from bridges.simulated.device import cameras as channels
 from bridges.simulated.model import Entry
-from tests.product.test_first_consultation import MOVING, moves, sign_in
 from tests.support import until
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.camera_house import House, admitted, cameras, gb28181
 from tests.support.gb28181 import DEVICE, device
+from tests.support.pages import MOVING, moves, sign_in, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 
@@ -188,8 +188,7 @@ async def test_who_waits_is_admitted_with_a_password_shown_once(tmp_path: Path) 
     async with House(tmp_path) as hub, chromium() as browser:
         one = device(hub.address, password="not known yet", channels=2, style=PICTURE, wait=None)
         async with one as made:
-            _, page = await visitor(browser, hub.base)
-            await sign_in(page, hub.who("admin"))
+            page = await signed_in(browser, hub, "admin")
             await page.goto("/admin/devices")
             row = page.locator(f'[data-testid="device"][data-code="{DEVICE}"]')
             await expect(row).to_have_attribute("data-state", "quarantine", timeout=20_000)

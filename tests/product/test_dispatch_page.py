@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.product.test_call_bar import call
-from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation, SignIn
+from tests.support.pages import sign_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 

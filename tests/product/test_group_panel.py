@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.product.test_call_bar import LOUD
-from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation
+from tests.support.pages import sign_in, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 
@@ -34,10 +34,8 @@ async def talks(page: Page, state: str) -> None:
 async def test_two_pages_talk_in_turn(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
-        _, first = await visitor(browser, hub.base)
-        _, second = await visitor(browser, hub.base, width=390, height=800)
-        await sign_in(first, dispatcher)
-        await sign_in(second, participant)
+        first = await signed_in(browser, hub, "dispatcher")
+        second = await signed_in(browser, hub, "participant", width=390, height=800)
         for page in (first, second):
             await page.get_by_test_id("group-toggle").click()
             await expect(page.get_by_test_id("group-panel")).to_be_visible()

@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Error, expect
 
-from tests.product.test_first_consultation import CAMERA, moves, sign_in
 from tests.support.browser import chromium, trusting, visitor
 from tests.support.installation import Installation
+from tests.support.pages import CAMERA, moves, sign_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 

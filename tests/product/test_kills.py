@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import CAMERA, OTHER, moves, sign_in
-from tests.support.browser import chromium, visitor
+from tests.support.browser import chromium
 from tests.support.caller import Caller, longest_gap
 from tests.support.installation import Installation, Person
+from tests.support.pages import CAMERA, OTHER, moves, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
@@ -59,8 +59,7 @@ async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) ->
         host, _guest, made = await consultation(hub, record=True)
         mine = await ticket(host, made["id"], HOST)
         async with Caller(mine["url"], mine["token"]):
-            _, page = await visitor(browser, hub.base)
-            await sign_in(page, hub.who("participant"))
+            page = await signed_in(browser, hub, "participant")
             await page.goto(f"/room/{made['id']}")
             await moves(page, OTHER)
             await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})
@@ -165,8 +164,7 @@ async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> Non
 async def test_the_camera_is_back_within_five_seconds(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         host, _guest, made = await consultation(hub)
-        _, page = await visitor(browser, hub.base)
-        await sign_in(page, hub.who("dispatcher"))
+        page = await signed_in(browser, hub, "dispatcher")
         await page.goto(f"/room/{made['id']}")
         await expect(page.get_by_test_id("room")).to_be_visible()
         await host.call("POST", f"/consultations/{made['id']}/cameras", {"camera_id": hub.camera["id"]})

@@ -15,12 +15,12 @@ from playwright.async_api import expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from commhub.metrics.catalogue import METRICS
-from tests.product.test_first_consultation import sign_in
 from tests.product.test_kills import GUEST, HOST, consultation, ticket
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.caller import Caller
 from tests.support.installation import Installation, Person
 from tests.support.nat import Address, Nat
+from tests.support.pages import signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 
@@ -159,8 +159,7 @@ async def test_the_dispatcher_sees_in_the_page_where_it_hurts(tmp_path: Path) ->
         net_of_hub = Lossy(("127.0.0.2", hub.media_port), ("127.0.0.1", hub.media_port))
         async with net_of_hub as net, chromium() as browser:
             host, guest, made = await consultation(hub)
-            _, page = await visitor(browser, hub.base)
-            await sign_in(page, hub.who("dispatcher"))
+            page = await signed_in(browser, hub, "dispatcher")
             await page.goto(f"/room/{made['id']}")
             await expect(page.get_by_test_id("room")).to_be_visible(timeout=60_000)
             at_first = net.clients
@@ -185,8 +184,7 @@ async def test_the_dispatcher_sees_in_the_page_where_it_hurts(tmp_path: Path) ->
                 await expect(row).to_contain_text("UDP")
                 await screenshot(page, "diagnosis")
             # Who may not lead it has no such panel.
-            _, other = await visitor(browser, hub.base)
-            await sign_in(other, hub.who("participant"))
+            other = await signed_in(browser, hub, "participant")
             await other.goto(f"/room/{made['id']}")
             await expect(other.get_by_test_id("room")).to_be_visible(timeout=60_000)
             await other.keyboard.press("d")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import sign_in
 from tests.product.test_kills import probe
 from tests.support import until
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.installation import Installation, Person
+from tests.support.pages import signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 
@@ -45,8 +45,7 @@ async def fetched(person: Person, url: str, path: Path) -> Path:
 async def test_off_the_record_in_the_page_and_the_rest_is_proved(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         folder = hub.folder / "data" / "recordings"
-        _, page = await visitor(browser, hub.base)
-        await sign_in(page, hub.who("dispatcher"))
+        page = await signed_in(browser, hub, "dispatcher")
         await page.get_by_test_id("consultation-create").click()
         await page.get_by_test_id("create-title").fill("不留记录")
         await page.get_by_test_id("create-record").uncheck()

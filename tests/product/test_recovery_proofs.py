@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.product.test_first_consultation import OTHER, moves, sign_in
 from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support import alive, until
-from tests.support.browser import chromium, visitor
+from tests.support.browser import chromium
 from tests.support.caller import Caller, longest_gap
 from tests.support.installation import Installation
+from tests.support.pages import OTHER, moves, signed_in
 from tests.support.proofs import Figure
 
 pytestmark = [pytest.mark.peer, pytest.mark.prove, pytest.mark.timeout(1800)]
@@ -69,8 +69,7 @@ async def test_a_worker_killed_twenty_times(tmp_path: Path, figure: Figure) -> N
         mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
         host, guest = mine["identity"], theirs["identity"]
         async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            _, page = await visitor(browser, hub.base)
-            await sign_in(page, hub.who("participant"))
+            page = await signed_in(browser, hub, "participant")
             await page.goto(f"/room/{made['id']}")
             await moves(page, OTHER)
             await page.evaluate(WATCH, OTHER)

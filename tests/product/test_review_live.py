@@ -11,11 +11,11 @@ import pytest
 from livekit import rtc
 from playwright.async_api import Page, expect
 
-from tests.product.test_first_consultation import sign_in
 from tests.product.test_kills import GUEST, HOST, consultation, ticket
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.caller import Caller
 from tests.support.installation import Installation
+from tests.support.pages import signed_in
 from tests.support.proofs import Figure
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
@@ -63,8 +63,7 @@ async def followed(tmp_path: Path, seconds: float) -> list[float]:
         async with Clockwork(first["url"], first["token"]), Clockwork(second["url"], second["token"]):
             reviewer = await hub.sign_in(hub.who("admin"))
             listed = await recordings(reviewer, made["id"])
-            _, page = await visitor(browser, hub.base)
-            await sign_in(page, hub.who("admin"))
+            page = await signed_in(browser, hub, "admin")
             await asyncio.sleep(10)
             await page.goto(f"/review/{listed[0]['id']}")
             player = page.get_by_test_id("player")

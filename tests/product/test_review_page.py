@@ -231,6 +231,18 @@ async def test_what_stands_beside_the_pictures(tmp_path: Path) -> None:
         second = int(await page.get_by_test_id("player-second-time").get_attribute("data-ms") or 0)
         assert first - second >= 5_000
         await screenshot(page, "review-compare")
+        # One of them alone, flipped by a key at the same place of the page.
+        shown = page.locator(".stages video:visible")
+        await expect(shown).to_have_count(6)
+        for moment in ("b", "a", "b"):
+            await page.keyboard.press("y")
+            await expect(page.get_by_test_id("player-flipped")).to_have_attribute("data-moment", moment)
+            await expect(shown).to_have_count(3)
+            boxes = [await page.locator(".pictures-box").nth(n).bounding_box() for n in (0, 1)]
+            assert boxes[0] == boxes[1]
+        await screenshot(page, "review-flip")
+        await page.keyboard.press("Shift+Y")
+        await expect(shown).to_have_count(6)
         await page.keyboard.press("x")
         # Who looks stands over every picture, and comes back.
         mark = page.get_by_test_id("watermark")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import sign_in
-from tests.support.browser import chromium, screenshot, visitor
+from tests.support.browser import chromium, screenshot
 from tests.support.installation import Installation
+from tests.support.pages import meet, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 
@@ -27,10 +27,8 @@ def patience() -> Iterator[None]:
 async def test_the_roll_is_called(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub, chromium() as browser:
         dispatcher, participant = hub.who("dispatcher"), hub.who("participant")
-        _, first = await visitor(browser, hub.base)
-        _, second = await visitor(browser, hub.base)
-        await sign_in(first, dispatcher)
-        await sign_in(second, participant)
+        first = await signed_in(browser, hub, "dispatcher")
+        second = await signed_in(browser, hub, "participant")
 
         # Are posts manned?
         await first.goto("/posts")
@@ -75,17 +73,7 @@ async def test_the_roll_is_called(tmp_path: Path) -> None:
         await screenshot(second, "agenda-reply")
 
         await first.get_by_test_id("tab-live").click()
-        await first.get_by_test_id("consultation-create").click()
-        await first.get_by_test_id("create-title").fill("防汛点名")
-        await first.get_by_test_id("invitee-search").fill(participant.name)
-        await first.get_by_test_id("invitee-person").filter(has_text=participant.name).click()
-        await first.get_by_test_id("create-record").uncheck()
-        await first.get_by_test_id("create-submit").click()
-        await expect(first.get_by_test_id("room")).to_be_visible(timeout=15_000)
-        await second.get_by_test_id("ring-accept").click(timeout=10_000)
-        await expect(second.get_by_test_id("room")).to_be_visible(timeout=15_000)
-        for page in (first, second):
-            await expect(page.locator('[data-testid="tile"][data-kind="person"]')).to_have_count(2, timeout=20_000)
+        await meet(first, second, "防汛点名", participant)
 
         await first.get_by_test_id("more").click()
         await first.get_by_test_id("roll-open").click()
