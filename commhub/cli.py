@@ -45,6 +45,8 @@ trail = App(name="audit", help="审计 / who did what.")
 app.command(trail)
 signing = App(name="evidence", help="录制签名密钥 / the keys that sign recordings.")
 app.command(signing)
+kept = App(name="recordings", help="录制 / recordings.")
+app.command(kept)
 app.command("commhub.simulate:simulate", name="simulate", help="模拟设备 / devices that are not there.")
 
 CAMERA_PORT = 8554
@@ -314,6 +316,20 @@ def history(*, options: Options = PLAIN) -> None:
     from commhub import evidence
 
     raise SystemExit(evidence.history(settings))
+
+
+@kept.command
+def restore(
+    session: str,
+    *,
+    anyway: Annotated[bool, Parameter(help="与录制时不一致也采用 / also what is not what was recorded", negative=())] = False,
+    options: Options = PLAIN,
+) -> None:
+    """从 S3 存储取回一条录制并核验 / bring a recording back from the S3 store; exit 1: it is not what was recorded."""
+    settings = _begin(options, "restore")
+    from commhub import restoring
+
+    raise SystemExit(restoring.restore(session, settings, anyway=anyway))
 
 
 # ---- settings

@@ -69,7 +69,7 @@ class _Target:
             return _Target(path, path.is_dir(), keys=beside if beside.is_file() else None)
         tree = settings()
         history = tree.evidence_dir / stored.HISTORY
-        kept = asyncio.run(_witnessed(tree, target))
+        kept = asyncio.run(witnessed(tree, target))
         return _Target(tree.recordings_dir / target, True, target, history, kept, elsewhere(tree.recordings_s3))
 
 
@@ -98,7 +98,7 @@ def _trusted(entries: list[Entry], only: tuple[str, ...]) -> list[PublicKey]:
     return found
 
 
-async def _witnessed(settings: Settings, session: str) -> list[Witnessed]:
+async def witnessed(settings: Settings, session: str) -> list[Witnessed]:
     """What the hub keeps of it; nothing where there is no database (yet)."""
     from sqlalchemy.exc import SQLAlchemyError
 

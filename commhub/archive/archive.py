@@ -19,6 +19,15 @@ _SESSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _PATH = re.compile(r"(?:[A-Za-z0-9_-]{1,128}/){0,3}[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,16}){0,2}")
 
 
+def is_path(name: str) -> bool:
+    """May a file of a session be called so?"""
+    return _PATH.fullmatch(name) is not None
+
+
+def is_session(name: str) -> bool:
+    return _SESSION.fullmatch(name) is not None
+
+
 class RemoteFiles(Protocol):
     """As :class:`commhub.archive.s3.Remote`, which nobody loads who has none configured."""
 

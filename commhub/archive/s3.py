@@ -131,6 +131,14 @@ class Remote:
         with _refusing(self):
             return [one["path"] for page in obstore.list(self._client(), prefix=self.name(session, "")) for one in page]
 
+    def all(self, session: str) -> dict[str, Kept]:
+        """All objects of a session, by the names of its files; whatever somebody else has put there is among them."""
+        begin = self.name(session, "").rstrip("/") + "/"
+        with _refusing(self):
+            pages = obstore.list(self._client(), prefix=begin)
+            found = {one["path"]: Kept(one["size"], one["e_tag"] or "") for page in pages for one in page}
+        return {name.removeprefix(begin): kept for name, kept in found.items()}
+
     def _digest(self, name: str, size: int) -> bytes:
         digest = hashlib.sha256()
         for at in range(0, size, PART):

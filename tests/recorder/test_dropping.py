@@ -85,8 +85,7 @@ def test_what_is_not_there_stays(hall: Hall) -> None:
     missing = hall.server.remote().name("S2", "tracks/0001/0001.webm")
     hall.server.put(missing, b"another one")
     dropping = Dropping(hall.folder, hall.server.remote(), lambda session: session != "S3")
-    dropping.want(1 << 40)
-    assert dropping.busy
+    assert dropping.want(1 << 40)
     dropping.look(0, lambda: False)
     assert not dropping.busy  # nothing more can be dropped: nobody waits
     assert here(hall) == [

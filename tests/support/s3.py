@@ -81,6 +81,9 @@ class S3:
         for name in self.objects():
             obstore.delete(self.client(), name)
 
+    def delete(self, name: str) -> None:
+        obstore.delete(self.client(), name)
+
     def put(self, name: str, data: bytes) -> None:
         obstore.put(self.client(), name, data)
 
