@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.product.test_kills import GUEST, HOST, consultation, probe, ticket
-from tests.support.caller import Caller, longest_gap
 from tests.support.installation import Installation, Person
+from tests.support.media_files import probe
+from tests.support.meetings import meeting
 from tests.support.proofs import Figure
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(300)]
@@ -94,23 +94,14 @@ async def cycle(hub: Installation, admin: Person, host: Person, room: str, small
 async def in_a_call(tmp_path: Path, small: Path, cycles: int) -> tuple[list[Cycle], float]:
     """What ``cycles`` of a full disk cost, and the longest time without a picture or a sound in the call (s)."""
     async with Installation(tmp_path, COMMHUB_RECORDER__MINIMUM_FREE_BYTES=str(FLOOR)) as hub:
-        host, guest, made = await consultation(hub, record=True)
-        admin, room = await hub.sign_in(hub.who("admin")), made["id"]
-        mine, theirs = await ticket(host, room, HOST), await ticket(guest, room, GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
+        admin = await hub.sign_in(hub.who("admin"))
+        async with meeting(hub, record=True) as call:
             await asyncio.sleep(3)
             began = time.monotonic()
-            found = [await cycle(hub, admin, host, room, small) for _ in range(cycles)]
-            now = time.monotonic()
-            gaps = [
-                longest_gap(times[whom["identity"]], began, now)
-                for who, whom in ((first, theirs), (second, mine))
-                for times in (who.frames, who.sounds)
-            ]
-            await host.call("POST", f"/consultations/{room}/recording", {"action": "stop"})
-            await readable(hub, admin, room, tmp_path)
+            found = [await cycle(hub, admin, call.person, call.room, small) for _ in range(cycles)]
+            gaps = call.gaps(began, time.monotonic())
+            await call.stop_recording()
+            await readable(hub, admin, call.room, tmp_path)
         return found, max(gaps)
 
 

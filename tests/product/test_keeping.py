@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.product.test_kills import HOST, consultation, ticket
 from tests.support.caller import Caller
 from tests.support.installation import Installation, Person
+from tests.support.meetings import HOST, consultation, ticket
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 WHY = {"reason": "误录"}

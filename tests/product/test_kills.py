@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import chromium
-from tests.support.caller import Caller, longest_gap
-from tests.support.installation import Installation, Person
+from tests.support.caller import Caller
+from tests.support.installation import Installation
+from tests.support.media_files import probe
+from tests.support.meetings import HOST, consultation, meeting, ticket
 from tests.support.pages import CAMERA, OTHER, moves, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
-
-
-async def consultation(hub: Installation, *, record: bool = False) -> tuple[Person, Person, dict[str, Any]]:
-    """A dispatcher's consultation with a participant invited."""
-    host, guest = await hub.sign_in(hub.who("dispatcher")), await hub.sign_in(hub.who("participant"))
-    made = await host.call(
-        "POST",
-        "/consultations",
-        {"title": "重启演练", "label": "internal", "organisations": [], "people": [guest.me["person"]["id"]], "record": record},
-    )
-    return host, guest, made
-
-
-async def ticket(person: Person, consultation: str, terminal: str) -> dict[str, Any]:
-    answer: dict[str, Any] = await person.call("POST", f"/consultations/{consultation}/join", {"terminal": terminal})
-    return answer
-
-
-HOST, GUEST = "01J00000000000000000000001", "01J00000000000000000000002"
-
-
-async def probe(file: Path) -> float:
-    """What ffprobe reads: seconds from the first to the end of the last packet."""
-    process = await asyncio.create_subprocess_exec(
-        "ffprobe", "-v", "error", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(file),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    packets = json.loads(output)["packets"]
-    times = [float(packet["pts_time"]) for packet in packets if "pts_time" in packet]
-    assert times, file
-    return max(times) - min(times)
 
 
 async def test_a_killed_worker_costs_seconds_and_no_recording(tmp_path: Path) -> None:
@@ -99,33 +66,19 @@ async def check_recording(hub: Installation, consultation: str, killed_at: float
         assert max(ends) >= killed_ms - 2_000, (track["source"], killed_ms, track["segments"])
         print(track["kind"], track["source"], f"lost before the kill: {max(0, killed_ms - max(ends)):.0f} ms")
         for segment in track["segments"]:
-            seconds = await probe(_file(hub, listed[0]["id"], segment["url"]))
+            seconds = await probe(hub.segment(listed[0]["id"], segment["url"]))
             assert abs(seconds * 1000 - segment["duration_ms"]) < 1_000, (track["source"], segment)
 
 
-def _file(hub: Installation, recording: str, url: str) -> Path:
-    track, name = url.rsplit("/", 2)[1:]
-    return hub.plain(recording, f"tracks/{track}/{name}")
-
-
 async def test_a_killed_hub_does_not_stop_media(tmp_path: Path) -> None:
-    async with Installation(tmp_path) as hub:
-        host, guest, made = await consultation(hub)
-        mine, theirs = await ticket(host, made["id"], HOST), await ticket(guest, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
-            killed = time.monotonic()
-            hub.kill("hub")
-            await hub.ready()
-            await asyncio.sleep(6)
-            now = time.monotonic()
-            for who, whom in ((first, theirs), (second, mine)):
-                gap = longest_gap(who.frames[whom["identity"]], killed - 1, now)
-                assert gap < 1.0, f"{gap:.2f} s without a picture"
-                assert longest_gap(who.sounds[whom["identity"]], killed - 1, now) < 1.0
-            present = (await host.call("GET", f"/consultations/{made['id']}"))["present"]
-            assert {each["identity"] for each in present} == {mine["identity"], theirs["identity"]}
+    async with Installation(tmp_path) as hub, meeting(hub) as call:
+        killed = time.monotonic()
+        hub.kill("hub")
+        await hub.ready()
+        await asyncio.sleep(6)
+        gaps = call.gaps(killed - 1, time.monotonic())
+        assert max(gaps) < 1.0, gaps
+        assert {each["identity"] for each in (await call.about())["present"]} == {call.host, call.guest}
 
 
 async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> None:
@@ -149,7 +102,7 @@ async def test_a_killed_recorder_goes_on_in_a_new_segment(tmp_path: Path) -> Non
             detail = await reviewer.call("GET", f"/recordings/{each['id']}")
             for track in detail["tracks"]:
                 for segment in track["segments"]:
-                    seconds = await probe(_file(hub, each["id"], segment["url"]))
+                    seconds = await probe(hub.segment(each["id"], segment["url"]))
                     recorded += seconds if track["kind"] == "audio" else 0
             folder, keys = hub.folder / "data" / "recordings" / each["id"], hub.folder / "data" / "evidence"
             proved = await asyncio.create_subprocess_exec(

@@ -15,10 +15,10 @@ from playwright.async_api import expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from commhub.metrics.catalogue import METRICS
-from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support.browser import chromium, screenshot
 from tests.support.caller import Caller
 from tests.support.installation import Installation, Person
+from tests.support.meetings import GUEST, HOST, consultation, ticket
 from tests.support.nat import Address, Nat
 from tests.support.pages import signed_in
 

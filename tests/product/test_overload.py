@@ -13,10 +13,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support import until
 from tests.support.caller import Caller
 from tests.support.installation import Installation
+from tests.support.meetings import GUEST, HOST, consultation, ticket
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_kills import probe
 from tests.support import until
 from tests.support.browser import chromium, screenshot
 from tests.support.installation import Installation, Person
+from tests.support.media_files import probe
 from tests.support.pages import signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]

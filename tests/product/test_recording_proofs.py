@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support.caller import Caller
 from tests.support.installation import Installation, Person
+from tests.support.meetings import GUEST, HOST, consultation, ticket
 from tests.support.proofs import Figure
 
 pytestmark = [pytest.mark.peer, pytest.mark.prove, pytest.mark.timeout(1800)]

@@ -14,10 +14,10 @@ import pytest
 from livekit import api
 from livekit.protocol.models import ParticipantPermission, TrackSource
 
-from tests.product.test_kills import GUEST, HOST, _file, consultation, probe, ticket
 from tests.support import alive, until
-from tests.support.caller import Caller
 from tests.support.installation import SECRET, Installation
+from tests.support.media_files import probe
+from tests.support.meetings import meeting
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(180)]
 
@@ -41,7 +41,7 @@ async def recorded(hub: Installation, consultation: str) -> dict[str, Any]:
     detail: dict[str, Any] = await reviewer.call("GET", f"/recordings/{listed[0]['id']}")
     for track in detail["tracks"]:
         for segment in track["segments"]:
-            file = _file(hub, listed[0]["id"], segment["url"])
+            file = hub.segment(listed[0]["id"], segment["url"])
             assert abs(await probe(file) * 1000 - segment["duration_ms"]) < 1_000, (track["source"], segment)
     return detail
 
@@ -71,16 +71,8 @@ async def still_decided(admin: api.LiveKitAPI, room: str, host: str, guest: str)
 @pytest.mark.parametrize("what", ["worker", "everything"])
 async def test_rights_mutes_wishes_and_the_recording_survive(tmp_path: Path, what: str) -> None:
     async with Installation(tmp_path, COMMHUB_KEYS=ALL_KEYS) as hub:
-        person, other, made = await consultation(hub, record=True)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        host, guest, room = mine["identity"], theirs["identity"], made["id"]
-        async with (
-            Caller(mine["url"], mine["token"]) as first,
-            Caller(theirs["url"], theirs["token"]) as second,
-            api.LiveKitAPI(hub.base, "APItest", SECRET) as admin,
-        ):
-            await first.sees(guest)
-            await second.sees(host)
+        async with meeting(hub, record=True) as call, api.LiveKitAPI(hub.base, "APItest", SECRET) as admin:
+            host, guest, room, first, second = call.host, call.guest, call.room, call.first, call.second
             await decide(admin, room, host, guest)
             await until(lambda: time.monotonic() - second.frames[host][-1] > 1, 10, "the guest no longer gets the picture")
             await asyncio.sleep(3)  # some of it is recorded
@@ -96,10 +88,10 @@ async def test_rights_mutes_wishes_and_the_recording_survive(tmp_path: Path, wha
             await still_decided(admin, room, host, guest)
             assert not [at for at in second.frames[host] if at > killed + 0.2]
             assert len([at for at in first.frames[guest] if at > back]) > 20
-            assert (await person.call("GET", f"/consultations/{room}"))["recording"]["state"] == "recording"
-            present = (await person.call("GET", f"/consultations/{room}"))["present"]
-            assert {each["identity"] for each in present} == {host, guest}
-            await person.call("POST", f"/consultations/{room}/recording", {"action": "stop"})
+            about = await call.about()
+            assert about["recording"]["state"] == "recording"
+            assert {each["identity"] for each in about["present"]} == {host, guest}
+            await call.stop_recording()
         detail = await recorded(hub, room)
         (camera,) = [one for one in detail["tracks"] if (one["identity"], one["source"]) == (guest, "camera")]
         assert len(camera["segments"]) >= 2, camera
@@ -107,48 +99,33 @@ async def test_rights_mutes_wishes_and_the_recording_survive(tmp_path: Path, wha
 
 async def test_a_worker_told_to_end_hands_over_within_its_bound(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub, record=True)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
+        async with meeting(hub, record=True) as call:
             await hub.spare("media-0")
             worker, told = hub.pids()["media-0"], time.monotonic()
             assert "media-0 已移交" in await hub.run("drain", "media-0")
             assert not alive(worker)
             assert time.monotonic() - told < BOUND
-            for who, whom in ((first, theirs), (second, mine)):
-                assert await who.sees(whom["identity"], after=told + 0.2) - told < 8
+            assert max(await call.seen(after=told + 0.2)) - told < 8
             await asyncio.sleep(2)
-            assert (await person.call("GET", f"/consultations/{made['id']}"))["recording"]["state"] == "recording"
-            await person.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
-        detail = await recorded(hub, made["id"])
+            assert (await call.about())["recording"]["state"] == "recording"
+            await call.stop_recording()
+        detail = await recorded(hub, call.room)
         assert all(len(track["segments"]) >= 2 for track in detail["tracks"]), detail["tracks"]
 
 
 async def test_the_rooms_of_one_worker_go_to_the_other(tmp_path: Path) -> None:
-    async with Installation(tmp_path, COMMHUB_MEDIA__WORKERS="2") as hub:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
-            for name in ("media-0", "media-1", "media-0"):  # wherever the room was at first, it moves at least twice
-                pid, told = hub.pids()[name], time.monotonic()
-                os.kill(pid, signal.SIGTERM)
-                await gone(hub, name, pid)
-                await hub.ready()
-                for who, whom in ((first, theirs), (second, mine)):
-                    await who.sees(whom["identity"], after=told + 0.2)
+    async with Installation(tmp_path, COMMHUB_MEDIA__WORKERS="2") as hub, meeting(hub) as call:
+        for name in ("media-0", "media-1", "media-0"):  # wherever the room was at first, it moves at least twice
+            pid, told = hub.pids()[name], time.monotonic()
+            os.kill(pid, signal.SIGTERM)
+            await gone(hub, name, pid)
+            await hub.ready()
+            await call.seen(after=told + 0.2)
 
 
 async def test_all_of_it_ends_within_its_bound_and_goes_on_when_it_starts_again(tmp_path: Path) -> None:
     async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub, record=True)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
+        async with meeting(hub, record=True) as call:
             await asyncio.sleep(3)
             before = hub.pids()
             assert await hub.end() < BOUND
@@ -158,28 +135,21 @@ async def test_all_of_it_ends_within_its_bound_and_goes_on_when_it_starts_again(
             assert json.loads(read)["state"] == "complete"
             await hub.start()
             started = time.monotonic()
-            for who, whom in ((first, theirs), (second, mine)):
-                await who.sees(whom["identity"], after=started, within=40)
+            await call.seen(after=started, within=40)
             await asyncio.sleep(2)
-            await person.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
-        detail = await recorded(hub, made["id"])
+            await call.stop_recording()
+        detail = await recorded(hub, call.room)
         assert all(len(track["segments"]) >= 2 for track in detail["tracks"]), detail["tracks"]
 
 
 async def test_everything_is_started_anew_one_after_the_other_and_the_call_goes_on(tmp_path: Path) -> None:
-    async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
-            before = hub.pids()
-            assert "全部进程已重启" in await hub.run("restart")
-            after = hub.pids()
-            assert after.pop("supervisor") == before.pop("supervisor")
-            assert not set(after.values()) & set(before.values())
-            await hub.ready()
-            now = time.monotonic()
-            for who, whom in ((first, theirs), (second, mine)):
-                await who.sees(whom["identity"], after=now)
-                assert not [event for _, event in who.events if event == "disconnected"]
+    async with Installation(tmp_path) as hub, meeting(hub) as call:
+        before = hub.pids()
+        assert "全部进程已重启" in await hub.run("restart")
+        after = hub.pids()
+        assert after.pop("supervisor") == before.pop("supervisor")
+        assert not set(after.values()) & set(before.values())
+        await hub.ready()
+        await call.seen(after=time.monotonic())
+        for who in (call.first, call.second):
+            assert not [event for _, event in who.events if event == "disconnected"]

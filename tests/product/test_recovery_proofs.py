@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support import alive, until
 from tests.support.browser import chromium
-from tests.support.caller import Caller, longest_gap
 from tests.support.installation import Installation
+from tests.support.meetings import meeting
 from tests.support.pages import OTHER, moves, signed_in
 from tests.support.proofs import Figure
 
@@ -64,114 +63,95 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
 
 
 async def test_a_worker_killed_twenty_times(tmp_path: Path, figure: Figure) -> None:
-    async with Installation(tmp_path) as hub, chromium() as browser:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        host, guest = mine["identity"], theirs["identity"]
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            page = await signed_in(browser, hub, "participant")
-            await page.goto(f"/room/{made['id']}")
-            await moves(page, OTHER)
-            await page.evaluate(WATCH, OTHER)
-            sdk: list[float] = []
-            shown: list[float] = []
-            for _ in range(KILLS):
-                await hub.spare("media-0")
-                await asyncio.sleep(3)
-                killed, killed_at = time.monotonic(), time.time()
-                hub.kill("media-0")
-                while time.monotonic() - killed < GIVE_UP:
-                    await asyncio.sleep(1)
-                    back = [interruption(first.frames[guest], killed), interruption(second.frames[host], killed)]
-                    seen = interruption(await pictures(page), killed_at)
-                    if None not in (*back, seen):
-                        break
-                if None not in back:
-                    sdk.append(max(each for each in back if each is not None))
-                if seen is not None:
-                    shown.append(seen)
-            reached = [
-                figure("worker killed: calls back, PyPI SDK", len(sdk), f"of {KILLS}", goal=f"≥ {KILLS}"),
-                figure("worker killed: calls back, Chromium", len(shown), f"of {KILLS}", goal=f"≥ {KILLS}"),
-                figure("worker killed to picture, PyPI SDK: median", spread(sdk)[0], "s", goal="≤ 1.5"),
-                figure("worker killed to picture, Chromium: slowest", spread(shown)[1], "s", goal="≤ 3"),
-            ]
-            figure("worker killed to picture, PyPI SDK: slowest", spread(sdk)[1], "s")
-            figure("worker killed to picture, Chromium: median", spread(shown)[0], "s")
-            assert all(reached), (sdk, shown)
+    async with Installation(tmp_path) as hub, chromium() as browser, meeting(hub) as call:
+        host, guest, first, second = call.host, call.guest, call.first, call.second
+        page = await signed_in(browser, hub, "participant")
+        await page.goto(f"/room/{call.room}")
+        await moves(page, OTHER)
+        await page.evaluate(WATCH, OTHER)
+        sdk: list[float] = []
+        shown: list[float] = []
+        for _ in range(KILLS):
+            await hub.spare("media-0")
+            await asyncio.sleep(3)
+            killed, killed_at = time.monotonic(), time.time()
+            hub.kill("media-0")
+            while time.monotonic() - killed < GIVE_UP:
+                await asyncio.sleep(1)
+                back = [interruption(first.frames[guest], killed), interruption(second.frames[host], killed)]
+                seen = interruption(await pictures(page), killed_at)
+                if None not in (*back, seen):
+                    break
+            if None not in back:
+                sdk.append(max(each for each in back if each is not None))
+            if seen is not None:
+                shown.append(seen)
+        reached = [
+            figure("worker killed: calls back, PyPI SDK", len(sdk), f"of {KILLS}", goal=f"≥ {KILLS}"),
+            figure("worker killed: calls back, Chromium", len(shown), f"of {KILLS}", goal=f"≥ {KILLS}"),
+            figure("worker killed to picture, PyPI SDK: median", spread(sdk)[0], "s", goal="≤ 1.5"),
+            figure("worker killed to picture, Chromium: slowest", spread(shown)[1], "s", goal="≤ 3"),
+        ]
+        figure("worker killed to picture, PyPI SDK: slowest", spread(sdk)[1], "s")
+        figure("worker killed to picture, Chromium: median", spread(shown)[0], "s")
+        assert all(reached), (sdk, shown)
 
 
 async def test_a_worker_drained_ten_times(tmp_path: Path, figure: Figure) -> None:
-    async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]):
-            await first.sees(theirs["identity"])
-            back: list[float] = []
-            ended: list[float] = []
-            for _ in range(DRAINS):
-                await hub.spare("media-0")
-                await asyncio.sleep(2)
-                worker, told = hub.pids()["media-0"], time.monotonic()
-                os.kill(worker, 15)
-                await until(lambda pid=worker: not alive(pid), GIVE_UP)  # type: ignore[misc]
-                ended.append(time.monotonic() - told)
-                while time.monotonic() - told < GIVE_UP:
-                    await asyncio.sleep(1)
-                    if (seen := interruption(first.frames[theirs["identity"]], told)) is not None:
-                        back.append(seen)
-                        break
-            reached = [
-                figure("worker drained: calls back", len(back), f"of {DRAINS}", goal=f"≥ {DRAINS}"),
-                figure("worker drained to picture, PyPI SDK: median", spread(back)[0], "s", goal="≤ 1.5"),
-                figure("worker drained: its process has ended", spread(ended)[1], "s", goal="≤ 10"),
-            ]
-            assert all(reached), (back, ended)
+    async with Installation(tmp_path) as hub, meeting(hub) as call:
+        back: list[float] = []
+        ended: list[float] = []
+        for _ in range(DRAINS):
+            await hub.spare("media-0")
+            await asyncio.sleep(2)
+            worker, told = hub.pids()["media-0"], time.monotonic()
+            os.kill(worker, 15)
+            await until(lambda pid=worker: not alive(pid), GIVE_UP)  # type: ignore[misc]
+            ended.append(time.monotonic() - told)
+            while time.monotonic() - told < GIVE_UP:
+                await asyncio.sleep(1)
+                if (seen := interruption(call.first.frames[call.guest], told)) is not None:
+                    back.append(seen)
+                    break
+        reached = [
+            figure("worker drained: calls back", len(back), f"of {DRAINS}", goal=f"≥ {DRAINS}"),
+            figure("worker drained to picture, PyPI SDK: median", spread(back)[0], "s", goal="≤ 1.5"),
+            figure("worker drained: its process has ended", spread(ended)[1], "s", goal="≤ 10"),
+        ]
+        assert all(reached), (back, ended)
 
 
 async def test_a_hub_killed_again_and_again_is_not_seen(tmp_path: Path, figure: Figure) -> None:
-    async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
-            gaps: list[float] = []
-            quiet: list[float] = []
-            for _ in range(DRAINS):
-                await hub.spare("hub")
-                await asyncio.sleep(6)
-                killed = time.monotonic()
-                hub.kill("hub")
-                await asyncio.sleep(6)
-                for since, found in ((killed - 6, quiet), (killed, gaps)):
-                    for who, whom in ((first, theirs), (second, mine)):
-                        found.append(longest_gap(who.frames[whom["identity"]], since, since + 6))
-            figure("no hub killed: longest time between two pictures", round(max(quiet) * 1000), "ms")
-            assert figure("hub killed: longest time between two pictures", round(max(gaps) * 1000), "ms", goal="≤ 200")
+    async with Installation(tmp_path) as hub, meeting(hub) as call:
+        gaps: list[float] = []
+        quiet: list[float] = []
+        for _ in range(DRAINS):
+            await hub.spare("hub")
+            await asyncio.sleep(6)
+            killed = time.monotonic()
+            hub.kill("hub")
+            await asyncio.sleep(6)
+            for since, found in ((killed - 6, quiet), (killed, gaps)):
+                found += call.gaps(since, since + 6, sounds=False)
+        figure("no hub killed: longest time between two pictures", round(max(quiet) * 1000), "ms")
+        assert figure("hub killed: longest time between two pictures", round(max(gaps) * 1000), "ms", goal="≤ 200")
 
 
 async def test_a_supervisor_killed_again_and_again(tmp_path: Path, figure: Figure) -> None:
-    async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub)
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]) as first, Caller(theirs["url"], theirs["token"]) as second:
-            await first.sees(theirs["identity"])
-            await second.sees(mine["identity"])
-            back: list[float] = []
-            for _ in range(CRASHES):
-                await hub.spare("hub")
-                earlier = hub.pids()
-                await hub.crash()
-                await hub.start()
-                started = time.monotonic()
-                await until(lambda pids=earlier: not any(map(alive, pids.values())), 5, "nobody is left")  # type: ignore[misc]
-                for who, whom in ((first, theirs), (second, mine)):
-                    await who.sees(whom["identity"], after=started - 1, within=60)
-                back.append(time.monotonic() - started)
-                assert not any(number > 2 for number in kinds(hub).values()), kinds(hub)
-            assert figure("supervisor killed and started: calls back", len(back), f"of {CRASHES}", goal=f"≥ {CRASHES}")
-            figure("supervisor started to picture, PyPI SDK: slowest", spread(back)[1], "s")
+    async with Installation(tmp_path) as hub, meeting(hub) as call:
+        back: list[float] = []
+        for _ in range(CRASHES):
+            await hub.spare("hub")
+            earlier = hub.pids()
+            await hub.crash()
+            await hub.start()
+            started = time.monotonic()
+            await until(lambda pids=earlier: not any(map(alive, pids.values())), 5, "nobody is left")  # type: ignore[misc]
+            await call.seen(after=started - 1, within=60)
+            back.append(time.monotonic() - started)
+            assert not any(number > 2 for number in kinds(hub).values()), kinds(hub)
+        assert figure("supervisor killed and started: calls back", len(back), f"of {CRASHES}", goal=f"≥ {CRASHES}")
+        figure("supervisor started to picture, PyPI SDK: slowest", spread(back)[1], "s")
 
 
 def kinds(hub: Installation) -> dict[str, int]:

@@ -11,10 +11,10 @@ import pytest
 from livekit import rtc
 from playwright.async_api import Page, expect
 
-from tests.product.test_kills import GUEST, HOST, consultation, ticket
 from tests.support.browser import chromium, screenshot
 from tests.support.caller import Caller
 from tests.support.installation import Installation
+from tests.support.meetings import GUEST, HOST, consultation, ticket
 from tests.support.pages import signed_in
 from tests.support.proofs import Figure
 

@@ -220,6 +220,11 @@ class Installation:
             copy.write_bytes(reader.read())
         return copy
 
+    def segment(self, recording: str, url: str) -> Path:
+        """The same of a track's file, by the address at which people get it."""
+        track, name = url.rsplit("/", 2)[1:]
+        return self.plain(recording, f"tracks/{track}/{name}")
+
     def who(self, role: str, number: int = 0) -> SignIn:
         return [one for one in self.sign_ins if one.role == role][number]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,3 +45,17 @@ def read(path: Path) -> Media:
                 if packet.pts is not None and packet.time_base is not None:
                     times.append(float(packet.pts * packet.time_base))
         return Media(stream.codec_context.codec.canonical_name, times, duration, width, height)
+
+
+async def probe(file: Path) -> float:
+    """What ffprobe reads: seconds from the first to the end of the last packet."""
+    process = await asyncio.create_subprocess_exec(
+        "ffprobe", "-v", "error", "-show_entries", "packet=pts_time,duration_time", "-of", "json", str(file),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    packets = json.loads(output)["packets"]
+    times = [float(packet["pts_time"]) for packet in packets if "pts_time" in packet]
+    assert times, file
+    return max(times) - min(times)
