@@ -250,20 +250,7 @@ class Postings:
         open_.record = turned
 
     async def _say(self, transaction: Transaction, type: str, record: Record, by: Actor | By, changed: Sequence[int]) -> None:
-        await self._events.emit(
-            transaction,
-            type,
-            subject=record.id,
-            org=record.org,
-            label=record.label,
-            rev=record.rev,
-            by=by,
-            audience=Audience([record.led_by.id]),
-            data={
-                "roll_call": records.head(record).model_dump(mode="json"),
-                "entries": [records.entry(record, index).model_dump(mode="json") for index in changed],
-            },
-        )
+        await records.tell(self._events, transaction, type, record, Audience([record.led_by.id]), by, changed)
 
 
 async def _posts(reading: Reading, actor: Actor, wanted: Wanted) -> list[Asked]:

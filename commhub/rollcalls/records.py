@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from commhub.model import Label, iso
+from commhub.events import Audience, Events
+from commhub.model import Actor, By, Label, iso
 from commhub.rollcalls import posts, turns
 from commhub.rollcalls.shapes import RollCall, RollEntry, RollHead
 from commhub.store import Reading, Transaction, tables
@@ -238,3 +239,28 @@ def entry(record: Record, position: int) -> RollEntry:
 
 def _time(at: int) -> str | None:
     return iso(at) if at else None
+
+
+async def tell(
+    events: Events,
+    transaction: Transaction,
+    type: str,
+    record: Record,
+    audience: Audience,
+    by: Actor | By,
+    changed: Iterable[int],
+) -> None:
+    """The event of what has changed: the roll call without its rows, and those rows."""
+    rows = [entry(record, index).model_dump(mode="json") for index in changed]
+    data = {"roll_call": head(record).model_dump(mode="json"), "entries": rows}
+    await events.emit(
+        transaction,
+        type,
+        subject=record.id,
+        org=record.org,
+        label=record.label,
+        rev=record.rev,
+        by=by,
+        audience=audience,
+        data=data,
+    )

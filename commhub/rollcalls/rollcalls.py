@@ -25,7 +25,7 @@ from commhub.rollcalls.records import NS, Asked, Record
 from commhub.rollcalls.shapes import RollCall
 from commhub.rollcalls.turns import Act, Phase
 from commhub.rooms import Hearing, Rooms, member_of, rules
-from commhub.store import Reading, Store, Transaction, consultations, tables
+from commhub.store import Reading, Store, consultations, tables
 from commhub.store.consultations import Consultation
 from commhub.store.repeats import Once, remember, repeated
 from commhub.tasks import Tasks, rounds
@@ -159,7 +159,9 @@ class RollCalls:
             await records.insert(transaction, record)
             record = await _known(transaction, record.id)
             await remember(transaction, actor.id, once, record.id)
-            await self._say(transaction, "rollcall.started", record, where, actor, range(len(asked)))
+            await records.tell(
+                self._events, transaction, "rollcall.started", record, rules.inside(where), actor, range(len(asked))
+            )
             await audit.record(transaction, actor, "roll.call", consultation, object=f"{kind} {len(asked)}")
         line = self._lines[consultation] = _Line(record)
         self._gate(line)
@@ -227,7 +229,8 @@ class RollCalls:
             changed = await records.update(transaction, record, turned)
             where = await consultations.one(transaction, room)
             assert where is not None
-            await self._say(transaction, "rollcall.ended" if over else "rollcall.changed", turned, where, by, changed)
+            kind = "rollcall.ended" if over else "rollcall.changed"
+            await records.tell(self._events, transaction, kind, turned, rules.inside(where), by, changed)
             named = turned.asked[roll.at].name if roll.at >= 0 else ""
             await audit.record(transaction, by, "roll.call", room, object=f"{act or 'time'} {named}".strip())
         line.record = turned
@@ -348,24 +351,6 @@ class RollCalls:
             async with self._store.reading() as reading:
                 if person not in self._there(room) or not await self._rows(reading, [person]):
                     raise _refusal("not_there", line.record)
-
-    async def _say(
-        self, transaction: Transaction, type: str, record: Record, where: Consultation, by: Actor | By, changed: Iterable[int]
-    ) -> None:
-        await self._events.emit(
-            transaction,
-            type,
-            subject=record.id,
-            org=record.org,
-            label=record.label,
-            rev=record.rev,
-            by=by,
-            audience=rules.inside(where),
-            data={
-                "roll_call": records.head(record).model_dump(mode="json"),
-                "entries": [records.entry(record, index).model_dump(mode="json") for index in changed],
-            },
-        )
 
 
 def _member(actor: Actor) -> Member:
