@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commhub.media import plane
-from commhub.media.downlink import header_builder
+from commhub.media.heads import header_builder
 from commhub.wire import rtp
 
 
