@@ -11,7 +11,8 @@ from pydantic import Field
 from commhub.api.consultations import Body, Id
 from commhub.api.playbacks import Period
 from commhub.api.routes import Call, Routes
-from commhub.desk.downloads import Downloads, DownloadView
+from commhub.desk.download_views import DownloadView
+from commhub.desk.downloads import Downloads
 from commhub.views import Page
 
 

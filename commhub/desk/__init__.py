@@ -1,7 +1,7 @@
 """What people do with cameras outside of consultations: a terminal's wall (``walls``), who watches what (``watching``)."""
 
 from commhub.desk.desk import Desk
-from commhub.desk.downloads import Bounds
+from commhub.desk.download_views import Bounds
 from commhub.desk.snapshots import ROOM as SNAPSHOT
 from commhub.desk.snapshots import from_the_stream
 from commhub.desk.walls import LIMIT, VIEW, Walls

@@ -9,7 +9,8 @@ from commhub.auth import Auth
 from commhub.conference import Conference
 from commhub.control import Control
 from commhub.desk.card import Cards
-from commhub.desk.downloads import Bounds, Downloads
+from commhub.desk.download_views import Bounds
+from commhub.desk.downloads import Downloads
 from commhub.desk.playbacks import Playbacks
 from commhub.desk.rounds import Rounds
 from commhub.desk.snapshots import Snapshots, Taking
