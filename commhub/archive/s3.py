@@ -1,16 +1,16 @@
 """Files of recordings in an S3-compatible store. Blocking: for threads; loaded by whoever has one configured only.
 
 What is put there are the bytes as they lie on this machine: of an encrypted recording nothing that the store, or whoever reads
-it, could open. Where to connect is checked every time the client is made (``commhub.addresses``): a name has to lead to addresses
-that are allowed, and is believed only with a certificate.
+it, could open. Where to connect is checked for every connection (:mod:`commhub.archive.gate`): a name has to lead to addresses
+that are allowed, and is believed only with a certificate; wherever a store sends its client, it does not go.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import socket
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from commhub.addresses import AllowList, Place, parse_store
+from commhub.addresses import AllowList, parse_store
+from commhub.archive.gate import Gate, addresses
 from commhub.archive.placed import Refused
 
 BLOCK: Final = 1 << 20  # bytes that are read at once
@@ -58,6 +59,7 @@ class Remote:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._store: S3Store | None = None
+        self._gate: Gate | None = None
         self._lock = threading.Lock()
 
     @property
@@ -69,19 +71,30 @@ class Remote:
         with self._lock:
             if self._store is None:
                 said = self._terms
-                _allowed(parse_store(said.endpoint), AllowList(said.allow))
+                place, allow = parse_store(said.endpoint), AllowList(said.allow)
+                addresses(place, allow)  # said at once, in words
+                if self._gate is None:
+                    self._gate = Gate(place, said.endpoint.lower().startswith("https://"), allow)
+                    weakref.finalize(self, self._gate.close)
                 self._store = S3Store(
                     said.bucket, endpoint=said.endpoint, region=said.region, access_key_id=said.access_key,
                     secret_access_key=said.secret_key, virtual_hosted_style_request=False, checksum_algorithm="SHA256",
-                    client_options={"allow_http": True, "connect_timeout": _CONNECT, "timeout": _WHOLE, "user_agent": "CommHub"},
+                    client_options={
+                        "allow_http": True, "connect_timeout": _CONNECT, "timeout": _WHOLE, "user_agent": "CommHub",
+                        "proxy_url": self._gate.url,
+                    },
                     retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=15)},
                 )  # fmt: skip
             return self._store
 
-    def forget_client(self) -> None:
-        """After a failure: the name is looked up again, and may lead elsewhere."""
+    def forget_client(self) -> str:
+        """After a failure: the next one begins anew. Why it was not connected, if that is why."""
         with self._lock:
             self._store = None
+            refused = self._gate.refused if self._gate is not None else ""
+            if self._gate is not None:
+                self._gate.refused = ""
+            return refused
 
     def name(self, session: str, path: str) -> str:
         return f"{self._terms.prefix.strip('/')}/{session}/{path}".lstrip("/")
@@ -179,16 +192,6 @@ class RemoteBytes:
         pass
 
 
-def _allowed(found: Place, allow: AllowList) -> None:
-    try:
-        entries = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Refused(f"The address of the store is not found: {error.strerror}.") from None
-    for address in {str(entry[4][0]) for entry in entries}:
-        if not allow.permits(address, found.port):
-            raise Refused(f"The address of the store ({address} port {found.port}) is not allowed.")
-
-
 def _parts(file: BinaryIO, size: int, *digests: hashlib._Hash) -> Iterator[bytes]:
     while size and (data := file.read(min(BLOCK, size))):
         for digest in digests:
@@ -207,8 +210,7 @@ def _refusing(remote: Remote, *, missing: bool = False) -> Iterator[None]:
             raise FileNotFoundError(2, "The store has no such object") from None
         raise Refused(_short(error)) from None
     except BaseError as error:
-        remote.forget_client()
-        raise Refused(_short(error)) from None
+        raise Refused(remote.forget_client() or _short(error)) from None
 
 
 def _short(error: BaseException) -> str:
