@@ -1,13 +1,11 @@
-"""Session descriptions as WebRTC uses them (RFC 8866, RFC 8829): what an SFU needs of them, parsed within limits.
-
-:func:`parse` reads what a peer sent; :func:`build` writes ours. Attributes nobody here acts on are dropped while reading.
-"""
+"""What a peer sent: parsed within limits. Attributes nobody here acts on are dropped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from commhub.wire.sdp.shapes import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Candidate, Codec, Description, Section
 
 MAX_SIZE = 512 << 10  # characters; Chromium writes 7,000 for a video section
 MAX_LINE = 4_096
@@ -18,94 +16,12 @@ MAX_SSRCS = 32
 MAX_RIDS = 8
 MAX_CANDIDATES = 64  # more are left out: a client with many network interfaces has them, and ICE-lite calls on none
 
-SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
 _DIRECTIONS = {SENDRECV, SENDONLY, RECVONLY, INACTIVE}
 _SETUP = {"actpass", "active", "passive", "holdconn"}
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]{1,64}\Z")  # RFC 8866 §9, token
 _ICE = re.compile(r"[A-Za-z0-9+/]{4,256}\Z")  # RFC 8839 §5.4
 # Chromium and Firefox write ids outside the token grammar into msid ("{uuid}", "PA_x|TR_y"), so only spaces end one.
 _MSID = re.compile(r"\S{1,256}\Z")
-
-
-@dataclass(slots=True)
-class Codec:
-    """A payload type. ``name`` as written (``opus``, ``VP8``, ``rtx``); ``fmtp`` is '' when there is none."""
-
-    payload_type: int
-    name: str
-    clock_rate: int
-    channels: int = 1
-    fmtp: str = ""
-    feedback: list[str] = field(default_factory=list)  # "nack", "nack pli", "ccm fir", "transport-cc", "goog-remb"
-
-    def parameters(self) -> dict[str, str]:
-        """The ``name=value`` pairs of ``fmtp``, names in lower case."""
-        pairs = (item.strip().partition("=") for item in self.fmtp.split(";"))
-        return {name.lower(): value for name, _, value in pairs if name}
-
-
-@dataclass(slots=True)
-class Candidate:
-    """An ICE candidate line (RFC 8839 §5.1); ``tcptype`` is '' for UDP."""
-
-    foundation: str
-    component: int
-    transport: str  # udp, tcp
-    priority: int
-    host: str
-    port: int
-    kind: str = "host"
-    tcptype: str = ""
-
-
-@dataclass(slots=True)
-class Section:
-    """One ``m=`` section. ``port`` 0 means that it is rejected or stopped."""
-
-    kind: str  # audio, video, application
-    mid: str = ""
-    port: int = 9
-    protocol: str = "UDP/TLS/RTP/SAVPF"
-    formats: list[str] = field(default_factory=list)
-    direction: str = SENDRECV
-    ufrag: str = ""
-    password: str = ""
-    fingerprints: list[tuple[str, str]] = field(default_factory=list)  # (sha-256, AB:CD…)
-    setup: str = ""
-    codecs: dict[int, Codec] = field(default_factory=dict)  # by payload type, in the order of preference
-    extensions: dict[str, int] = field(default_factory=dict)  # URI → number
-    msid: tuple[str, str] | None = None  # (stream, track)
-    rids: dict[str, str] = field(default_factory=dict)  # rid → send, recv
-    simulcast: list[str] = field(default_factory=list)  # rids in the order of a=simulcast, alternatives dropped
-    ssrcs: dict[int, dict[str, str]] = field(default_factory=dict)  # SSRC → cname, msid …
-    groups: list[tuple[str, list[int]]] = field(default_factory=list)  # ("FID", [media, rtx]), ("SIM", [low, …])
-    candidates: list[Candidate] = field(default_factory=list)
-    end_of_candidates: bool = False
-    rtcp_mux: bool = False
-    rtcp_rsize: bool = False
-    sctp_port: int = 0
-    max_message_size: int = 0  # octets; 0 = not said
-
-    @property
-    def sends(self) -> bool:
-        return self.direction in (SENDRECV, SENDONLY)
-
-    @property
-    def receives(self) -> bool:
-        return self.direction in (SENDRECV, RECVONLY)
-
-
-@dataclass(slots=True)
-class Description:
-    """A session description. ICE credentials, fingerprints and setup of the session level are already in every section."""
-
-    sections: list[Section] = field(default_factory=list)
-    session_id: int = 0
-    version: int = 0
-    bundle: list[str] = field(default_factory=list)  # mids
-    ice_lite: bool = False
-    allow_mixed: bool = False
-    fingerprints: list[tuple[str, str]] = field(default_factory=list)  # written at session level by build
 
 
 def parse(text: str) -> Description:
@@ -417,81 +333,3 @@ _ATTRIBUTES: dict[str, Callable[[Section, str], None]] = {
 def read_attribute(section: Section, name: str, value: str) -> None:
     """One attribute that is known here, for what is no whole description (RFC 8840)."""
     _ATTRIBUTES[name](section, value)
-
-
-# ---- writing
-
-
-def build(description: Description) -> str:
-    """The text of a description, lines ended by CR LF. Fingerprints stand at session level."""
-    lines = [
-        "v=0",
-        f"o=- {description.session_id} {description.version} IN IP4 0.0.0.0",
-        "s=-",
-        "t=0 0",
-        "a=msid-semantic:WMS *",
-    ]
-    if description.ice_lite:
-        lines.append("a=ice-lite")
-    lines += [f"a=fingerprint:{algorithm} {digest}" for algorithm, digest in description.fingerprints]
-    if description.allow_mixed:
-        lines.append("a=extmap-allow-mixed")
-    if description.bundle:
-        lines.append("a=group:BUNDLE " + " ".join(description.bundle))
-    for section in description.sections:
-        _write_section(lines, section, description)
-    return "\r\n".join(lines) + "\r\n"
-
-
-def _write_section(lines: list[str], section: Section, description: Description) -> None:
-    formats = section.formats if section.kind == "application" or not section.codecs else [str(n) for n in section.codecs]
-    lines.append(f"m={section.kind} {section.port} {section.protocol} {' '.join(formats)}")
-    lines.append("c=IN IP4 0.0.0.0")
-    for name, value in (
-        ("mid", section.mid),
-        ("setup", section.setup),
-        ("ice-ufrag", section.ufrag),
-        ("ice-pwd", section.password),
-    ):
-        if value:
-            lines.append(f"a={name}:{value}")
-    if section.fingerprints != description.fingerprints:
-        lines += [f"a=fingerprint:{algorithm} {digest}" for algorithm, digest in section.fingerprints]
-    lines.append(f"a={section.direction}")
-    if section.rtcp_mux:
-        lines.append("a=rtcp-mux")
-    if section.rtcp_rsize:
-        lines.append("a=rtcp-rsize")
-    if section.sctp_port:
-        lines += [f"a=sctp-port:{section.sctp_port}", f"a=max-message-size:{section.max_message_size}"]
-    for codec in section.codecs.values():
-        channels = f"/{codec.channels}" if codec.channels > 1 else ""
-        lines.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
-        if codec.fmtp:
-            lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
-        lines += [f"a=rtcp-fb:{codec.payload_type} {kind}" for kind in codec.feedback]
-    lines += [f"a=extmap:{number} {uri}" for uri, number in section.extensions.items()]
-    if section.msid:
-        lines.append(f"a=msid:{section.msid[0]} {section.msid[1]}")
-    lines += [f"a=rid:{name} {direction}" for name, direction in section.rids.items()]
-    if section.simulcast:
-        direction = next(iter(section.rids.values()), "recv")
-        lines.append(f"a=simulcast:{direction} {';'.join(section.simulcast)}")
-    lines += [f"a=ssrc-group:{semantics} {' '.join(map(str, ssrcs))}" for semantics, ssrcs in section.groups]
-    for ssrc, attributes in section.ssrcs.items():
-        lines += [f"a=ssrc:{ssrc} {name}:{value}" for name, value in attributes.items()]
-    lines += candidate_lines(section)
-
-
-def candidate_lines(section: Section) -> list[str]:
-    """``a=candidate:…`` of a section, and that there are no more."""
-    lines = []
-    for candidate in section.candidates:
-        tcp = f" tcptype {candidate.tcptype}" if candidate.tcptype else ""
-        lines.append(
-            f"a=candidate:{candidate.foundation} {candidate.component} {candidate.transport} {candidate.priority}"
-            f" {candidate.host} {candidate.port} typ {candidate.kind}{tcp}"
-        )
-    if section.end_of_candidates:
-        lines.append("a=end-of-candidates")
-    return lines
