@@ -24,7 +24,7 @@ from commhub import log as logs
 from commhub.archive import SessionKeys
 from commhub.media.messages.exports import Export, ExportState
 from commhub.tasks import Tasks
-from recorder.export import recipe
+from recorder.export import fonts, recipe
 from recorder.shelf import replace
 
 log = logs.get(__name__)
@@ -46,6 +46,12 @@ def secrets(keys: SessionKeys | None) -> Secret:
         return (key.algorithm, key.data) if key is not None else None
 
     return find
+
+
+def look_for_letters() -> None:
+    """Says at the start what films will lack, and not only when the first one was made. Blocking."""
+    if fonts.face() is None:
+        log.warning("no font with Chinese letters: names will not be readable in films", package=fonts.PACKAGE)
 
 
 @dataclass(frozen=True, slots=True)

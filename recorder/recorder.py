@@ -136,6 +136,7 @@ class Recorder:
     def export(self, terms: exporting.Terms) -> None:
         """Exports are made like this; before it starts."""
         self._exporting = exporting.Exporting(terms, self._tell)
+        self._tasks.spawn(asyncio.to_thread(exporting.look_for_letters), "letters")
 
     def upload(self, store: uploading.Store, policy: uploading.Policy) -> None:
         """Recordings go there; before it starts."""

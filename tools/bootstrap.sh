@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What Debian must have before Python's packages can be installed.
-#   tools/bootstrap.sh run      to build and run: a Python of 3.11 or newer with venv
+#   tools/bootstrap.sh run      to build and run: a Python of 3.11 or newer with venv, a font with Chinese letters
 #   tools/bootstrap.sh test     the real peers of the tests besides: browser, camera, media tools
 #   tools/bootstrap.sh python   prints the Python to use
 # Missing packages are installed with apt as root or by sudo; where neither is possible the sentence says what to
@@ -8,10 +8,23 @@
 set -euo pipefail
 
 RUN=(python3 python3-venv make ca-certificates)
-TEST=(coturn haproxy iproute2 nftables chromium firefox-esr libnss3-tools fonts-noto-cjk ffmpeg sip-tester libatomic1 procps
+# Chinese letters in exported films; any of the fonts that recorder/export/fonts.py knows is as good.
+FONT=fonts-noto-cjk
+TEST=(coturn haproxy iproute2 nftables chromium firefox-esr libnss3-tools "$FONT" ffmpeg sip-tester libatomic1 procps
     python3-gi gir1.2-gst-rtsp-server-1.0
     gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
     gstreamer1.0-libav)
+
+has_font() {
+    local folders=() folder
+    for folder in /usr/share/fonts /usr/local/share/fonts "$HOME/.fonts" "$HOME/.local/share/fonts"; do
+        [ -d "$folder" ] && folders+=("$folder")
+    done
+    [ ${#folders[@]} -gt 0 ] || return 1
+    [ -n "$(find -L "${folders[@]}" \( -name NotoSansCJK-Regular.ttc -o -name NotoSansSC-Regular.otf \
+        -o -name SourceHanSansSC-Regular.otf -o -name NotoSansCJKsc-Regular.otf -o -name wqy-microhei.ttc \
+        -o -name wqy-zenhei.ttc -o -name DroidSansFallbackFull.ttf -o -name DroidSansFallback.ttf \) -print -quit 2>/dev/null)" ]
+}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -86,6 +99,11 @@ run)
         say "需要带 venv 的 Python 3.11 或更新版本 / Python 3.11 or newer with venv is needed."
         exit 1
     }
+    # Everything but the names in films is there without it.
+    if ! has_font; then
+        need "$FONT" || true
+        has_font || say "没有中文字体，导出影片中的中文将无法显示，请安装 / no font with Chinese letters, names in films will not be readable; install $FONT"
+    fi
     ;;
 test)
     "$0" run

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from recorder.export.fonts import face
+
 Mask = NDArray[np.uint8]
-_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
-#: Files that have Chinese letters, the best first, and which face of a collection is simplified Chinese.
-_FACES = (
-    ("NotoSansCJK-Regular.ttc", 2), ("NotoSansSC-Regular.otf", 0), ("SourceHanSansSC-Regular.otf", 0),
-    ("NotoSansCJKsc-Regular.otf", 0), ("wqy-microhei.ttc", 0), ("wqy-zenhei.ttc", 0),
-    ("DroidSansFallbackFull.ttf", 0), ("DroidSansFallback.ttf", 0),
-)  # fmt: skip
 _LIMIT = 400  # letters of a line
-
-
-@functools.cache
-def face() -> tuple[str, int] | None:
-    """The font's file; None where no font of this machine has Chinese letters."""
-    for name, number in _FACES:
-        for folder in _FOLDERS:
-            found = next(folder.rglob(name), None) if folder.is_dir() else None
-            if found is not None:
-                return str(found), number
-    return None
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from commhub.archive.keys import OneKey
 from commhub.archive.sealed import SessionKey
 from commhub.media.messages.exports import Export
 from recorder import exported, seals
-from recorder.export import bundle, lettering, originals, recipe, report
+from recorder.export import bundle, fonts, originals, recipe, report
 from recorder.export.archived import Zip
 from recorder.export.film import Film
 from recorder.export.fronting import fronted
@@ -34,10 +34,6 @@ NAMES = {"film": "film.mp4", "tracks": "tracks.zip", "bundle": "bundle.zip"}
 
 TOO_LARGE = Trouble("too_large", "The export would be larger than it may be.", "导出内容超过大小上限。")
 DISK_FULL = Trouble("disk_full", "The disk is nearly full.", "磁盘空间不足。")
-NO_LETTERS = (
-    "This machine has no font with Chinese letters: names are not readable in the film.",
-    "本机没有中文字体（fonts-noto-cjk），影片中的中文无法显示。",
-)
 
 
 class Work(Struct, frozen=True):
@@ -230,7 +226,7 @@ class Maker:
 
 def _less(taken: Taken, kind: str) -> tuple[str, str]:
     """What it has not that it might have."""
-    said = [NO_LETTERS] if kind == "film" and lettering.face() is None else []
+    said = [fonts.NO_LETTERS] if kind == "film" and fonts.face() is None else []
     if taken.beyond:
         until = clock(taken.to_ms)
         still = (f"It ends at {until}: the recording still runs.", f"录制仍在进行，本次导出到 {until} 为止。")
