@@ -1,31 +1,14 @@
 import type { RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock } from './clock.model'
-import { type Failure, Feeder, type Known } from './feeder'
+import { type Failure, Feeder } from './feeder'
 import { Fetcher } from './fetcher'
+import type { Known } from './learning'
 import { LiveEdge, pace } from './live.model'
 import { frameBeside } from './reading.model'
 import { endOf, isOpen, keyOf, lengthOf, neededParts, ownTime, type Part, sessionTime } from './tracks.model'
+import { keys, type PlayerView, same, sameKeys } from './view.model'
 
-export interface PlayerView {
-  /** ms from the start of the recording. */
-  position: number
-  /** ms; grows while the session runs. */
-  duration: number
-  playing: boolean
-  buffering: boolean
-  /** Every picture and sound that is on air is where the clock is. */
-  settled: boolean
-  rate: number
-  parts: readonly Part[]
-  /** Keys of parts that are on air now. */
-  onAir: ReadonlySet<string>
-  /** Parts that cannot be played, by key. */
-  failed: ReadonlyMap<string, Failure>
-  /** Grows when what failed is tried again. */
-  attempt: number
-  /** Keeps up with a session that still runs. */
-  following: boolean
-}
+export type { PlayerView } from './view.model'
 
 interface Element {
   media: HTMLMediaElement
@@ -36,6 +19,8 @@ interface Element {
   /** The jump it has followed. */
   sought: number
   soughtAt: number
+  /** The browser shows the frame after the one that was sought: once that is there, it is sought again. */
+  misled: boolean
 }
 
 const tickEvery = 100
@@ -46,6 +31,8 @@ const patience = 8000
 const livePatience = 600
 /** A second jump does not wait longer than this for the first one's picture. */
 const scrub = 350
+/** ms; who goes from place to place along the bar needs nothing that comes behind each of them. */
+const staying = 600
 /** ms behind a frame's time: surely this frame, surely not the one before. */
 const intoFrame = 1
 
@@ -172,7 +159,8 @@ export class PlayerEngine {
     )
     const element = shown.find(one => one.part.track.id === track) ?? shown[0]
     const own = element && ownTime(element.part.segment, at)
-    const frame = element && frameBeside(element.feeder.index?.frames ?? [], own ?? 0, step)
+    const { index } = element?.feeder ?? {}
+    const frame = index && frameBeside(index, own ?? 0, step)
     this.seek(element && frame !== undefined ? sessionTime(element.part.segment, frame + intoFrame) : at + step * 40)
   }
 
@@ -200,7 +188,7 @@ export class PlayerEngine {
     const part = this.view.parts.find(one => one.key === key)
     if (!part) return () => undefined
     const feeder = new Feeder(part, media, fetcher, this.library, this.tickSoon, this.grew)
-    const element: Element = { media, part, feeder, waitingSince: undefined, sought: -1, soughtAt: 0 }
+    const element: Element = { media, part, feeder, waitingSince: undefined, sought: -1, soughtAt: 0, misled: false }
     this.elements.set(part.key, element)
     const failed = () => {
       if (media.error) this.failed.set(part.key, 'codec')
@@ -324,20 +312,25 @@ export class PlayerEngine {
     if (!this.isOnAir(part, position) || this.failed.has(part.key)) {
       if (!media.paused) media.pause()
       if (expected < 0) {
-        feeder.want(0, this.clock.rate, false, this.view.settled)
+        feeder.want(0, this.clock.rate, false, this.ample(now))
         if (media.currentTime > 0.05 && !media.seeking) media.currentTime = 0
       }
       element.waitingSince = undefined
       return false
     }
-    feeder.want(expected, this.clock.rate, true, this.view.settled || this.clock.playing)
+    feeder.want(expected, this.clock.rate, true, this.ample(now))
     if (media.readyState > 0) this.place(element, expected, now)
     const near = Math.abs(media.currentTime * 1000 - expected) < 1200 * Math.max(1, this.clock.rate)
     const least = this.clock.playing ? HTMLMediaElement.HAVE_FUTURE_DATA : HTMLMediaElement.HAVE_CURRENT_DATA
     const atEnd = media.ended || (!isOpen(part.segment) && position > endOf(part.segment) - 300 && media.readyState > 1)
-    const ready = !media.seeking && ((media.readyState >= least && near) || atEnd)
+    const ready = !media.seeking && !element.misled && ((media.readyState >= least && near) || atEnd)
     element.waitingSince = ready ? undefined : (element.waitingSince ?? now)
     return !ready && now - (element.waitingSince ?? now) < (this.live && this.following ? livePatience : patience)
+  }
+
+  /** May something be fetched in advance? Not while others wait for their picture. */
+  private ample(now: number): boolean {
+    return this.clock.playing ? !this.clock.waiting : this.view.settled && now - this.soughtAt > staying
   }
 
   /** After a jump exactly, otherwise by speed. */
@@ -350,10 +343,16 @@ export class PlayerEngine {
       element.sought = this.jumps
       element.soughtAt = now
       if (Math.abs(actual - expected) > 0.5) media.currentTime = expected / 1000
+      element.misled = feeder.misled(expected)
       media.playbackRate = this.clock.rate
       this.run(media)
     }
     if (media.seeking) return
+    if (element.misled && feeder.has(expected)) {
+      element.misled = false
+      media.currentTime = expected / 1000
+      return
+    }
     const running = this.clock.playing && !this.clock.waiting
     const step = running
       ? correct(expected, actual, this.clock.rate, media.playbackRate)
@@ -400,16 +399,4 @@ export class PlayerEngine {
       following: this.following,
     }
   }
-}
-
-function keys(parts: readonly Part[]): string {
-  return parts.map(part => part.key).join()
-}
-
-function sameKeys(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && [...a].every(key => b.has(key))
-}
-
-function same(a: PlayerView, b: PlayerView): boolean {
-  return (Object.keys(b) as (keyof PlayerView)[]).every(key => a[key] === b[key])
 }

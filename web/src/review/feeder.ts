@@ -1,15 +1,10 @@
-import { findCluster, readClusters, readCues, readHead } from './container.model'
-import { type Answer, type Fetcher, Unreadable } from './fetcher'
-import { beginAt, type Index, learn, newIndex, rangeAt, readUntil } from './reading.model'
+import { findCluster, readClusters } from './container.model'
+import { type Answer, type Fetcher, GivenUp, Unreadable, type Wish } from './fetcher'
+import { type Known, learnFile } from './learning'
+import { beginAt, type Index, learn, rangeAt, readUntil, showUntil, unread } from './reading.model'
 import { isOpen, type Part } from './tracks.model'
 
 export type Failure = 'codec' | 'gone' | 'forbidden' | 'network'
-
-/** What was learnt of a file; kept when its element goes, so that coming back costs one request. */
-export interface Known {
-  index: Index
-  init: Uint8Array<ArrayBuffer>
-}
 
 interface Reading {
   /** Of the next byte. */
@@ -25,12 +20,11 @@ interface Reading {
   goal: number
 }
 
-const small = 384 << 10
-const headBytes = 12 << 10
-const tableBytes = 16 << 10
 /** ms of the medium kept ready at speed 1. */
 const ahead = 10_000
 const scant = 400
+/** And the rest of the cluster in which that is. */
+const cluster = 500
 const behind = 15_000
 const pollEvery = 800
 const retryAfter = [500, 1000, 2000, 4000]
@@ -59,6 +53,8 @@ export class Feeder {
   /** Clusters that came with the head. */
   private early: Answer | undefined
   private timer: ReturnType<typeof setTimeout> | undefined
+  /** What is fetched in advance at the moment. */
+  private inAdvance: AbortController | undefined
 
   constructor(
     private part: Part,
@@ -97,16 +93,33 @@ export class Feeder {
     this.rate = rate
     this.urgent = urgent
     this.ahead = ample ? ahead : scant
+    // Who waits for a picture does not wait for what would have come behind another one.
+    if (urgent && this.inAdvance && !this.has(time) && !this.comesTo(time)) this.inAdvance.abort()
     if (!this.pumping && !this.timer) void this.pump()
+  }
+
+  private comesTo(time: number): boolean {
+    return this.reading !== undefined && goesOn(this.reading, time, false, this.known?.index.whole ?? false)
   }
 
   /** Whether there is data at the moment wanted. */
   has(time: number): boolean {
-    return rangeAt(this.ranges(), time) !== undefined
+    return this.rangeOf(time) !== undefined
+  }
+
+  /** What is there begins just behind that moment: a browser takes the first frame of it, though there is one before. */
+  misled(time: number): boolean {
+    return !this.has(time) && rangeAt(this.ranges(), time) !== undefined
+  }
+
+  private rangeOf(time: number): [number, number] | undefined {
+    const range = rangeAt(this.ranges(), time)
+    return range && range[0] > time + 1 && this.index && unread(this.index, time) ? undefined : range
   }
 
   close(): void {
     this.closed = true
+    this.inAdvance?.abort()
     clearTimeout(this.timer)
     this.media.pause()
     this.media.removeAttribute('src')
@@ -134,7 +147,7 @@ export class Feeder {
     if (this.pumping || this.closed || this.failure) return
     this.pumping = true
     try {
-      while (!this.closed && (await this.step())) this.tries = 0
+      while (!this.closed && (await this.step().catch(givenUp))) this.tries = 0
     } catch (error) {
       this.trouble(error)
     } finally {
@@ -166,12 +179,12 @@ export class Feeder {
 
   /** One request, or none when enough is there: then false. */
   private async step(): Promise<boolean> {
-    this.known ??= await this.learnFile()
+    this.known ??= await this.learn()
     if (!this.buffer || this.closed) return false
     if (!this.begun) await this.begin(this.known)
     if (this.closed) return false
     const at = this.target
-    const range = rangeAt(this.ranges(), at)
+    const range = this.rangeOf(at)
     if (range && range[1] - at >= this.ahead * Math.max(1, this.rate)) {
       await this.trim(at)
       return false
@@ -182,11 +195,7 @@ export class Feeder {
       this.finish()
       return false
     }
-    const wanted = Math.max(at, reading.until) + (range ? 3000 * Math.max(1, this.rate) : 1200)
-    const size = open ? Number.POSITIVE_INFINITY : this.size
-    const end = readUntil(reading.offset, reading.until, wanted, this.bytesPerMs(), size)
-    const priority = range ? 2 : this.urgent ? 0 : 1
-    const answer = await this.fetcher.range(this.part.segment.url, reading.offset, end, priority)
+    const answer = await this.ask(reading, this.until(reading, range !== undefined), range !== undefined)
     if (this.closed) return false
     await this.take(reading, answer, open)
     if (open && reading.offset >= answer.size) {
@@ -194,6 +203,43 @@ export class Feeder {
       return false
     }
     return true
+  }
+
+  /** Up to which byte to read: to show something where there is nothing, or some seconds in advance. */
+  private until(reading: Reading, more: boolean): number {
+    const { index } = this.known as Known
+    const from = Math.max(this.target, reading.until)
+    const size = isOpen(this.part.segment) ? Number.POSITIVE_INFINITY : this.size
+    const exact = more ? undefined : showUntil(index, reading.offset, from + scant + cluster, size)
+    if (exact !== undefined) return exact
+    const wanted = from + (more ? 3000 * Math.max(1, this.rate) : 1200)
+    return readUntil(reading.offset, reading.until, wanted, this.bytesPerMs(), size)
+  }
+
+  private ask(reading: Reading, end: number, more: boolean): Promise<Answer> {
+    return this.asking(more ? 2 : this.urgent ? 0 : 1, wish =>
+      this.fetcher.range(this.part.segment.url, reading.offset, end, wish),
+    )
+  }
+
+  /** What is fetched in advance can be given up. */
+  private async asking<T>(priority: number, fetch: (wish: Wish) => Promise<T>): Promise<T> {
+    if (priority === 0) return fetch({ priority, weight: this.media.clientWidth * this.media.clientHeight })
+    const own = new AbortController()
+    this.inAdvance = own
+    try {
+      return await fetch({ priority, signal: own.signal })
+    } finally {
+      this.inAdvance = undefined
+    }
+  }
+
+  private async learn(): Promise<Known> {
+    const learnt = await this.asking(this.urgent ? 0 : 2, wish => learnFile(this.part, this.fetcher, wish))
+    this.size = learnt.size
+    this.early = learnt.early
+    this.library.set(this.part.key, learnt.known)
+    return learnt.known
   }
 
   private async begin(known: Known): Promise<void> {
@@ -211,7 +257,7 @@ export class Feeder {
   private choose(index: Index, range: [number, number] | undefined): Reading {
     const now = this.reading
     const goal = range ? range[1] : this.target
-    if (now && goesOn(now, goal, range !== undefined)) return now
+    if (now && goesOn(now, goal, range !== undefined, index.whole)) return now
     // What was read and is not there after all cannot be decoded: the browser would be asked for ever.
     this.vain = !range && now?.goal === goal ? this.vain + 1 : 0
     if (this.vain > 2) throw new Error('The browser does not take this part of the file.')
@@ -254,40 +300,6 @@ export class Feeder {
     const ended = !open && reading.offset >= answer.size
     reading.rest = ended ? none : bytes.slice(used)
     this.changed()
-  }
-
-  /** The head, and where decoders may begin. */
-  private async learnFile(): Promise<Known> {
-    const { url, bytes: size } = this.part.segment
-    const open = isOpen(this.part.segment)
-    const priority = this.urgent ? 0 : 2
-    const whole = !open && size > 0 && size <= small
-    const tail = !open && !whole && url.endsWith('.webm')
-    const [answer, table] = await Promise.all([
-      this.fetcher.range(url, 0, whole ? size : headBytes, priority),
-      tail ? this.fetcher.range(url, Math.max(0, size - tableBytes), size, priority) : undefined,
-    ])
-    this.size = answer.size
-    const head = readHead(answer.bytes)
-    if (!head) throw open ? new Unreadable(0) : new Error('The head of the file is not whole.')
-    const index = newIndex(head)
-    if (table && head.table !== undefined) await this.learnTable(index, head.table, table, priority)
-    const known = { index, init: answer.bytes.slice(0, head.size) }
-    this.library.set(this.part.key, known)
-    if (whole) this.early = { bytes: answer.bytes.slice(head.first), size: answer.size }
-    return known
-  }
-
-  private async learnTable(index: Index, at: number, tail: Answer, priority: number): Promise<void> {
-    const base = tail.size - tail.bytes.length
-    const bytes =
-      at >= base
-        ? tail.bytes.subarray(at - base)
-        : (await this.fetcher.range(this.part.segment.url, at, tail.size, priority)).bytes
-    const entries = readCues(bytes, index.head)
-    if (!entries) return
-    index.entries = entries
-    index.whole = true
   }
 
   private ranges(): [number, number][] {
@@ -336,10 +348,19 @@ export class Feeder {
   }
 }
 
-/** Whether it comes to `goal` without a new beginning; `joins`: there is media right up to the goal. */
-function goesOn(reading: Reading, goal: number, joins: boolean): boolean {
+/**
+ * Whether it comes to `goal` without a new beginning; `joins`: there is media right up to the goal. Where all beginnings
+ * are known nobody reads for long through what is not wanted.
+ */
+function goesOn(reading: Reading, goal: number, joins: boolean, whole: boolean): boolean {
   if (joins) return Math.abs(reading.until - goal) < 1500
-  return reading.from <= goal && reading.until <= goal && goal - reading.until < 12_000
+  return reading.from <= goal && reading.until <= goal && goal - reading.until < (whole ? 3000 : 12_000)
+}
+
+/** Something else is wanted now: on with that. */
+function givenUp(error: unknown): true {
+  if (error instanceof GivenUp) return true
+  throw error
 }
 
 const none = new Uint8Array(0)

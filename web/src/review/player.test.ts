@@ -80,8 +80,17 @@ describe('reading', () => {
   })
 
   it('knows the frames beside one, and none over a hole', () => {
-    expect([-1, 1].map(step => frameBeside([0, 40, 80, 9000], 45, step as -1 | 1))).toEqual([0, 80])
-    expect(frameBeside([0, 40, 80, 9000], 80, 1)).toBeUndefined()
+    const index = newIndex(head)
+    const cluster = (offset: number, ...frames: number[]) => ({ time: 0, offset, size: 10, key: false, frames })
+    learn(index, [cluster(40, 0, 40), cluster(60, 500, 540)])
+    const beside = (at: number) => [-1, 1].map(step => frameBeside(index, at, step as -1 | 1))
+    expect(beside(45)).toEqual([0, undefined])
+    expect(beside(505)).toEqual([undefined, 540])
+    // What was between them is read, and once more.
+    learn(index, [cluster(50, 80, 120), cluster(50, 80, 120), cluster(40, 0, 40)])
+    expect(beside(45)).toEqual([0, 80])
+    expect(beside(505)).toEqual([120, 540])
+    expect(index.runs).toEqual([{ begin: 40, end: 70, from: 0, until: 540 }])
   })
 
   it('asks for whole blocks and takes a small rest along', () => {

@@ -8,6 +8,8 @@ export const longestRun = 10_500
 const block = 64 << 10
 const least = 96 << 10
 const most = 2 << 20
+/** Share of a run's bytes. */
+const firstPicture = 0.3
 
 /** All that is known of a segment's file. Grows while it is read. */
 export interface Index {
@@ -18,20 +20,58 @@ export interface Index {
   whole: boolean
   /** When each frame that was read is shown; in order. */
   frames: number[]
+  /** What was read without a hole; in order. */
+  runs: Run[]
   /** ms; the last one read. */
   latest: number
 }
 
+/** Clusters that follow each other: bytes, and ms of their first and last frames. */
+interface Run {
+  begin: number
+  end: number
+  from: number
+  until: number
+}
+
 export function newIndex(head: Head): Index {
-  return { head, entries: head.entries ?? [], whole: head.entries !== undefined, frames: [], latest: 0 }
+  return { head, entries: head.entries ?? [], whole: head.entries !== undefined, frames: [], runs: [], latest: 0 }
 }
 
 export function learn(index: Index, clusters: readonly Cluster[]): void {
   for (const cluster of clusters) {
     if (cluster.key && !index.whole) insert(index.entries, { time: cluster.time, offset: cluster.offset })
     for (const frame of cluster.frames) insertFrame(index.frames, frame)
+    addRun(index.runs, cluster)
     index.latest = Math.max(index.latest, cluster.frames.at(-1) ?? 0)
   }
+}
+
+function addRun(runs: Run[], { offset, size, frames }: Cluster): void {
+  const [from, until] = [frames[0], frames.at(-1)]
+  if (from === undefined || until === undefined) return
+  const run = { begin: offset, end: offset + size, from, until }
+  const at = runs.findLastIndex(one => one.begin <= offset)
+  const before = runs[at]
+  if (before && before.end >= run.end) return
+  if (before && before.end >= run.begin) {
+    before.end = run.end
+    before.until = Math.max(before.until, until)
+    join(runs, at)
+  } else {
+    runs.splice(at + 1, 0, run)
+    join(runs, at + 1)
+  }
+}
+
+/** With what follows it, if nothing is between them. */
+function join(runs: Run[], at: number): void {
+  const one = runs[at]
+  const next = runs[at + 1]
+  if (!one || !next || next.begin > one.end) return
+  one.end = Math.max(one.end, next.end)
+  one.until = Math.max(one.until, next.until)
+  runs.splice(at + 1, 1)
 }
 
 function insert(entries: Entry[], entry: Entry): void {
@@ -60,16 +100,14 @@ export function lowerBound(frames: readonly number[], time: number): number {
   return low
 }
 
-/**
- * The frame shown at `time`, one before it or one after it; undefined where it has not been read. Frames further apart
- * than two seconds are not neighbours: something between them was not read.
- */
-export function frameBeside(frames: readonly number[], time: number, step: -1 | 1): number | undefined {
+/** The frame before the one shown at `time`, or the one after it; undefined where something between them was not read. */
+export function frameBeside({ frames, runs }: Index, time: number, step: -1 | 1): number | undefined {
   const shown = lowerBound(frames, time + 0.5) - 1
   const here = frames[shown]
   const wanted = frames[shown + step]
-  if (wanted === undefined) return undefined
-  return Math.abs(wanted - (here ?? time)) > 2000 ? undefined : wanted
+  if (wanted === undefined || here === undefined) return undefined
+  const whole = runs.some(run => run.from <= Math.min(here, wanted) && Math.max(here, wanted) <= run.until)
+  return whole ? wanted : undefined
 }
 
 /**
@@ -102,6 +140,28 @@ export function readUntil(offset: number, from: number, until: number, rate: num
   const end = Math.ceil((offset + wanted) / block) * block
   // A rest that is not worth a request of its own comes with the others.
   return size - end < block ? size : Math.min(size, end)
+}
+
+/**
+ * Up to which byte to read from `offset` so that everything up to `until` (ms) is there; undefined where not all
+ * beginnings are known. Between two of them the bytes are taken for evenly spread behind a first picture that is large.
+ */
+export function showUntil(index: Index, offset: number, until: number, size: number): number | undefined {
+  if (!index.whole) return undefined
+  const at = index.entries.findLastIndex(entry => entry.time <= until)
+  const run = index.entries[at]
+  const next = index.entries[at + 1]
+  if (!run || !next) return undefined
+  const share = firstPicture + (1 - firstPicture) * ((until - run.time) / Math.max(1, next.time - run.time))
+  const end = Math.ceil(run.offset + (next.offset - run.offset) * Math.min(1, share))
+  return end > offset && end <= size ? Math.min(end, offset + most) : undefined
+}
+
+/** Whether there is a frame at `time` in the file that was not read, as far as its table says. */
+export function unread({ whole, entries, runs }: Index, time: number): boolean {
+  const first = entries[0]
+  if (!whole || !first || first.time > time) return false
+  return !runs.some(run => run.from <= time && time <= run.until + 60)
 }
 
 /** The range of time that holds `at`; a hole shorter than a frame is none. */
