@@ -52,11 +52,10 @@ async def test_a_policy_is_made_changed_and_taken_back(tmp_path: Path) -> None:
         other = await hub.person("admin")
 
         async def overtaken(route: Route) -> None:
-            await page.unroute("**/recording-policies/**")
             await hub.parts.recorded.rule("camera", row.id, other, None, "hand", "watched")
             await route.continue_()
 
-        await page.route("**/recording-policies/**", overtaken)
+        await page.route("**/recording-policies/**", overtaken, times=1)
         await made.get_by_test_id("policy-mode").select_option(label="自动")
         await expect(page.get_by_text("别人刚刚改过")).to_be_visible(timeout=10_000)
         await expect(made).to_have_attribute("data-effective", "hand")

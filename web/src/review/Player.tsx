@@ -1,27 +1,23 @@
-import { ArrowLeft } from 'lucide-react'
 import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from 'react'
-import { navigate } from '../app/router'
 import type { RecordingDetail } from '../hub/types'
 import { useT } from '../i18n'
-import { Button } from '../ui/controls'
 import { type Handlers, useKeys } from '../ui/keys'
-import { dateTime, longDuration, shortTime } from '../ui/time.model'
-import { Compare } from './Compare'
+import { longDuration } from '../ui/time.model'
+import { Compare, type Flip, flipped } from './Compare'
 import { Controls, LayoutMenu } from './Controls'
 import { nextRate } from './clock.model'
-import { PlayerEngine, type PlayerView } from './engine'
+import { PlayerEngine } from './engine'
 import { useFacts, useMarks } from './facts'
-import { headPieces } from './headPieces'
 import { jumpEvent, markItem, type SpeakerLane, speakerLanes } from './lanes.model'
 import { Media } from './Media'
 import { Mixer } from './Mixer'
 import { Pictures } from './Pictures'
-import { RecordingState } from './RecordingList'
+import { PlayerHead } from './PlayerHead'
 import { SideList, type SideListHandle } from './SideList'
 import { everybody, type Hearing, hears, mute, solo, volumeOf } from './sound.model'
-import { type Staged, type Staging, speakerAt, staged, stagings } from './stagings.model'
 import { type Range, Timeline } from './Timeline'
-import { defaultMain, type PlayerTile, playable, playerTiles } from './tracks.model'
+import { playable, playerTiles } from './tracks.model'
+import { useLeftOut, useStage, withSounds } from './useStage'
 import { attemptOf, bufferingOf, followingOf, partsOf, playingOf, settledOf, useView } from './useView'
 
 const zooms = 256
@@ -40,6 +36,7 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
   const [range, setRange] = useState<Partial<Range>>({})
   const [zoom, setZoom] = useState(1)
   const [second, setSecond] = useState<number>()
+  const [flip, setFlip] = useState<Flip>('')
   const root = useRef<HTMLDivElement>(null)
   const side = useRef<SideListHandle>(null)
   const items = useMemo(() => {
@@ -56,7 +53,10 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
     engine.seek(event ? event.at_ms : step > 0 ? engine.duration : 0)
   }
   const markHere = useMarking(engine, desk.add, side)
-  const compare = () => setSecond(now => (now === undefined ? (engine.cameFrom ?? apart) : undefined))
+  const compare = () => {
+    setFlip('')
+    setSecond(now => (now === undefined ? (engine.cameFrom ?? apart) : undefined))
+  }
   const zoomBy = useCallback(
     (step: -1 | 1) => setZoom(now => Math.min(zooms, Math.max(1, step > 0 ? now * 2 : now / 2))),
     [],
@@ -74,6 +74,7 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
     mark: () => void markHere(),
     comment: () => side.current?.comment(),
     compare,
+    ...(second !== undefined && { flip: () => setFlip(flipped), besideEach: () => setFlip('') }),
     playerLayout: stage.next,
     rangeStart: () => setRange(now => ({ ...now, start: engine.snapshot().position })),
     rangeEnd: () => setRange(now => ({ ...now, end: engine.snapshot().position })),
@@ -93,9 +94,9 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
 
   return (
     <PlayerFrame engine={engine} rootRef={root} comparing={second !== undefined}>
-      <Head recording={recording} engine={engine} range={chosen ? (range as Range) : undefined} />
+      <PlayerHead recording={recording} engine={engine} range={chosen ? (range as Range) : undefined} />
       <div className="player-left">
-        <div className={second === undefined ? 'stages' : 'stages two'}>
+        <div className={second === undefined ? 'stages' : `stages two ${flip && `flip ${flip}`}`} data-flip={flip}>
           <Pictures
             recording={recording}
             staged={stage.now}
@@ -113,7 +114,9 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
               leftOut={silent}
               lanes={lanes}
               onMain={stage.choose}
-              onClose={() => setSecond(undefined)}
+              flip={flip}
+              onFlip={setFlip}
+              onClose={compare}
             />
           )}
         </div>
@@ -203,87 +206,6 @@ function useEngine(recording: RecordingDetail): PlayerEngine {
   return engine
 }
 
-const kept = 'commhub.review.layout'
-
-interface Stage {
-  now: Staged
-  staging: Staging
-  picked: ReadonlySet<string>
-  set(staging: Staging): void
-  next(): void
-  choose(track: string): void
-  pick(track: string): void
-}
-
-function useStage(engine: PlayerEngine, tiles: PlayerTile[], lanes: SpeakerLane[]): Stage {
-  const [staging, setStaging] = useState<Staging>(() => {
-    const before = localStorage.getItem(kept)
-    return stagings.find(one => one === before && one !== 'picked') ?? 'main'
-  })
-  const [main, setMain] = useState<string>()
-  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set())
-  const last = useRef<{ key: string; now: Staged }>(undefined)
-  const now = useView(
-    engine,
-    useCallback(
-      (view: PlayerView) => {
-        const wishes = { staging, main: main ?? defaultMain(tiles)?.track.id, picked }
-        const speaker = staging === 'speaker' ? speakerAt(lanes, view.position) : undefined
-        const next = staged(tiles, wishes, view.position, speaker)
-        const key = `${next.large} ${next.more} ${next.tiles.map(tile => tile.track.id).join()}`
-        if (last.current?.key !== key || last.current.now.tiles.some(tile => !next.tiles.includes(tile)))
-          last.current = { key, now: next }
-        return last.current.now
-      },
-      [staging, main, picked, tiles, lanes],
-    ),
-  )
-  const set = (wanted: Staging) => {
-    localStorage.setItem(kept, wanted)
-    setStaging(wanted)
-  }
-  const choose = useCallback((track: string) => {
-    setMain(track)
-    setStaging('main')
-  }, [])
-  return {
-    now,
-    staging,
-    picked,
-    set,
-    choose,
-    next: () => set(stagings[(stagings.indexOf(staging) + 1) % (stagings.length - 1)] ?? 'main'),
-    pick: track =>
-      setPicked(before => {
-        const chosen = new Set(before)
-        if (!chosen.delete(track)) chosen.add(track)
-        return chosen
-      }),
-  }
-}
-
-/** What is not shown or not heard is not even fetched. */
-function useLeftOut(
-  engine: PlayerEngine,
-  recording: RecordingDetail,
-  now: Staged,
-  sound: Hearing,
-): ReadonlySet<string> {
-  const leftOut = useMemo(() => {
-    const shown = new Set(now.tiles.map(tile => tile.track.id))
-    const needless = recording.tracks.filter(track =>
-      track.kind === 'audio' ? !hears(sound, track.identity) : !shown.has(track.id),
-    )
-    return new Set(needless.map(track => track.id))
-  }, [recording, now, sound])
-  useEffect(() => engine.leaveOut(leftOut), [engine, leftOut])
-  return leftOut
-}
-
-function withSounds(recording: RecordingDetail, leftOut: ReadonlySet<string>): ReadonlySet<string> {
-  return new Set([...leftOut, ...recording.tracks.filter(track => track.kind === 'audio').map(track => track.id)])
-}
-
 type Add = ReturnType<typeof useMarks>['add']
 
 /** A mark at this very moment; its title can be written at leisure. */
@@ -361,49 +283,4 @@ function lanesOf(recording: RecordingDetail, duration: number): SpeakerLane[] {
     return fresh
   })
   return [...lanes, ...silent.map(({ identity, name, org_name }) => ({ identity, name, org: org_name, spans: [] }))]
-}
-
-function Head({
-  recording,
-  engine,
-  range,
-}: {
-  recording: RecordingDetail
-  engine: PlayerEngine
-  range: Range | undefined
-}) {
-  const t = useT()
-  const began = Date.parse(recording.started_at)
-  const end = recording.ended_at ? shortTime(Date.parse(recording.ended_at)) : ''
-  const parties = new Set(recording.tracks.map(track => track.identity)).size
-  return (
-    <header className="player-head">
-      <Button
-        look="ghost"
-        size="small"
-        square
-        icon={<ArrowLeft size={18} />}
-        aria-label={t('review.backToList')}
-        onClick={() => navigate('/review')}
-      />
-      <h1 className="cut">{recording.title}</h1>
-      <span className="note cut">
-        {dateTime(began)}
-        {end && ` – ${end}`} · {t('review.parties', { count: parties })} ·{' '}
-        {t('review.tracks', { count: recording.tracks.length || recording.track_count })} · {recording.code}
-      </span>
-      <span className="grow" />
-      {headPieces.map(Piece => (
-        <Piece
-          key={Piece.displayName ?? Piece.name}
-          recording={recording}
-          position={() => engine.snapshot().position}
-          range={range}
-          seek={at => engine.seek(at)}
-        />
-      ))}
-      <RecordingState recording={recording} />
-      <span className="chip">{t(`label.${recording.label}`)}</span>
-    </header>
-  )
 }

@@ -113,6 +113,8 @@ export const bindings = [
   bind('player', 'mark', 'KeyM'),
   bind('player', 'comment', 'KeyB'),
   bind('player', 'compare', 'KeyX'),
+  bind('player', 'flip', 'KeyY'),
+  bind('player', 'besideEach', 'Shift+KeyY'),
   bind('player', 'playerLayout', 'KeyG'),
   bind('player', 'goLive', 'KeyE'),
   bind('player', 'takeOut', 'Shift+KeyE'),

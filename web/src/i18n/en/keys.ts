@@ -75,6 +75,8 @@ export const keys: typeof words = {
     mark: 'Mark this moment',
     comment: 'Comment on this moment',
     compare: 'Compare two moments',
+    flip: 'Flip between A and B',
+    besideEach: 'A and B side by side again',
     takeOut: 'Export',
     playerLayout: 'Next layout',
     goLive: 'Follow live',

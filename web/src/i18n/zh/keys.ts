@@ -74,6 +74,8 @@ export const keys = {
     mark: '标记此刻',
     comment: '批注此刻',
     compare: '对比两个时刻',
+    flip: '对比时在 A、B 间切换',
+    besideEach: '对比时恢复并排',
     takeOut: '导出',
     playerLayout: '换布局',
     goLive: '跟上直播',
