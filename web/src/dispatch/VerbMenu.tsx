@@ -1,5 +1,5 @@
 import { Ear, PhoneForwarded, PhoneOff, Replace, ShieldAlert, Speech, UserPlus } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
 import { useCommand } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { useT } from '../i18n'
@@ -30,7 +30,8 @@ interface Props extends Pick<ButtonProps, 'look' | 'size' | 'className'> {
   one?: boolean
   /** Only the icon, for rows. */
   square?: boolean
-  place?: 'above' | 'below' | 'below-end' | 'above-end'
+  /** `free`: not cut by the list that the button is in, below it or above, wherever there is room. */
+  place?: 'above' | 'below' | 'below-end' | 'above-end' | 'free'
   onDone?(verb: ForcedVerb): void
 }
 
@@ -39,12 +40,15 @@ interface Props extends Pick<ButtonProps, 'look' | 'size' | 'className'> {
  * Nothing at all for who has none of the rights, and for oneself.
  */
 export function VerbMenu(props: Props) {
-  const { target, call, consultation, group, one: single, square, place = 'below-end', onDone, ...look } = props
+  const { target: here, call, consultation, group, one: single, square, place = 'below-end', onDone, ...look } = props
   const t = useT()
   const me = useHub(state => state.session?.person.id)
   const [open, setOpen] = useState(false)
   const [known, setKnown] = useState<Allowed>()
   const [verb, setVerb] = useState<ForcedVerb>()
+  // Whoever the page means may change while somebody reads and types: it is done to whom it was opened for.
+  const [opened, setOpened] = useState(here)
+  const target = open || verb ? opened : here
   const [run] = useCommand()
   if (me === target.id || !verbs.some(one => hub.can(permissions[one]))) return null
   const line = { ...(call && { call }), ...(consultation && { consultation }), ...(group && { group }) }
@@ -52,6 +56,7 @@ export function VerbMenu(props: Props) {
   const toggle = () => {
     setOpen(!open)
     if (open) return
+    setOpened(here)
     setKnown(undefined)
     void run(async () => setKnown(await dispatch.allowed(aim))).then(done => done || setOpen(false))
   }
@@ -112,16 +117,21 @@ function Verbs({
   onPick(verb: ForcedVerb): void
 }) {
   const t = useT()
+  const menu = useRef<HTMLDivElement>(null)
+  useLayoutEffect(() => {
+    if (place === 'free' && menu.current) putBeside(menu.current)
+    if (known) menu.current?.querySelector<HTMLElement>('button:not([aria-disabled])')?.focus()
+  }, [place, known])
   // What cannot be done on a line of this kind, whoever asks, is not offered.
   const shown =
     known?.verbs.filter(one => one.code !== 'line_kind' && (hub.can(permissions[one.verb]) || one.emergency)) ?? []
-  const why = shown.every(one => !one.allowed) ? shown[0]?.text : undefined
+  const why = shown.every(one => !one.allowed) ? (shown[0] ?? known?.verbs[0])?.text : undefined
   return (
     <div
       className={`menu ${place} verb-menu`}
       role="menu"
       tabIndex={-1}
-      ref={menu => menu?.querySelector<HTMLElement>('button:not([aria-disabled])')?.focus()}
+      ref={menu}
       onKeyDown={event => {
         const all = [...event.currentTarget.querySelectorAll<HTMLElement>('button')]
         const at = all.indexOf(document.activeElement as HTMLElement)
@@ -154,6 +164,16 @@ function Verbs({
       {why && <p className="note verb-why">{why}</p>}
     </div>
   )
+}
+
+/** In the window, whatever clips the button: under it, or over it when there is no room. */
+function putBeside(menu: HTMLElement): void {
+  const button = menu.parentElement?.getBoundingClientRect()
+  if (!button) return
+  const { width, height } = menu.getBoundingClientRect()
+  const below = button.bottom + 6
+  menu.style.left = `${Math.max(8, button.right - width)}px`
+  menu.style.top = `${below + height <= window.innerHeight ? below : Math.max(8, button.top - 6 - height)}px`
 }
 
 function lineTitle({ line }: Allowed): string {

@@ -140,7 +140,7 @@ function Acts({ group, floor, members, onGone }: { group: Group; floor: Floor; m
             {t('group.revoke')}
           </Button>
         )}
-        {about && <VerbMenu key={about.id} target={about} group={group.id} size="small" place="below" />}
+        {about && <VerbMenu target={about} group={group.id} size="small" place="free" />}
         {mayEdit && (group.kind === 'temporary' || patched || group.kind === 'broadcast') && (
           <Button size="small" look="ghost" onClick={() => setRemoving(true)} data-testid="group-remove">
             {t(patched ? 'group.part' : 'group.remove')}
@@ -201,7 +201,16 @@ function Members({ members, group, onForced }: { members: Member[]; group: strin
                 : t(one.affiliated ? 'group.affiliated' : 'group.notAffiliated')}
             </small>
             {group && one.present && (
-              <VerbMenu target={one} group={group} one square look="ghost" size="small" onDone={onForced} />
+              <VerbMenu
+                target={one}
+                group={group}
+                one
+                square
+                look="ghost"
+                size="small"
+                place="free"
+                onDone={onForced}
+              />
             )}
           </li>
         ))}

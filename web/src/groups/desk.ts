@@ -72,7 +72,7 @@ class GroupDesk {
     const ends = [
       hub.onEvents(event => this.hear(event)),
       hub.onWords(word => this.told(word)),
-      hub.terminal.on('join', said => void this.enter(said.subject, said.url, said.token), ours),
+      hub.terminal.on('join', said => void this.enter(said.subject, said), ours),
       hub.terminal.on(
         'leave',
         said => this.leaveLine(said.subject),
@@ -331,7 +331,8 @@ class GroupDesk {
     }
   }
 
-  private async enter(id: string, url = '', token = ''): Promise<void> {
+  /** `said`: what the hub says of this call, by whom one may have been let in since the list was loaded. */
+  private async enter(id: string, said?: Pick<Instruction, 'url' | 'token' | 'data'>): Promise<void> {
     if (this.lines.has(id)) return
     remember(id, true)
     this.tell(id, 'joining')
@@ -342,9 +343,10 @@ class GroupDesk {
       this.lines.set(id, line)
       this.microphone ??= new media.Microphone()
       // Both at once: the first word is not to wait for the microphone.
-      const microphone = this.find(id)?.talks === false ? undefined : this.microphone.get()
+      const talks = said ? said.data.talks : this.find(id)?.talks
+      const microphone = talks === false ? undefined : this.microphone.get()
       microphone?.catch(() => undefined)
-      const ticket = token ? { url: url || here(), token } : await api.join(id)
+      const ticket = said?.token ? { url: said.url || here(), token: said.token } : await api.join(id)
       await line.connect(ticket.url, ticket.token)
       this.tune()
       if (microphone) await this.publish(id, line, microphone)
