@@ -95,8 +95,8 @@ async def test_a_dispatcher_and_a_group(tmp_path: Path) -> None:
         await card.get_by_test_id("group-listen").click()  # and goes again
         await expect(card.locator('[data-testid="group-member"][data-reach="joined"]')).to_have_count(2, timeout=15_000)
 
-        one = card.get_by_test_id("group-member").filter(has_text=lower.name).get_by_test_id("verb-menu")
-        await order(first, one, "release", "设备啸叫", "group-put-out", "退出本次组呼")
+        member = card.get_by_test_id("group-member").filter(has_text=lower.name).get_by_test_id("verb-menu")
+        await order(first, member, "release", "设备啸叫", "group-put-out", "退出本次组呼")
         await expect(third.get_by_test_id("dispatch-notice").last).to_contain_text("请出", timeout=10_000)
         await expect(third.locator('[data-testid="group-row"][data-live="true"] .hearing[data-in="true"]')).to_have_count(0)
         await expect(card.locator('[data-testid="group-member"][data-reach="put_out"]')).to_have_count(1, timeout=15_000)

@@ -54,7 +54,7 @@ export function OrderDialog({ verb, target, line, one, allowed, onOrder, onClose
     <ActDialog
       title={t(`dispatch.title.${words}`, { name: target.name, group: line?.title ?? '' })}
       onClose={onClose}
-      act={t(`dispatch.verb.${verb}`)}
+      act={t(words === 'putOut' ? 'dispatch.putOut' : `dispatch.verb.${verb}`)}
       pending={pending && t('dispatch.pending')}
       refused={reason.trim().length < 2 && t('dispatch.reasonNeeded')}
       onAct={() => void submit()}

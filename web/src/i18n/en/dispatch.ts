@@ -70,6 +70,7 @@ export const dispatch: typeof words = {
     silent: 'Do not tell those on the line',
     grounds: 'Grounds',
     ground: { security: 'Security incident', complaint: 'Complaint', drill: 'Drill' },
+    putOut: 'Put out',
     only: 'Only {{name}} is put out, the call goes on',
     toldThem: 'Told: {{names}}',
     toldMany: 'Told: {{count}} people, {{names}} and others',

@@ -69,6 +69,7 @@ export const dispatch = {
     silent: '不告知通话各方',
     grounds: '依据',
     ground: { security: '安全事件', complaint: '投诉核查', drill: '演练' },
+    putOut: '请出组呼',
     only: '只请出 {{name}}，组呼继续',
     toldThem: '将告知：{{names}}',
     toldMany: '将告知 {{count}} 人：{{names}} 等',
