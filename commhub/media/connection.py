@@ -12,27 +12,20 @@ from typing import Protocol
 
 from commhub.errors import Conflict
 from commhub.media import backup, messages, negotiation
-from commhub.media.ladder import ALL
 from commhub.media.messages import Answer, SectionsWanted, ServerOffer
-from commhub.media.plane import Plane, ReceiverSpec, RouteSpec
+from commhub.media.plane import ReceiverSpec
 from commhub.media.room import Encoding, Peer, Subscription, Track
-from commhub.media.slots import Slot, ssrcs
+from commhub.media.slots import KINDS, Routing, Slots
 from commhub.media.transport import Transport, Transports
 from commhub.wire import sdp
 
-KINDS = ("audio", "video")
 ASK_AGAIN = 10.0  # seconds until a request for an offer, or for sections, counts as lost
-SLOTS = 120  # sections that carry something to one peer
 
 
-class Home(Protocol):
+class Home(Routing, Protocol):
     """What a connection needs of its engine."""
 
-    plane: Plane
     transports: Transports
-
-    def number(self) -> int:
-        """A number no receiver or route has had."""
 
     def now(self) -> float: ...
     def emit(self, message: messages.Message) -> None: ...
@@ -41,9 +34,6 @@ class Home(Protocol):
 
     def unbound(self, track: Track, encoding: Encoding, *, again: bool = False) -> None:
         """It is sent no longer; the receiver goes. ``again``: it is bound anew, in another shape, before anything else."""
-
-    def routed(self, subscription: Subscription) -> None:
-        """A route for it exists: gates and layer are to be set."""
 
     def untaken(self, subscription: Subscription) -> None:
         """It became known that the client decodes none of the track's codecs, or that it does."""
@@ -56,7 +46,7 @@ class Connection:
         self.subscriber: Transport | None = None
         self._offered: sdp.Description | None = None  # the client's last
         self._publishing: dict[str, sdp.Codec] = {}  # as answered
-        self._slots: dict[str, Slot] = {}
+        self._slots = Slots(peer, home, lambda: self.listening)
         self._asked = dict.fromkeys(KINDS, 0)
         self._sections_at = 0.0  # when sections were asked for last; an offer may come without them
         self._asked_at: float | None = None  # an offer of the client is awaited since
@@ -64,7 +54,6 @@ class Connection:
         self._outstanding = False
         self._spent = ""  # ICE ufrag of a transport the client has ended
         self._over = False  # the subscriber connection has ended; only a word of the hub begins another
-        self._next_mid = 1
 
     # ---- what the engine asks
 
@@ -87,13 +76,11 @@ class Connection:
             self._outstanding = False
             self._over = True
         if transport.purpose != "publish":
-            for slot in list(self._slots.values()):
-                self._release(slot)
             self._slots.clear()
 
     def close(self) -> None:
-        for slot in self._slots.values():
-            self._release(slot)
+        for slot in self._slots:
+            self._slots.release(slot)
         self._drop_publications()
         for transport in self.transports:
             self._home.transports.close(transport)
@@ -118,35 +105,26 @@ class Connection:
         if self.listening is not None:
             self.listening.session.send_frame(data)
 
-    def slot_of(self, subscription: Subscription) -> Slot | None:
-        slot = self._slots.get(subscription.mid)
-        return slot if slot is not None and slot.subscription is subscription else None
-
     def leave(self, subscription: Subscription) -> None:
         """It ends, or its track has lost the encoding that was sent."""
-        slot = self.slot_of(subscription)
-        if slot is not None:
-            self._release(slot)
+        if (slot := self._slots.of(subscription)) is not None:
+            self._slots.release(slot)
 
     def unroute(self, subscription: Subscription) -> None:
         """What it carried is about to come in another shape: its section stays, :meth:`reroute` follows."""
-        slot = self.slot_of(subscription)
-        if slot is not None and subscription.route:
-            self._home.plane.remove_route(subscription.route)
-            subscription.route, slot.spec = 0, None
+        self._slots.unroute(subscription)
 
     def reroute(self, subscription: Subscription) -> None:
-        if (slot := self.slot_of(subscription)) is None or slot.section is None:
-            return
-        if subscription.takes(slot.section) is None:
-            self._release(slot)
-        else:
-            self._route(slot)
+        self._slots.reroute(subscription)
 
     def refit(self, subscription: Subscription) -> None:
         """What it needs may come in another codec now, under the same SSRC."""
-        if subscription.route and (slot := self.slot_of(subscription)) is not None:
-            self._route(slot)
+        if subscription.route and (slot := self._slots.of(subscription)) is not None:
+            self._slots.route(slot)
+
+    def sections(self, kind: str) -> list[sdp.Section]:
+        """The client's words about where it receives."""
+        return self._slots.sections(kind)
 
     # ---- the client's offers
 
@@ -189,14 +167,15 @@ class Connection:
         self._publishing = self._choose(offer, bindings)
         self._publish(offer, bindings)
         if not self._peer.dual:
-            self._update_slots(offer)
-            self._assign()
-        sending = {slot.mid: one for slot in self._slots.values() if not self._peer.dual and (one := self._sending(slot))}
+            for slot in self._slots.offered(offer):
+                self._asked[slot.kind] = max(0, self._asked[slot.kind] - 1)
+            self._slots.assign()
+        sending = {slot.mid: one for slot in self._slots if not self._peer.dual and (one := self._slots.sending(slot))}
         redundant = {mid for mid, track in bindings.items() if self._peer.tracks[track].red}
         text = sdp.build(negotiation.answer(offer, transport.local(), self._publishing, sending, redundant))
         self._start_data(transport, offer, opens=False)
         if not self._peer.dual:
-            self._route_all()
+            self._slots.route_all()
             self._asked_at = None
         return Answer(text, id, {mid: one.track for mid, one in sending.items()})
 
@@ -258,135 +237,6 @@ class Connection:
             for encoding in list(track.encodings):
                 self._home.unbound(track, encoding)
 
-    # ---- slots
-
-    def sections(self, kind: str) -> list[sdp.Section]:
-        """The client's words about where it receives."""
-        return [slot.section for slot in self._slots.values() if slot.section is not None and slot.kind == kind]
-
-    def _waiting(self, kind: str) -> list[Subscription]:
-        """Subscriptions to something that flows (or will) and has no section yet, but could have one."""
-        if not self._peer.may_subscribe:
-            return []
-        known = self.sections(kind)
-        return [
-            one
-            for one in self._peer.subscriptions.values()
-            if not one.mid
-            and one.track.kind == kind
-            and one.track.encodings
-            # A client that decodes none of its codecs is not asked for sections in vain.
-            and (not known or any(one.track.takes(section) for section in known))
-        ]
-
-    def _update_slots(self, offer: sdp.Description) -> None:
-        usable = {section.mid: section for section in offer.sections if negotiation.is_slot(section)}
-        for mid in [mid for mid in self._slots if mid not in usable]:
-            self._release(self._slots.pop(mid))
-        for mid, section in usable.items():
-            slot = self._slots.get(mid)
-            if slot is None:
-                slot = self._slots[mid] = Slot(mid, section.kind)
-                if self._peer.fixed:
-                    slot.ssrc, slot.rtx_ssrc = ssrcs()
-                self._asked[section.kind] = max(0, self._asked[section.kind] - 1)
-            slot.section = section
-            if slot.subscription is not None and slot.subscription.track.takes(section) is None:
-                self._release(slot)  # the client has struck its codec out
-
-    def _assign(self) -> None:
-        """Put waiting subscriptions into free slots that can carry them. This description tells the peer of every slot
-        that became empty, so those are free for the next one."""
-        emptied = [slot for slot in self._slots.values() if slot.dirty]
-        for kind in KINDS:
-            free = [slot for slot in self._slots.values() if slot.kind == kind and slot.free]
-            for subscription in self._waiting(kind):
-                slot = next((one for one in free if one.section is None or subscription.track.takes(one.section)), None)
-                if slot is not None:
-                    free.remove(slot)
-                    self._occupy(slot, subscription)
-        for slot in emptied:
-            slot.dirty = False
-
-    def _occupy(self, slot: Slot, subscription: Subscription) -> None:
-        slot.subscription, subscription.mid = subscription, slot.mid
-        if not self._peer.fixed:
-            slot.ssrc, slot.rtx_ssrc = ssrcs()
-
-    def _release(self, slot: Slot) -> None:
-        subscription = slot.subscription
-        if subscription is None:
-            return
-        if subscription.route:
-            self._home.plane.remove_route(subscription.route)
-        subscription.mid, subscription.route, subscription.encoding = "", 0, None
-        subscription.cap, subscription.temporal, subscription.starved = None, ALL, False
-        slot.subscription, slot.spec, slot.dirty = None, None, not self._peer.fixed
-
-    def _sending(self, slot: Slot) -> negotiation.Sending | None:
-        if self._peer.fixed:
-            return self._standing(slot)
-        subscription = slot.subscription
-        if subscription is None:
-            return None
-        track = subscription.track
-        taken = subscription.takes(slot.section) if slot.section is not None else None
-        if slot.section is not None and taken is None:
-            return None
-        encoding = taken[0] if taken else track.primary
-        if encoding is None:
-            return None
-        repairs = slot.section is None or taken is None or negotiation.rtx_of(slot.section, taken[1].payload_type)
-        rtx = slot.rtx_ssrc if track.kind == "video" and repairs else 0
-        # Clients split the stream at "|": the first part says whose track it is.
-        return negotiation.Sending(
-            f"{track.peer.id}|{track.id}", track.id, encoding.codec, slot.ssrc, rtx, self._redundant(encoding)
-        )
-
-    def _redundant(self, encoding: Encoding) -> bool:
-        return encoding.redundant and self._peer.takes_red and not self._peer.fixed
-
-    def _standing(self, slot: Slot) -> negotiation.Sending:
-        """What a section of a fixed client says for good, whatever comes into it: one stream, so that its sound and picture
-        are played together."""
-        section = slot.section
-        repairs = section is not None and any(codec.name.lower() == "rtx" for codec in section.codecs.values())
-        rtx = slot.rtx_ssrc if slot.kind == "video" and repairs else 0
-        taken = slot.subscription.takes(section) if slot.subscription is not None and section is not None else None
-        codec = taken[0].codec if taken is not None else None
-        return negotiation.Sending(self._peer.id, f"{self._peer.id}-{slot.mid}", codec, slot.ssrc, rtx)
-
-    def _route_all(self) -> None:
-        for slot in self._slots.values():
-            self._route(slot)
-
-    def _route(self, slot: Slot) -> None:
-        subscription, section, transport = slot.subscription, slot.section, self.listening
-        if subscription is None or section is None or transport is None or (taken := subscription.takes(section)) is None:
-            return
-        encoding, codec = taken
-        rtx = negotiation.rtx_of(section, codec.payload_type) if subscription.track.kind == "video" else 0
-        red = negotiation.red_of(section, codec.payload_type) if self._redundant(encoding) else 0
-        spec = RouteSpec(
-            receiver=encoding.receiver,
-            transport=transport.number,
-            ssrc=slot.ssrc,
-            payload_type=red or codec.payload_type,
-            red=codec.payload_type if red else 0,
-            mid=slot.mid,
-            extensions=negotiation.sent_extensions(section),
-            rtx_ssrc=slot.rtx_ssrc if rtx else 0,
-            rtx_payload_type=rtx,
-        )
-        if spec == slot.spec:
-            return
-        if subscription.route:
-            self._home.plane.remove_route(subscription.route)
-        slot.spec, subscription.encoding = spec, encoding
-        subscription.route = self._home.number()
-        self._home.plane.add_route(subscription.route, spec)
-        self._home.routed(subscription)
-
     # ---- what changed since the last description
 
     def settle(self) -> None:
@@ -397,14 +247,14 @@ class Connection:
             self._settle_dual()
         elif self._offered is not None and self.publisher is not None:
             if self._peer.fixed:
-                self._assign()
-                self._route_all()
+                self._slots.assign()
+                self._slots.route_all()
             else:
                 self._settle_single()
 
     def _settle_single(self) -> None:
-        waiting = {kind: self._waiting(kind) for kind in KINDS}
-        dirty = any(slot.dirty for slot in self._slots.values())
+        waiting = {kind: self._slots.waiting(kind) for kind in KINDS}
+        dirty = self._slots.dirty
         if not any(waiting.values()) and not dirty:
             return
         now = self._home.now()
@@ -414,9 +264,8 @@ class Connection:
             self._asked = dict.fromkeys(KINDS, 0)
         more, fits = {}, False
         for kind in KINDS:
-            free = [slot for slot in self._slots.values() if slot.kind == kind and slot.free]
-            room = SLOTS - sum(slot.kind == kind for slot in self._slots.values())
-            more[kind] = max(0, min(len(waiting[kind]) - len(free), room) - self._asked[kind])
+            free = self._slots.free(kind)
+            more[kind] = max(0, min(len(waiting[kind]) - len(free), self._slots.room(kind)) - self._asked[kind])
             self._asked[kind] += more[kind]
             fits = fits or any(slot.section and one.track.takes(slot.section) for slot in free for one in waiting[kind])
         if any(more.values()):
@@ -436,29 +285,21 @@ class Connection:
             self.subscriber = self._home.transports.add(self._peer, "subscribe")
         elif self._outstanding:
             return  # what changed meanwhile goes into the next offer
-        dirty = any(slot.dirty for slot in self._slots.values())
-        self._grow()
-        before = {slot.mid for slot in self._slots.values() if slot.subscription is not None}
-        self._assign()
-        after = {slot.mid for slot in self._slots.values() if slot.subscription is not None}
+        dirty = self._slots.dirty
+        self._slots.grow()
+        before = {slot.mid for slot in self._slots if slot.subscription is not None}
+        self._slots.assign()
+        after = {slot.mid for slot in self._slots if slot.subscription is not None}
         if first or dirty or after != before:
             self._make_offer(self.subscriber)
         else:  # what was not taken may have come in another codec since
-            self._route_all()
-
-    def _grow(self) -> None:
-        for kind in KINDS:
-            free = sum(slot.free for slot in self._slots.values() if slot.kind == kind)
-            for _ in range(min(len(self._waiting(kind)) - free, SLOTS - len(self._slots))):
-                mid = str(self._next_mid)
-                self._next_mid += 1
-                self._slots[mid] = Slot(mid, kind)
+            self._slots.route_all()
 
     def _make_offer(self, transport: Transport) -> None:
         self._offers += 1
         self._outstanding = True
-        sending = {slot.mid: self._sending(slot) for slot in self._slots.values()}
-        slots = [negotiation.Slot(slot.mid, slot.kind, sending[slot.mid]) for slot in self._slots.values()]
+        sending = {slot.mid: self._slots.sending(slot) for slot in self._slots}
+        slots = [negotiation.Slot(slot.mid, slot.kind, sending[slot.mid]) for slot in self._slots]
         text = sdp.build(negotiation.offer(transport.local(), slots))
         mids = {mid: one.track for mid, one in sending.items() if one}
         self._home.emit(ServerOffer(self._peer.room.name, self._peer.id, text, self._offers, mids))
@@ -485,14 +326,5 @@ class Connection:
         transport.remote(answer, answered=True)
         self._outstanding = False
         self._start_data(transport, answer, opens=True)
-        sections = {section.mid: section for section in answer.sections}
-        for slot in self._slots.values():
-            section = sections.get(slot.mid)
-            if section is None:
-                continue
-            if not section.port:
-                self._release(slot)
-                slot.dead = True
-            elif section.receives:
-                slot.section = section
-        self._route_all()
+        self._slots.answered(answer)
+        self._slots.route_all()
