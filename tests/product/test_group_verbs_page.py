@@ -8,10 +8,10 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.product.test_dispatch_page import loud
-from tests.product.test_first_consultation import sign_in
 from tests.product.test_group_panel import hears, talks
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation
+from tests.support.pages import sign_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,18 @@ async def flows(reviewer: Person, consultation: str, since: float, tracks: int, 
     raise AssertionError(f"Not recorded again within {within:.0f} s.")
 
 
+@contextlib.asynccontextmanager
+async def recorded(hub: Installation, reviewer: Person) -> AsyncIterator[str]:
+    """A consultation of two, one of them without a picture, from when all its tracks are recorded until it is over."""
+    person, other, made = await consultation(hub, record=True)
+    mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
+    async with Caller(mine["url"], mine["token"]), Caller(theirs["url"], theirs["token"], video=False):
+        await flows(reviewer, made["id"], 0, 3)
+        yield made["id"]
+        await person.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
+        await asyncio.sleep(3)
+
+
 def cost(found: dict[str, Any], killed: list[float]) -> tuple[list[float], list[float]]:
     """Of every track and kill: seconds between the end of what is there of before and the kill, and until it goes on."""
     began = datetime.fromisoformat(found["started_at"]).timestamp()
@@ -62,21 +75,16 @@ def cost(found: dict[str, Any], killed: list[float]) -> tuple[list[float], list[
 
 async def test_a_recorder_killed_again_and_again(tmp_path: Path, figure: Figure) -> None:
     async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub, record=True)
         reviewer = await hub.sign_in(hub.who("admin"))
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]), Caller(theirs["url"], theirs["token"], video=False):
-            await flows(reviewer, made["id"], 0, 3)
+        async with recorded(hub, reviewer) as room:
             killed, dice = [], random.Random(5)
             for _ in range(KILLS):
                 await hub.spare("record-0")
                 await asyncio.sleep(dice.uniform(2.5, 4.5))
                 killed.append(time.time())
                 hub.kill("record-0")
-                await flows(reviewer, made["id"], killed[-1], 3)
-            await person.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
-            await asyncio.sleep(3)
-        lost, again = cost(await detail(reviewer, made["id"]), killed)
+                await flows(reviewer, room, killed[-1], 3)
+        lost, again = cost(await detail(reviewer, room), killed)
         reached = [
             figure("whole product: recorder killed 20 times, lost of a track before the kill, worst", max(lost), "s", goal="≤ 1"),
             figure(
@@ -89,11 +97,8 @@ async def test_a_recorder_killed_again_and_again(tmp_path: Path, figure: Figure)
 
 async def test_everything_killed_again_and_again(tmp_path: Path, figure: Figure) -> None:
     async with Installation(tmp_path) as hub:
-        person, other, made = await consultation(hub, record=True)
         reviewer = await hub.sign_in(hub.who("admin"))
-        mine, theirs = await ticket(person, made["id"], HOST), await ticket(other, made["id"], GUEST)
-        async with Caller(mine["url"], mine["token"]), Caller(theirs["url"], theirs["token"], video=False):
-            await flows(reviewer, made["id"], 0, 3)
+        async with recorded(hub, reviewer) as room:
             killed, listed, dice = [], [], random.Random(9)
             for _ in range(KILLS):
                 await asyncio.sleep(dice.uniform(2.5, 4.5))
@@ -107,13 +112,11 @@ async def test_everything_killed_again_and_again(tmp_path: Path, figure: Figure)
                 await serve.wait()
                 began = time.monotonic()
                 await hub.serve()
-                found = await detail(reviewer, made["id"])
+                found = await detail(reviewer, room)
                 listed.append(time.monotonic() - began)
                 assert found["tracks"]
-                await flows(reviewer, made["id"], killed[-1], 3, within=90)
-            await person.call("POST", f"/consultations/{made['id']}/recording", {"action": "stop"})
-            await asyncio.sleep(3)
-        found = await detail(reviewer, made["id"])
+                await flows(reviewer, room, killed[-1], 3, within=90)
+        found = await detail(reviewer, room)
         lost, _ = cost(found, killed)
         assert "完整" in await hub.run("verify", found["id"])
         reached = [

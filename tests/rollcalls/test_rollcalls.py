@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,16 @@ async def enter(hub: Hub, room: str, one: Console) -> None:
     await hub.conference.enter(room, one.identity, one.person)
 
 
+@asynccontextmanager
+async def assembled(hub: Hub) -> AsyncIterator[tuple[Console, Console, Console, str]]:
+    """Who leads and two others, all in one consultation, and its id."""
+    async with console(hub, "dispatcher") as chair, console(hub, "emergency") as one, console(hub, "water") as other:
+        room = await consultation(hub, chair.browser, "emergency", "water")
+        for each in (chair, one, other):
+            await enter(hub, room, each)
+        yield chair, one, other, room
+
+
 async def step(browser: Browser, roll: dict[str, Any], action: str, **more: Any) -> dict[str, Any]:
     headers = {"If-Match": f'"{roll["rev"]}"'}
     answer: dict[str, Any] = await browser.ok(
@@ -46,13 +56,7 @@ def called(roll: dict[str, Any]) -> str | None:
 
 
 async def test_one_after_another_with_one_open_microphone(hub: Hub) -> None:
-    async with AsyncExitStack() as stack:
-        chair = await stack.enter_async_context(console(hub, "dispatcher"))
-        one = await stack.enter_async_context(console(hub, "emergency"))
-        other = await stack.enter_async_context(console(hub, "water"))
-        room = await consultation(hub, chair.browser, "emergency", "water")
-        for each in (chair, one, other):
-            await enter(hub, room, each)
+    async with assembled(hub) as (chair, one, other, room):
         body = {"kind": "sequence", "people": [one.person, other.person], "answer_seconds": 0, "limit_seconds": 0}
         roll = await chair.browser.ok("POST", f"/consultations/{room}/roll-calls", body)
         assert hub.conference.speakers[room] == frozenset({chair.identity})
@@ -94,13 +98,7 @@ async def test_one_after_another_with_one_open_microphone(hub: Hub) -> None:
 
 
 async def test_the_time_of_a_speaker_runs_out_and_who_leaves_is_gone(hub: Hub) -> None:
-    async with AsyncExitStack() as stack:
-        chair = await stack.enter_async_context(console(hub, "dispatcher"))
-        one = await stack.enter_async_context(console(hub, "emergency"))
-        other = await stack.enter_async_context(console(hub, "water"))
-        room = await consultation(hub, chair.browser, "emergency", "water")
-        for each in (chair, one, other):
-            await enter(hub, room, each)
+    async with assembled(hub) as (chair, one, other, room):
         body = {"kind": "sequence", "people": [one.person, other.person], "answer_seconds": 0.3, "limit_seconds": 0}
         roll = await chair.browser.ok("POST", f"/consultations/{room}/roll-calls", body)
         await step(chair.browser, roll, "next")
