@@ -19,6 +19,7 @@ from pathlib import Path
 
 from commhub import log as logs
 from commhub.archive import Archive
+from commhub.archive.sealed import MAGIC
 from commhub.errors import NotFound, Unavailable
 
 log = logs.get(__name__)
@@ -74,7 +75,7 @@ class Derived:
     async def _make(self, recording: str, source: str, path: Path, command: Sequence[str], span: tuple[int, int]) -> bytes:
         async with self._turns:
             try:
-                fd = await asyncio.to_thread(self._plain, recording, source, span)
+                fd, encrypted = await asyncio.to_thread(self._plain, recording, source, span)
             except FileNotFoundError:
                 raise NotFound("There is no such file in this recording.", "录制中没有这个文件。") from None
             except (OSError, ValueError) as error:
@@ -85,18 +86,21 @@ class Derived:
             finally:
                 os.close(fd)
         with contextlib.suppress(OSError):  # a full disk: it is made again when it is wanted again
-            await asyncio.to_thread(self._keep, recording, path, data)
+            await asyncio.to_thread(self._keep, recording, path, data, encrypted)
         return data
 
     def _kept(self, recording: str, path: Path) -> bytes:
         return self._archive.unwrap(recording, path.name, path.read_bytes())
 
-    def _keep(self, recording: str, path: Path, data: bytes) -> None:
-        """Encrypted as the recording is: what was made of it shows what is in it."""
-        _keep(path, self._archive.wrap(recording, path.name, data))
+    def _keep(self, recording: str, path: Path, data: bytes, encrypted: bool) -> None:
+        """Encrypted as the recording is: what was made of it shows what is in it. Of one whose key was deleted meanwhile nothing
+        is kept."""
+        wrapped = self._archive.wrap(recording, path.name, data)
+        if not encrypted or wrapped.startswith(MAGIC):
+            _keep(path, wrapped)
 
-    def _plain(self, recording: str, source: str, span: tuple[int, int]) -> int:
-        """The bytes as they were recorded, as a file in memory that only the child will have."""
+    def _plain(self, recording: str, source: str, span: tuple[int, int]) -> tuple[int, bool]:
+        """The bytes as they were recorded, as a file in memory that only the child will have; and whether they lie encrypted."""
         with self._archive.open(recording, source) as reader:
             begin, end = span[0], min(span[1], reader.size)
             if end - begin > SOURCE_LIMIT:
@@ -110,7 +114,7 @@ class Derived:
             except BaseException:
                 os.close(fd)
                 raise
-            return fd
+            return fd, reader.layout is not None
 
     async def _child(self, fd: int, command: Sequence[str]) -> bytes:
         process = await asyncio.create_subprocess_exec(
@@ -132,6 +136,10 @@ class Derived:
             log.warning("nothing made of a recording", of=command[0], reason=sentence[0][:200])
             raise _nothing()
         return data
+
+    def recordings(self) -> list[str]:
+        """Of which something is kept. Blocking."""
+        return sorted(path.name for path in self._folder.iterdir() if path.is_dir()) if self._folder.is_dir() else []
 
     def forget(self, recording: str) -> None:
         """Everything made of a recording. Blocking."""

@@ -23,8 +23,9 @@ from commhub.errors import HubError, Unavailable
 from commhub.model import ULID_PATTERN
 from commhub.recordings.keeping import GONE
 from commhub.recordings.review import Manifest, ManifestEvent, Names, Review, names_of
-from commhub.review import words
+from commhub.review import forgetting, words
 from commhub.review.derived import Derived
+from commhub.review.forgetting import BREATH, STEP
 from commhub.review.lanes import who
 from commhub.review.words import VERSION, Text
 from commhub.store import Store, Transaction, tables
@@ -33,9 +34,8 @@ from commhub.tasks import Tasks
 log = logs.get(__name__)
 
 PAUSE = 2.0  # seconds between two looks at what runs
-STEP = 100  # texts in one transaction: nobody else writes meanwhile
-BREATH = 0.02  # seconds between two of them
 SOME = 50  # recordings of one look
+LATE = 60.0  # seconds between two looks for what was made of a recording just when it was deleted
 _LONG = 400  # characters of what an event's data say
 _ID = re.compile(rf"{ULID_PATTERN}(?::\S+)?|[A-Z]{{2}}_\w+|[0-9a-f-]{{32,}}")
 _r, _k, _s = tables.recordings.c, tables.recording_keeping.c, tables.recording_reviews.c
@@ -45,6 +45,7 @@ _decode = msgspec.json.Decoder(Manifest).decode
 class Filling:
     def __init__(self, store: Store, review: Review, derived: Derived, *, pause: float = PAUSE) -> None:
         self._store, self._review, self._derived, self._pause = store, review, derived, pause
+        self._looked = -LATE
         self._tasks = Tasks("filling")
 
     def start(self) -> None:
@@ -76,9 +77,22 @@ class Filling:
             away = await reading.all(sa.select(_s.recording_id).where(_s.recording_id.in_(gone)).limit(SOME))
         for row in (*running, *ended):
             await self._take(row)
+        await self._late(gone)
         for row in away:
-            await self._forget(row.recording_id)
+            await forgetting.forget(self._store, self._derived, row.recording_id)
         return len(ended) == SOME or bool(away)
+
+    async def _late(self, gone: sa.Select[Any]) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._looked < LATE:
+            return
+        self._looked = now
+        there = await asyncio.to_thread(self._derived.recordings)
+        for at in range(0, len(there), 500):
+            async with self._store.reading() as reading:
+                some = await reading.all(gone.where(_k.recording_id.in_(there[at : at + 500])))
+            for row in some:
+                await asyncio.to_thread(self._derived.forget, row.recording_id)
 
     async def _take(self, row: sa.Row[Any]) -> None:
         position = row.position or 0
@@ -105,18 +119,11 @@ class Filling:
     async def _begin(self, row: sa.Row[Any]) -> None:
         """Anew, by these rules."""
         if row.version is not None:
-            await self._put_away(row.id)
+            await forgetting.put_away(self._store, row.id)
         async with self._store.transaction() as transaction:
             await words.begin(transaction, row.id)
             await words.add(transaction, [Text(row.id, "title", "", 0, "", f"{row.title} {row.code}".strip())])
             await _stands(transaction, row.id, version=VERSION, position=0, whole=False)
-
-    async def _put_away(self, recording: str) -> None:
-        while True:
-            async with self._store.transaction() as transaction:
-                if not await words.forget(transaction, recording=recording, limit=STEP):
-                    return
-            await asyncio.sleep(BREATH)
 
     async def _events(self, recording: str, running: bool) -> list[ManifestEvent]:
         try:
@@ -130,17 +137,6 @@ class Filling:
         except (HubError, msgspec.MsgspecError) as error:
             log.warning("words of a recording not taken in", session=recording, reason=str(error))
             return []
-
-    async def _forget(self, recording: str) -> None:
-        """A deleted one: nothing of it is found, said or shown any more."""
-        await self._put_away(recording)
-        async with self._store.transaction() as transaction:
-            marks = tables.recording_marks.c
-            for mark in await transaction.all(sa.select(marks.id).where(marks.recording_id == recording)):
-                await words.forget(transaction, mark=mark.id)
-            await transaction.run(sa.delete(tables.recording_marks).where(marks.recording_id == recording))
-            await transaction.run(sa.delete(tables.recording_reviews).where(_s.recording_id == recording))
-        await asyncio.to_thread(self._derived.forget, recording)
 
 
 async def anew(transaction: Transaction) -> int:

@@ -148,7 +148,8 @@ def _engine(url: str) -> AsyncEngine:
         # The driver's own BEGIN comes too late (before the first write only), so transactions are begun by hand below.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        # What is deleted is overwritten: words of a deleted recording do not stay in the file's unused parts.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
