@@ -13,7 +13,7 @@ import { liveList } from '../hub/state'
 import { useT } from '../i18n'
 import { Marked, ProblemLine, SearchField } from '../ui/controls'
 import { Dialog } from '../ui/overlay'
-import { type Act, type Found, found, type Kind, leaves, moved } from './quick.model'
+import { type Act, type Found, found, type Kind, leaves, moved, type Searching, steady } from './quick.model'
 import './quick.css'
 
 const icons: Record<Kind, ReactNode> = {
@@ -28,30 +28,38 @@ export default function QuickDialog({ onClose }: { onClose(): void }) {
   const t = useT()
   const path = usePath()
   const [q, setQ] = useState('')
-  const [at, setAt] = useState(0)
+  /** By its key: what is found later comes between, and changes nothing. */
+  const [mark, setMark] = useState<string>()
   const [sure, setSure] = useState<string>()
   const [run, pending] = useCommand()
   const list = useRef<HTMLDivElement>(null)
   const wanted = useSettled(q.trim(), 150)
-  const { rows, busy, error } = useFound(wanted)
-  const settled = wanted === q.trim() && !busy
-  const marked = rows[Math.min(at, rows.length - 1)]
+  const { rows, searching, error } = useFound(wanted)
+  const typed = wanted !== q.trim()
+  const at = Math.max(
+    0,
+    rows.findIndex(one => one.key === mark),
+  )
+  const marked = rows[at]
+  const settled = mark === marked?.key || steady(marked, searching)
+  const busy = typed || searching.entries || searching.cameras
 
   /** Only what is seen: letters that were typed since may mean somebody else. */
   const pick = (one: Found | undefined, act = one?.act) => {
-    if (!one || !act || !settled || pending) return
+    if (!one || !act || typed || pending || (one === marked && !settled)) return
     if (leaves(one, act, path) && sure !== one.key) setSure(one.key)
     else void run(() => perform(one, act)).then(done => done && onClose())
   }
-  const mark = (next: number) => {
-    setAt(next)
+  const step = (by: number) => {
+    const next = moved(at, by, rows.length)
+    setMark(rows[next]?.key)
     setSure(undefined)
     list.current?.querySelectorAll('[role="option"]')[next]?.scrollIntoView({ block: 'nearest' })
   }
   const keys = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return
-    if (event.key === 'ArrowDown') mark(moved(at, 1, rows.length))
-    else if (event.key === 'ArrowUp') mark(moved(at, -1, rows.length))
+    if (event.key === 'ArrowDown') step(1)
+    else if (event.key === 'ArrowUp') step(-1)
     else if (event.key === 'Enter') pick(marked, event.shiftKey ? 'open' : marked?.act)
     else return
     event.preventDefault()
@@ -64,7 +72,7 @@ export default function QuickDialog({ onClose }: { onClose(): void }) {
         value={q}
         onChange={text => {
           setQ(text)
-          setAt(0)
+          setMark(undefined)
           setSure(undefined)
         }}
         onKeyDown={keys}
@@ -85,7 +93,7 @@ export default function QuickDialog({ onClose }: { onClose(): void }) {
               role="option"
               tabIndex={-1}
               aria-selected={one === marked}
-              onPointerMove={() => one !== marked && setAt(index)}
+              onPointerMove={() => one !== marked && setMark(one.key)}
               onClick={() => pick(one)}
               data-testid="quick-row"
               data-kind={one.kind}
@@ -105,20 +113,20 @@ export default function QuickDialog({ onClose }: { onClose(): void }) {
       </div>
       {error !== null && <ProblemLine text={sentence(error)} />}
       <p className="note quick-foot" role="status">
-        {settled && rows.length === 0
-          ? q.trim()
-            ? t('common.nothingFound', { q: q.trim() })
-            : t('quick.hint')
-          : !settled
-            ? t('common.loading')
-            : t('quick.keys')}
+        {busy
+          ? t('common.loading')
+          : rows.length > 0
+            ? t('quick.keys')
+            : q.trim()
+              ? t('common.nothingFound', { q: q.trim() })
+              : t('quick.hint')}
       </p>
     </Dialog>
   )
 }
 
 /** What the page knows already, and what the hub finds in its directory and among its cameras. */
-function useFound(q: string): { rows: Found[]; busy: boolean; error: unknown } {
+function useFound(q: string): { rows: Found[]; searching: Searching; error: unknown } {
   const me = useHub(state => state.session?.person.id ?? '')
   const all = useHub(state => state.consultations)
   const known = useStore(groups.store, state => state.groups)
@@ -149,7 +157,8 @@ function useFound(q: string): { rows: Found[]; busy: boolean; error: unknown } {
       ),
     [all, known, entries.data, cameras.data, q, me, call],
   )
-  return { rows, busy: entries.isFetching || cameras.isFetching, error: entries.error ?? cameras.error }
+  const searching = { entries: entries.isFetching, cameras: cameras.isFetching }
+  return { rows, searching, error: entries.error ?? cameras.error }
 }
 
 async function perform(one: Found, act: Act): Promise<void> {

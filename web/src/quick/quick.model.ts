@@ -95,6 +95,18 @@ function callable(entry: Hit, may: May): boolean {
   return may.call && target !== undefined && !('org' in target) && personOf(entry) !== may.me
 }
 
+/** What is still being looked for. */
+export interface Searching {
+  entries: boolean
+  cameras: boolean
+}
+
+/** Does the first row stay the first? What the page knows itself comes before what is found, people before cameras. */
+export function steady(first: Found | undefined, searching: Searching): boolean {
+  if (first?.kind === 'consultation' || first?.kind === 'group') return true
+  return !searching.entries && (first?.kind === 'entry' || !searching.cameras)
+}
+
 /** Where the mark goes: round at both ends. */
 export function moved(at: number, by: number, count: number): number {
   return count === 0 ? 0 : (at + by + count) % count

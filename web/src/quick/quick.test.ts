@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Hit } from '../directory/directory.model'
-import { found, leaves, moved, type Sources } from './quick.model'
+import { found, leaves, moved, type Sources, steady } from './quick.model'
 
 const org = { id: 'o', name: '应急管理局', short: '应急局' }
 const hit = (id: string, more: Partial<Hit> = {}): Hit => ({
@@ -81,6 +81,20 @@ describe('quick search', () => {
     const many = Array.from({ length: 30 }, (_, n) => hit(`p${n}`))
     expect(found({ ...sources, entries: many }, 'x', may).filter(one => one.kind === 'entry')).toHaveLength(8)
     expect([moved(0, -1, 3), moved(2, 1, 3), moved(0, 1, 0)]).toEqual([2, 0, 0])
+  })
+
+  it('does nothing with a first row that may not stay the first', () => {
+    const rows = found(sources, '防汛', may)
+    const first = (kind: string) => rows.find(one => one.kind === kind)
+    const both = { entries: true, cameras: true }
+    expect(['consultation', 'group', 'entry', 'camera'].map(kind => steady(first(kind), both))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    const people = { entries: false, cameras: true }
+    expect([steady(first('entry'), people), steady(first('camera'), people)]).toEqual([true, false])
   })
 
   it('says what would leave the room one is in', () => {
