@@ -182,6 +182,14 @@ async def test_what_stands_beside_the_pictures(tmp_path: Path) -> None:
     async with reviewing(tmp_path, crowd(3, 20_000), events=EVENTS) as (hub, page, id):
         hub.parts.reviewing.start()  # takes in the words
         time = page.get_by_test_id("player-time")
+        # What is to be seen where the pointer rests on the bar, as the hub makes it of the file.
+        bar = await page.get_by_test_id("player-seek").bounding_box()
+        assert bar is not None
+        await page.mouse.move(bar["x"] + bar["width"] - 2, bar["y"] + bar["height"] / 2)
+        await expect(page.get_by_test_id("player-thumbnail")).to_have_attribute("data-state", "there", timeout=60_000)
+        await screenshot(page, "review-thumbnail")
+        await page.mouse.move(5, 300)
+        await expect(page.get_by_test_id("player-preview")).to_have_count(0)
         # A type nobody declared has its place without a change here, and jumps.
         await page.locator('[data-testid="lane-item"][data-type="drone.landed"]').click()
         await expect(time).to_have_attribute("data-ms", "9000")
@@ -189,6 +197,14 @@ async def test_what_stands_beside_the_pictures(tmp_path: Path) -> None:
         await page.get_by_test_id("player-search").fill("泵车")
         await page.keyboard.press("Enter")
         await expect(time).to_have_attribute("data-ms", "3000")
+        # What was written then stands over the picture, unless nobody wants it there.
+        words = page.get_by_test_id("player-words")
+        await expect(words).to_have_text("李××：2 台泵车已出发，预计 23:55 到东口。")
+        await page.get_by_test_id("player-layout").click()
+        await page.get_by_test_id("player-words-on").uncheck()
+        await expect(words).to_have_count(0)
+        await page.get_by_test_id("player-words-on").check()
+        await page.keyboard.press("Escape")
         # Words everywhere.
         await page.get_by_test_id("player-search-all").check()
         await expect(page.get_by_test_id("player-found-line").first).to_contain_text("泵车", timeout=40_000)

@@ -1,12 +1,13 @@
 import { useQuery } from '@tanstack/react-query'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
+import { useSettled } from '../app/command'
 import type { RecordingDetail } from '../hub/types'
 import { useT } from '../i18n'
 import { clockTime, longDuration } from '../ui/time.model'
 import { reviewApi } from './api'
 import type { PlayerEngine } from './engine'
 import type { Window } from './lanes.model'
-import { thumbnailAt } from './shapes.model'
+import { type Thumbnail, thumbnailAt } from './shapes.model'
 import type { Range } from './Timeline'
 import { tenthOf, useView } from './useView'
 
@@ -74,6 +75,9 @@ export function Axis({ recording, engine, window, picture, range, marks, measure
   )
 }
 
+/** px; at the ends of the bar the preview stays over it. */
+const halfWide = 86
+
 interface PreviewProps {
   recording: RecordingDetail
   picture: string | undefined
@@ -92,20 +96,51 @@ function Preview({ recording, picture, at, share }: PreviewProps) {
   })
   const found = thumbnailAt(query.data?.sheets ?? [], at)
   return (
-    <div className="preview" style={{ left: `${share * 100}%` }} aria-hidden data-testid="player-preview">
-      {found && (
-        <i
-          style={{
-            width: found.sheet.tile_width,
-            height: found.sheet.tile_height,
-            backgroundImage: `url("${found.sheet.url}")`,
-            backgroundPosition: `-${found.x}px -${found.y}px`,
-          }}
-        />
-      )}
+    <div
+      className="preview"
+      style={{ left: `clamp(${halfWide}px, ${share * 100}%, calc(100% - ${halfWide}px))` }}
+      aria-hidden
+      data-testid="player-preview"
+    >
+      {found && <Tile found={found} />}
       <span>
         {longDuration(at)} · {clockTime(Date.parse(recording.started_at) + at)}
       </span>
     </div>
+  )
+}
+
+/** ms; whoever passes over a sheet on the way to another one does not have it made. */
+const resting = 150
+
+/** One picture of a sheet, which the hub makes when it is asked for the first time. Nothing where it has none. */
+function Tile({ found: { sheet, x, y } }: { found: Thumbnail }) {
+  const { url } = sheet
+  const wanted = useSettled(url, resting)
+  const [known, setKnown] = useState<{ url: string; there: boolean }>()
+  useEffect(() => {
+    const image = new Image()
+    image.onload = () => setKnown({ url: wanted, there: true })
+    image.onerror = () => setKnown({ url: wanted, there: false })
+    image.src = wanted
+    return () => {
+      image.onload = null
+      image.onerror = null
+      image.src = ''
+    }
+  }, [wanted])
+  const state = known?.url !== url ? 'coming' : known.there ? 'there' : 'none'
+  if (state === 'none') return null
+  const size = { width: sheet.tile_width, height: sheet.tile_height }
+  return (
+    <i
+      data-testid="player-thumbnail"
+      data-state={state}
+      style={
+        state === 'there' ? { ...size, backgroundImage: `url("${url}")`, backgroundPosition: `-${x}px -${y}px` } : size
+      }
+    >
+      {state === 'coming' && <span className="spin" />}
+    </i>
   )
 }

@@ -173,10 +173,12 @@ interface LayoutProps {
   tiles: PlayerTile[]
   picked: ReadonlySet<string>
   onPick(track: string): void
+  words: boolean
+  onWords(on: boolean): void
 }
 
 /** How pictures stand, and for a choice by hand whose. */
-export function LayoutMenu({ staging, onStaging, tiles, picked, onPick }: LayoutProps) {
+export function LayoutMenu({ staging, onStaging, tiles, picked, onPick, words, onWords }: LayoutProps) {
   const t = useT()
   const [open, setOpen] = useState(false)
   return (
@@ -219,6 +221,9 @@ export function LayoutMenu({ staging, onStaging, tiles, picked, onPick }: Layout
               ))}
             </fieldset>
           )}
+          <Check checked={words} onChange={onWords} data-testid="player-words-on">
+            {t('player.wordsOver')}
+          </Check>
         </div>
       )}
     </Popover>

@@ -11,10 +11,12 @@ import type { PlayerEngine, PlayerView } from './engine'
 import type { Failure } from './feeder'
 import type { SpeakerLane } from './lanes.model'
 import { Media } from './Media'
+import type { LaneItem } from './shapes.model'
 import { gridLayout, playerLayout, type Rect } from './stage.model'
 import type { Staged } from './stagings.model'
 import { endOf, gapAt, isOpen, type Part, type PlayerTile } from './tracks.model'
 import { attemptOf, bufferingOf, failedOf, onAirOf, partsOf, useView } from './useView'
+import { Words } from './Words'
 import { guard } from './watermark'
 import '../ui/tile.css'
 
@@ -26,10 +28,12 @@ interface Props {
   engine: PlayerEngine
   lanes: SpeakerLane[]
   label: string
+  /** Of these the words are shown over the picture. */
+  items?: readonly LaneItem[] | undefined
   children?: React.ReactNode
 }
 
-export function Pictures({ recording, staged, onMain, engine, lanes, label, children }: Props) {
+export function Pictures({ recording, staged, onMain, engine, lanes, label, items, children }: Props) {
   const t = useT()
   const [measure, size] = useBox()
   const box = useRef<HTMLDivElement>(null)
@@ -79,6 +83,7 @@ export function Pictures({ recording, staged, onMain, engine, lanes, label, chil
             )
           )
         })}
+        {items && <Words engine={engine} items={items} over={at < 0 ? undefined : rects[0]} />}
         {buffering && (
           <span className="buffering" role="status">
             <span className="spin" /> {t('player.buffering')}

@@ -104,6 +104,7 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
             engine={engine}
             lanes={lanes}
             label={t('room.stage')}
+            items={stage.words ? items : undefined}
           />
           {second !== undefined && (
             <Compare
@@ -136,6 +137,8 @@ export function Player({ recording: all }: { recording: RecordingDetail }) {
               tiles={tiles}
               picked={stage.picked}
               onPick={stage.pick}
+              words={stage.words}
+              onWords={stage.setWords}
             />
           }
           mixer={<Mixer sound={sound} onSound={setSound} lanes={lanes} />}

@@ -134,6 +134,17 @@ export function currentEvent(events: readonly { at_ms: number }[], at: number): 
   return events.findLastIndex(event => event.at_ms <= at)
 }
 
+/** ms that words stay over the picture; longer ones a little longer. */
+const readable = 5000
+const perLetter = 80
+
+/** Index of the words that stand over the picture at `at`: the last ones, while they can be read. -1: none. */
+export function wordsAt(said: readonly LaneItem[], at: number): number {
+  const last = currentEvent(said, at)
+  const item = said[last]
+  return item && at < item.at_ms + readable + perLetter * (item.text ?? '').length ? last : -1
+}
+
 /** Indexes of events whose words or name contain `q`. */
 export function searchEvents(texts: readonly string[], q: string): number[] {
   const wanted = q.trim().toLowerCase()

@@ -13,6 +13,7 @@ import {
   ticks,
   windowAround,
   windowFor,
+  wordsAt,
 } from './lanes.model'
 import type { LaneItem, Mark } from './shapes.model'
 import { playerLayout } from './stage.model'
@@ -272,6 +273,11 @@ describe('lanes', () => {
     expect(jumpEvent(list, 6500, -1)?.at_ms).toBe(5000)
     expect(jumpEvent(list, 9000, 1)).toBeUndefined()
     expect([0, 1000, 8999, 10_000].map(at => currentEvent(list, at))).toEqual([-1, 0, 1, 2])
+  })
+
+  it('shows words over the picture while they can be read', () => {
+    const said = [event(1000, 'chat', { text: '到' }), event(3000, 'chat', { text: '请派泵车。' })]
+    expect([0, 1000, 3000, 8399, 8400].map(at => wordsAt(said, at))).toEqual([-1, 0, 1, 1, -1])
   })
 
   it('finds words', () => {

@@ -9,12 +9,16 @@ import { useView } from './useView'
 import type { PlayerView } from './view.model'
 
 const kept = 'commhub.review.layout'
+const keptWords = 'commhub.review.words'
 
 /** How pictures stand now, and who said so. */
 export interface Stage {
   now: Staged
   staging: Staging
   picked: ReadonlySet<string>
+  /** What is written stands over the picture. */
+  words: boolean
+  setWords(on: boolean): void
   set(staging: Staging): void
   next(): void
   choose(track: string): void
@@ -28,6 +32,7 @@ export function useStage(engine: PlayerEngine, tiles: PlayerTile[], lanes: Speak
   })
   const [main, setMain] = useState<string>()
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set())
+  const [words, setWords] = useState(() => localStorage.getItem(keptWords) !== 'off')
   const last = useRef<{ key: string; now: Staged }>(undefined)
   const now = useView(
     engine,
@@ -56,6 +61,11 @@ export function useStage(engine: PlayerEngine, tiles: PlayerTile[], lanes: Speak
     now,
     staging,
     picked,
+    words,
+    setWords: on => {
+      localStorage.setItem(keptWords, on ? 'on' : 'off')
+      setWords(on)
+    },
     set,
     choose,
     next: () => set(stagings[(stagings.indexOf(staging) + 1) % (stagings.length - 1)] ?? 'main'),

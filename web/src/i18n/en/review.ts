@@ -112,6 +112,7 @@ export const review: typeof words = {
     offset: 'Time from the first picture',
     compareEnd: 'End comparing',
     flip: 'Flip A and B',
+    wordsOver: 'Chat over the picture',
     besideEach: 'Side by side',
     shownMoment: 'Shown: {{moment}}',
     mixer: 'Sound',

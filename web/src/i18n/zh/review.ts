@@ -111,6 +111,7 @@ export const review = {
     offset: '与主画面的时间差',
     compareEnd: '结束对比',
     flip: '切换 A、B',
+    wordsOver: '画面下方显示聊天文字',
     besideEach: '并排',
     shownMoment: '正在看 {{moment}}',
     mixer: '声音',
