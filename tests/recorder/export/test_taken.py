@@ -14,18 +14,20 @@ import pytest
 from commhub.archive import Archive, s3
 from commhub.archive.placed import Refused
 from commhub.media import messages
+from commhub.media.messages.exports import Export, ExportState
 from recorder import exported
 from recorder.export.taken import Taken, Trouble, clock
 from recorder.export.work import Maker
+from recorder.exporting import Exporting, Terms, secrets
 from recorder.stored import Stored
 from recorder.uploading import Policy, Uploader
-from tests.support import sink_feed
+from tests.support import sink_feed, until
 from tests.support.cabinets import archive as archive_of
 from tests.support.cabinets import cabinet
 from tests.support.hub_of_recorder import recorder
 from tests.support.s3 import S3, serving
 from tests.support.sink_feed import SECOND, SinkFeed
-from tests.support.taken import Recording, copied, record
+from tests.support.taken import AT, Recording, copied, record
 
 KINDS = ("film", "tracks", "bundle")
 
@@ -78,6 +80,23 @@ def test_what_lies_in_the_store_only(away: Recording, server: S3, tmp_path: Path
     found = exported.check(path, away.trusted, Stored(archive, "S1"))
     assert (found.compared, found.verdict.faults) == (True, [])
     assert (made.text, made.size) == ("", path.stat().st_size)
+
+
+async def test_the_recorders_own_process_reads_there_too(away: Recording, server: S3, tmp_path: Path) -> None:
+    """Within its bounds, with the one key it gets, through a gate of its own."""
+    said: list[ExportState] = []
+    terms = Terms(
+        tmp_path, away.base / "recordings", away.base / "evidence", secret=secrets(cabinet(away.base).keys), store=server.terms()
+    )
+    exporting = Exporting(terms, said.append)
+    try:
+        exporting.receive(Export(export="X1", session="S1", kind="film", from_ms=2000, to_ms=3000, by="陈峰", at=AT))
+        await until(lambda: bool(said) and said[-1].state in ("done", "failed"), 120)
+    finally:
+        await exporting.close()
+    assert (said[-1].state, said[-1].code) == ("done", "")
+    path = plain(away, tmp_path / "X1" / "film.mp4", tmp_path / "film.mp4")
+    assert exported.check(path, away.trusted).verdict.faults == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

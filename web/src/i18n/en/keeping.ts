@@ -88,6 +88,7 @@ export const keeping: Pick<Words, 'keeping' | 'storage'> = {
     step: {
       ample: 'Enough room',
       low: 'Below 10 %: alarm',
+      copies: 'Below 8 %: copies of what S3 has are dropped here',
       cameras: 'Cameras recorded by hand: lowest layer',
       pictures: 'All pictures: lowest layer',
       feeds: 'Cameras recorded by hand are left out',

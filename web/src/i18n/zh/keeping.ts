@@ -86,6 +86,7 @@ export const keeping = {
     step: {
       ample: '空间充足',
       low: '低于 10%：告警',
+      copies: '低于 8%：清理已存入 S3 的本机副本',
       cameras: '手动录制的摄像机改录低清',
       pictures: '全部画面改录低清',
       feeds: '停录手动录制的摄像机画面',
