@@ -6,8 +6,9 @@ Whoever could not be reached is tried again while there is time: when they sign 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ from commhub.views import Member
 PERMISSION = "roll.post"
 LIMIT = 2000  # posts in one
 TICK = 0.25  # seconds
+NOBODY: Mapping[int, Actor] = MappingProxyType({})
 _p, _o, _s, _h, _a = tables.people.c, tables.organisations.c, tables.seats.c, tables.seat_sessions.c, tables.accounts.c
 
 
@@ -51,9 +53,17 @@ class Wanted:
     label: Label = Label.INTERNAL
 
 
+@dataclass(slots=True, eq=False)
+class _Press:
+    index: int
+    by: Actor
+    written: bool = False
+
+
 @dataclass(slots=True)
 class _Open:
     record: Record
+    pressed: list[_Press] = field(default_factory=list)  # and not yet written
     told: set[str] = field(default_factory=set)  # terminals
     words: dict[int, Word] = field(default_factory=dict)  # heard since the last look
     sitting: dict[str, str] = field(default_factory=dict)  # seat → who sits there
@@ -166,14 +176,31 @@ class Postings:
         index = await self._index(open_, actor) if open_ is not None else None
         if open_ is None or index is None:
             raise NotFound("There is no such roll call.", "没有这次点名。")
-        async with self._turn:
-            record, now = open_.record, utc_ns()
-            if record.state == "ended":
-                raise NotNow("The roll call is over.", "点名已结束。", allowed=[])
-            closes = record.created_at + record.answer
-            await self._change(open_, {index: posts.pressed(now, closes)}, actor, now)
+        press = _Press(index, actor)
+        open_.pressed.append(press)
+        try:
+            async with self._turn:
+                if not press.written:
+                    await self._take(open_, press)
+        finally:
+            if press in open_.pressed:
+                open_.pressed.remove(press)
         for terminal in self._terminals.of(actor.id):
             self._terminals.tell(terminal.id, {"type": "roll", "id": id, "state": open_.record.asked[index].state})
+
+    async def _take(self, open_: _Open, mine: _Press) -> None:
+        """A hundred press at once: whoever comes first writes down all who wait, in one transaction. When it fails they try again
+        one by one, each for themselves."""
+        record, now = open_.record, utc_ns()
+        if record.state == "ended":
+            raise NotNow("The roll call is over.", "点名已结束。", allowed=[])
+        pressed = list(open_.pressed) if mine in open_.pressed else [mine]
+        open_.pressed.clear()
+        word = posts.pressed(now, record.created_at + record.answer)
+        by = {one.index: one.by for one in pressed}
+        await self._change(open_, dict.fromkeys(by, word), pressed[0].by if len(by) == 1 else HUB, now, pressed=by)
+        for one in pressed:
+            one.written = True
 
     async def _index(self, open_: _Open, actor: Actor) -> int | None:
         """Their own post, or the one whose seat they sit at."""
@@ -203,7 +230,7 @@ class Postings:
             now = utc_ns()
             words, open_.words = open_.words, {}
             if words:
-                await self._change(open_, words, HUB, now, audited=False)
+                await self._change(open_, words, HUB, now)
             if open_.record.state == "live" and now < open_.record.until:
                 await self._ask(open_)
             elif open_.record.state == "live":
@@ -226,16 +253,24 @@ class Postings:
         self._open.pop(open_.record.id, None)
 
     async def _change(
-        self, open_: _Open, words: dict[int, Word], by: Actor | By, now: int, *, audited: bool = True, **head: str | int
+        self,
+        open_: _Open,
+        words: dict[int, Word],
+        by: Actor | By,
+        now: int,
+        *,
+        pressed: Mapping[int, Actor] = NOBODY,
+        **head: str | int,
     ) -> None:
-        """Written, then true. ``head``: columns of the roll call itself."""
+        """Written, then true. ``pressed``: whose words these are; ``head``: columns of the roll call itself."""
         record, asked = open_.record, list(open_.record.asked)
         for index, word in words.items():
             state = posts.after(Post(asked[index].state), word)
             if state == asked[index].state:
                 continue
             times = {"answered_at": now} if word in (Word.PRESSED, Word.PRESSED_LATE) else {}
-            who = {"name": by.name, "person": by.id} if times and asked[index].seat and isinstance(by, Actor) else {}
+            one = pressed.get(index)
+            who = {"name": one.name, "person": one.id} if times and asked[index].seat and one is not None else {}
             asked[index] = replace(asked[index], state=str(state), **times, **who)  # type: ignore[arg-type]
         if not head and tuple(asked) == record.asked:
             return
@@ -244,9 +279,11 @@ class Postings:
         async with self._store.transaction() as transaction:
             changed = await records.update(transaction, record, turned)
             await self._say(transaction, "rollcall.ended" if over else "rollcall.changed", turned, by, changed)
-            if audited:
-                said = "end" if over else "closed" if head else " ".join(asked[index].state for index in words)
-                await audit.record(transaction, by, "roll.answer" if not head else PERMISSION, record.id, object=said)
+            for index in changed:
+                if (one := pressed.get(index)) is not None:
+                    await audit.record(transaction, one, "roll.answer", record.id, object=asked[index].state)
+            if head:
+                await audit.record(transaction, by, PERMISSION, record.id, object="end" if over else "closed")
         open_.record = turned
 
     async def _say(self, transaction: Transaction, type: str, record: Record, by: Actor | By, changed: Sequence[int]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from commhub import audit
 from commhub.rollcalls import RollCalls
+from commhub.store import tables
 from tests.groups.test_groups import Console, console
 from tests.support import until
 from tests.support.hubs import Browser, Hub, serving
@@ -253,6 +257,41 @@ async def test_who_signs_in_meanwhile_is_asked_and_who_says_nothing_is_absent(hu
             await until(lambda: "rollcall.ended" in {event["type"] for event in chair.events}, 20)
         shown = await chair.browser.ok("GET", f"/roll-calls/{roll['id']}")
         assert [entry["state"] for entry in shown["entries"]] == ["absent"]
+
+
+async def test_who_press_together_are_written_together_and_each_by_name(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One event for all of them, a row of the audit for each; what cannot be written has not been said, and is said again."""
+    async with AsyncExitStack() as stack:
+        chair = await stack.enter_async_context(console(hub, "dispatcher"))
+        accounts = ("emergency", "water", "street", "binjiang")
+        pages = [await stack.enter_async_context(hub.browser(account)) for account in accounts]
+        people = [(await hub.person(account)).id for account in accounts]
+        roll = await chair.browser.ok("POST", "/roll-calls", {"title": "查岗", "people": people, "window_seconds": 60})
+        link = f"/roll-calls/{roll['id']}"
+        posts = hub.parts.rollcalls.posts
+
+        async def full(*_: object, **__: object) -> None:
+            raise SQLAlchemyError("disk full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(audit, "record", full)
+            answers = await asyncio.gather(*(page.call("POST", f"{link}/answer") for page in pages))
+        assert {status for status, _ in answers} == {500}
+        shown = await chair.browser.ok("GET", link)
+        assert shown["counts"]["present"] == 0
+        assert posts._open[roll["id"]].pressed == []
+
+        async with posts._turn:  # they come while somebody else writes
+            answering = asyncio.gather(*(page.ok("POST", f"{link}/answer") for page in pages))
+            await until(lambda: len(posts._open[roll["id"]].pressed) == len(pages))
+        await answering
+        shown = await chair.browser.ok("GET", link)
+        assert {entry["state"] for entry in shown["entries"]} == {"present"}
+        changes = [one["data"]["entries"] for one in chair.events if one["type"] == "rollcall.changed"]
+        assert len(changes[-1]) == len(pages)
+        async with hub.parts.store.reading() as reading:
+            query = sa.select(tables.audit.c.actor_id).where(tables.audit.c.action == "roll.answer")
+            assert {row.actor_id for row in await reading.all(query)} == set(people)
 
 
 async def test_only_posts_of_the_own_scope_are_asked(hub: Hub) -> None:
