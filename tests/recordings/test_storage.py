@@ -40,6 +40,13 @@ def test_the_hub_knows_every_step_of_the_recorders_guard() -> None:
     assert list(storages.LEVELS) == [step.name for step in STEPS]
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_page_has_words_for_every_step(language: str) -> None:
+    text = (Path(__file__).parents[2] / "web" / "src" / "i18n" / language / "keeping.ts").read_text("utf-8")
+    steps = text.partition("    step: {\n")[2].partition("    },\n")[0]
+    assert [line.split(":")[0].strip() for line in steps.splitlines()] == [step.name for step in STEPS]
+
+
 async def test_quotas_are_shown_set_and_told(hub: Hub) -> None:
     for _ in range(2):
         await recorded(hub, bytes=400)
