@@ -24,7 +24,10 @@ async def test_a_policy_is_made_changed_and_taken_back(tmp_path: Path) -> None:
         base = str(hub.server.make_url("/")).rstrip("/").replace("127.0.0.1", "localhost")
         _, page = await visitor(browser, base)
         await sign_in(hub, page, "admin")
-        await page.goto("/admin/recording")
+        # 管理 is one entry of the navigation; its pages are tabs.
+        await page.get_by_role("link", name="管理", exact=True).click()
+        await page.get_by_role("link", name="录制策略").click()
+        await expect(page.get_by_role("link", name="管理", exact=True)).to_have_attribute("aria-current", "page")
         rule = page.locator('[data-testid="policy-rule"][data-setting="recorder.calls"]')
         await expect(rule).to_contain_text("自动")
         await expect(page.locator('[data-setting="recorder.always"]')).to_contain_text("敏感")

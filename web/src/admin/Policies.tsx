@@ -9,6 +9,7 @@ import { Button, Empty, Marked, ProblemLine, RecordingChip, SearchField, Skeleto
 import { useKeys } from '../ui/keys'
 import { Confirm } from '../ui/overlay'
 import { AddPolicy } from './AddPolicy'
+import { AdminTabs } from './AdminTabs'
 import { policiesApi } from './api'
 import { PolicySide } from './PolicySide'
 import { grave, type Kind, kinds, type Layers, layers, type Mode, modes, type Policy, shown } from './policies.model'
@@ -30,6 +31,7 @@ export default function Policies() {
   return (
     <div className="policies" data-testid="policies">
       <section className="list-side">
+        <AdminTabs here="/admin/recording" />
         <header className="list-head">
           <h1>{t('policy.title')}</h1>
           <div className="tabs" role="tablist" aria-label={t('policy.kind')}>

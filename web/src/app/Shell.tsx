@@ -37,7 +37,10 @@ export function Shell({ children }: { children: ReactNode }) {
   const path = usePath()
   const may = useHub(state => state.session?.permissions)
   const here = sectionAt(path)
-  const shown = sections.filter(({ permission }) => permission === undefined || may?.includes(permission))
+  const seen = sections.filter(({ permission }) => permission === undefined || may?.includes(permission))
+  const administration = seen.find(section => section.tab)
+  const shown = seen.filter(section => !section.tab || section === administration)
+  const current = here?.tab ? administration : here
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -47,7 +50,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Brand />
         <nav aria-label={t('app.nav')}>
           {shown.map(section => (
-            <Link key={section.path} href={section.path} aria-current={section === here ? 'page' : undefined}>
+            <Link key={section.path} href={section.path} aria-current={section === current ? 'page' : undefined}>
               {t(section.label)}
             </Link>
           ))}

@@ -9,6 +9,8 @@ export interface Section {
   /** Who lacks it does not see the section. */
   permission?: string
   page: ComponentType<{ id: string }>
+  /** Its name among the pages of administration: in the navigation these are one, the first that may be seen. */
+  tab?: Key
 }
 
 // The cameras bring the media library with them, review its player: neither is needed to sign in.
@@ -30,8 +32,14 @@ export const sections: readonly Section[] = [
   { path: '/posts', label: 'roll.nav', permission: 'roll.post', page: Posts },
   { path: '/links', label: 'link_test.nav', permission: 'link.test', page: LinkTests },
   { path: '/review', label: 'app.review', permission: 'recording.list', page: Recordings },
-  { path: '/admin/devices', label: 'hardware.nav', permission: 'device.admit', page: Devices },
-  { path: '/admin/recording', label: 'policy.nav', permission: 'recording.policy', page: Policies },
+  { path: '/admin/devices', label: 'hardware.nav', permission: 'device.admit', page: Devices, tab: 'hardware.title' },
+  {
+    path: '/admin/recording',
+    label: 'policy.nav',
+    permission: 'recording.policy',
+    page: Policies,
+    tab: 'policy.title',
+  },
 ]
 
 const within = (path: string, section: string) => path === section || path.startsWith(`${section}/`)

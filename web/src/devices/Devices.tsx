@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { Plus } from 'lucide-react'
 import { useEffect, useMemo, useState } from 'react'
+import { AdminTabs } from '../admin/AdminTabs'
 import { sentence, useSettled } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import type { AdmittedDevice, Device } from '../hub/cameraTypes'
@@ -38,6 +39,7 @@ export default function Devices() {
   return (
     <div className="devices" data-testid="devices">
       <section className="list-side">
+        <AdminTabs here="/admin/devices" />
         <header className="list-head">
           <h1>{t('hardware.title')}</h1>
           <div className="tabs" role="tablist" aria-label={t('hardware.state')}>

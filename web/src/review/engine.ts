@@ -32,7 +32,7 @@ const livePatience = 600
 /** A second jump does not wait longer than this for the first one's picture. */
 const scrub = 350
 /** ms; who goes from place to place along the bar needs nothing that comes behind each of them. */
-const staying = 600
+const staying = 1500
 /** ms behind a frame's time: surely this frame, surely not the one before. */
 const intoFrame = 1
 

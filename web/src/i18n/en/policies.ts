@@ -3,6 +3,7 @@ export const policies = {
   policy: {
     title: 'Recording policies',
     nav: 'Policies',
+    administration: 'Administration',
     kind: 'Kind',
     kinds: { all: 'All', consultation: 'Consultations', call: 'Calls', group: 'Groups', camera: 'Cameras' },
     search: 'Find by name',

@@ -3,6 +3,7 @@ export const policies = {
   policy: {
     title: '录制策略',
     nav: '录制策略',
+    administration: '系统管理',
     kind: '类别',
     kinds: { all: '全部', consultation: '会商', call: '通话', group: '群组', camera: '摄像机' },
     search: '按名称查找',
