@@ -45,12 +45,17 @@ def where(path: Path, word: str) -> list[str]:
     return sorted(name for name, text in everything(path).items() if word in text)
 
 
+def lay(folder: Path, export: str) -> Path:
+    """A film as a recorder leaves it."""
+    (folder / export).mkdir(parents=True)
+    (folder / export / "film.mp4").write_bytes(FILM)
+    return folder / export
+
+
 async def exported(shelf: Shelf, page: Browser, one: str) -> Path:
     exports = shelf.hub.parts.exports
     asked = await page.ok("POST", f"/recordings/{one}/exports", {"kind": "film", "grounds": GROUNDS})
-    folder: Path = exports.files.folder / asked["id"]
-    folder.mkdir(parents=True)
-    (folder / "film.mp4").write_bytes(FILM)
+    folder = lay(exports.files.folder, asked["id"])
     exports.receive(ExportState(export=asked["id"], state="done", file="film.mp4", size=len(FILM), sha256="x"))
     await exports.look()
     assert (await page.ok("GET", f"/recordings/{one}/exports/{asked['id']}"))["state"] == "done"
