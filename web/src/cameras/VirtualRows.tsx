@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { memo, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { windowOf } from './tree.model'
 
 interface Props<Row extends { key: string }> {
@@ -50,16 +50,21 @@ export function VirtualRows<Row extends { key: string }>(props: Props<Row>) {
     <div ref={box} id={id} className={className} role={role} aria-label={label} tabIndex={0}>
       <div style={{ height: rows.length * rowHeight, position: 'relative' }}>
         {drawn.map((row, i) => (
-          <div
-            key={row.key}
-            role="presentation"
-            className="virtual-row"
-            style={{ top: (from + i) * rowHeight, height: rowHeight }}
-          >
-            {render(row, from + i)}
-          </div>
+          <Drawn key={row.key} row={row} index={from + i} height={rowHeight} render={render as Drawing} />
         ))}
       </div>
     </div>
   )
 }
+
+type Drawing = (row: { key: string }, index: number) => ReactNode
+
+/** While one scrolls only the rows that come into sight are drawn: of the others nothing has changed. */
+const Drawn = memo(function Drawn(props: { row: { key: string }; index: number; height: number; render: Drawing }) {
+  const { row, index, height, render } = props
+  return (
+    <div role="presentation" className="virtual-row" style={{ top: index * height, height }}>
+      {render(row, index)}
+    </div>
+  )
+})

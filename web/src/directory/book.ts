@@ -135,6 +135,8 @@ export function useListed(shelf: Shelf, q: string): Listed {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: page => page.next ?? undefined,
     enabled: org !== '',
+    // Thousands of people that were loaded before are not compared with themselves for each page that comes.
+    structuralSharing: false,
   })
   const kept = useContacts()
   const results = useMemo(
