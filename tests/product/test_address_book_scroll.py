@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from playwright.async_api import expect
 
-from tests.product.test_first_consultation import sign_in
 from tests.support.address_book import csv_of
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation
+from tests.support.pages import sign_in
 from tests.support.proofs import Figure
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.product.test_first_consultation import sign_in
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.installation import Installation, Person
+from tests.support.pages import sign_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(480)]
 

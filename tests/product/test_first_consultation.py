@@ -11,8 +11,7 @@ from playwright.async_api import Page, expect
 from tests.support.browser import chromium, screenshot, visitor
 from tests.support.face import film
 from tests.support.installation import Installation, SignIn
-from tests.support.pages import CAMERA, OTHER, meet, moves, signed_in
-from tests.support.pages import sign_in as sign_in
+from tests.support.pages import CAMERA, OTHER, meet, moves, sign_in, signed_in
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 
