@@ -1,12 +1,12 @@
 import type { RecordingDetail } from '../hub/types'
 import { correct, correctPaused, MasterClock } from './clock.model'
-import { type Failure, Feeder } from './feeder'
+import { Feeder } from './feeder'
 import { Fetcher } from './fetcher'
 import type { Known } from './learning'
 import { LiveEdge, pace } from './live.model'
 import { frameBeside } from './reading.model'
 import { endOf, isOpen, keyOf, lengthOf, neededParts, ownTime, type Part, sessionTime } from './tracks.model'
-import { keys, type PlayerView, same, sameKeys } from './view.model'
+import { type Failure, keys, type PlayerView, same, sameKeys } from './view.model'
 
 export type { PlayerView } from './view.model'
 

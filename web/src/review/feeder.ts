@@ -3,8 +3,7 @@ import { type Answer, type Fetcher, GivenUp, Unreadable, type Wish } from './fet
 import { type Known, learnFile } from './learning'
 import { beginAt, type Index, learn, rangeAt, readUntil, showUntil, unread } from './reading.model'
 import { isOpen, type Part } from './tracks.model'
-
-export type Failure = 'codec' | 'gone' | 'forbidden' | 'network'
+import type { Failure } from './view.model'
 
 interface Reading {
   /** Of the next byte. */

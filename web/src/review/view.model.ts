@@ -1,7 +1,9 @@
 /** What the player shows, and whether that has changed. */
 
-import type { Failure } from './feeder'
 import type { Part } from './tracks.model'
+
+/** Why a part cannot be played. */
+export type Failure = 'codec' | 'gone' | 'forbidden' | 'network'
 
 export interface PlayerView {
   /** ms from the start of the recording. */
