@@ -38,7 +38,7 @@ describe('the fetcher', () => {
       ['c', 100],
     ] as const)
       void fetcher.range(`/r/1/media/${file}/1.webm`, 5, 9, { priority: 0, weight }).catch(() => undefined)
-    await turn()
+    await vi.waitFor(() => expect(asked.length).toBe(1))
     expect(asked.map(one => decodeURIComponent(one.url))).toEqual([
       '/r/1/pieces?of=b/1.webm:5-9,c/1.webm:5-9,a/1.webm:5-9',
     ])
@@ -50,18 +50,17 @@ describe('the fetcher', () => {
     const want = (file: number) => fetcher.range(`/r/1/media/${file}/1.webm`, 0, 9, { priority: 0 })
     for (let n = 0; n < 3; n += 1) {
       void want(n)
-      await turn()
+      await vi.waitFor(() => expect(asked.length).toBe(n + 1))
     }
     const late = [want(3), want(4)]
     await turn()
     expect(asked.length).toBe(3)
     asked[0]?.answer(bytes(9))
-    await turn()
-    expect(asked.length).toBe(4)
+    await vi.waitFor(() => expect(asked.length).toBe(4))
     expect(decodeURIComponent(asked[3]?.url ?? '')).toBe('/r/1/pieces?of=3/1.webm:0-9,4/1.webm:0-9')
     // What does not come together is asked for one by one.
     asked[3]?.answer(new Response(null, { status: 500 }))
-    await turn()
+    await vi.waitFor(() => expect(asked.length).toBe(6))
     for (const one of asked.slice(4)) one.answer(bytes(9))
     expect((await Promise.all(late)).map(one => one.size)).toEqual([9, 9])
   })
@@ -77,23 +76,20 @@ describe('the fetcher', () => {
         () => ends.push('came'),
         error => ends.push(error instanceof GivenUp ? 'given up' : 'failed'),
       )
-    await turn()
-    expect(asked.length).toBe(5)
+    await vi.waitFor(() => expect(asked.length).toBe(5))
     const urgent = fetcher.range('/r/1/media/u/1.webm', 0, 9, { priority: 0 })
     await turn()
     expect(asked.length).toBe(5)
     stop.abort()
-    await turn()
+    await vi.waitFor(() => expect(asked.length).toBe(6))
     expect(ends).toEqual(Array(8).fill('given up'))
     expect(asked.at(-1)?.url).toBe('/r/1/media/u/1.webm')
-    expect(asked.length).toBe(6)
     asked.at(-1)?.answer(bytes(9))
     expect((await urgent).size).toBe(9)
     // All turns are free again.
     for (let n = 0; n < 5; n += 1)
       void fetcher.range(`/r/1/media/x${n}/1.webm`, 0, 9, { priority: 1 }).catch(() => undefined)
-    await turn()
-    expect(asked.length).toBe(11)
+    await vi.waitFor(() => expect(asked.length).toBe(11))
   })
 })
 
