@@ -116,7 +116,8 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running: its name in logs and pids.json, its command, how nice it is."""
+    """A process to keep running: its name in logs and pids.json, its command, how nice it is. One with a spare says when it is at
+    work (`machine.at_work`) and is not nice before: whoever is missing is urgent."""
 
     name: str
     command: Sequence[str]
@@ -137,6 +138,7 @@ class _Life:
     due_at: float = 0.0  # when to start it (again), monotonic
     first: bool = True
     told: bool = False  # to end, by us
+    urgent: bool = False  # not nice yet
 
 
 def _ended(status: int) -> str:
@@ -237,6 +239,7 @@ class Supervisor:
             try:
                 while not self._signals and not self._status:
                     self._start_due(time.monotonic())
+                    self._calm()
                     woken(self._timeout(time.monotonic()))
                     self._reap(time.monotonic())
                     self._renew(time.monotonic())
@@ -282,8 +285,18 @@ class Supervisor:
         file = self._run_dir / f"{life.child.name}.turn"
         return life.process is not None and _said(file, 2 if started else 1) == life.process.pid
 
+    def _calm(self) -> None:
+        """Who is at work now is as nice as it is to be, with all its threads."""
+        for life in self._mains:
+            if life.urgent and life.process is not None and self._works(life, started=True):
+                life.urgent = False
+                with contextlib.suppress(OSError):  # it has ended, or a thread has
+                    for thread in os.listdir(f"/proc/{life.process.pid}/task"):
+                        os.setpriority(os.PRIO_PROCESS, int(thread), os.getpriority(os.PRIO_PROCESS, 0) + life.child.nice)
+
     def _start(self, life: _Life, now: float) -> None:
-        supervisor, nice = os.getpid(), life.child.nice
+        life.urgent = life.spare is not None and life.child.nice > 0
+        supervisor, nice = os.getpid(), 0 if life.urgent else life.child.nice
 
         def prepare() -> None:
             _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -340,8 +353,11 @@ class Supervisor:
 
     def _timeout(self, now: float) -> float | None:
         due = [max(0.0, life.due_at - now) for life in self._lives if life.process is None]
-        looks = [LOOK] if self._roll is not None else [0.2] if self._ready is not None else []
+        looks = [LOOK] if self._roll is not None else [0.2] if self._ready is not None or self._urgent() else []
         return min([*due, *looks], default=None)
+
+    def _urgent(self) -> bool:
+        return any(life.urgent and life.process is not None for life in self._mains)
 
     # ---- stopping
 

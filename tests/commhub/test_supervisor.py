@@ -266,6 +266,20 @@ def test_a_spare_takes_over_and_is_replaced(start: Start, tmp_path: Path) -> Non
     assert run.end()[0] == 0
 
 
+def test_who_has_a_spare_is_nice_once_it_is_at_work(start: Start, tmp_path: Path) -> None:
+    """Its spare from the beginning: nobody waits for that one."""
+    mark = tmp_path / "at-work"
+    run = start(f"hub+:5:{turn(tmp_path / 'run', 'hub', mark, begin=False)}", run_dir=tmp_path / "run")
+    wait_until(mark.exists)
+    base, hub = os.getpriority(os.PRIO_PROCESS, run.process.pid), run.pids()["hub"]
+    time.sleep(0.5)
+    assert os.getpriority(os.PRIO_PROCESS, hub) == base
+    mark.with_name(f"{mark.name}.begin").touch()
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, hub) == min(19, base + 5), what="it is nice")
+    spare = run.wait_for("hub-spare")["hub-spare"]
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, spare) == min(19, base + 5))
+
+
 def test_a_socket_outlives_the_child_that_accepts(tmp_path: Path) -> None:
     """Who dials while the child is dead waits in the socket's queue for the next one."""
     program = f"""
