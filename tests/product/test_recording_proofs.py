@@ -119,9 +119,16 @@ async def test_everything_killed_again_and_again(tmp_path: Path, figure: Figure)
         found = await detail(reviewer, room)
         lost, _ = cost(found, killed)
         assert "完整" in await hub.run("verify", found["id"])
+        print("listed after", [round(one, 1) for one in listed])
         reached = [
             figure(
                 "whole product: everything killed 20 times, lost of a track before the kill, worst", max(lost), "s", goal="≤ 1"
+            ),
+            figure(
+                "whole product: everything killed 20 times, from the start until it is listed, median",
+                sorted(listed)[len(listed) // 2],
+                "s",
+                goal="≤ 5",
             ),
             figure(
                 "whole product: everything killed 20 times, from the start until it is listed, worst",
