@@ -87,10 +87,11 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """One of the hub's processes, to its end. What a restart cannot mend ends with status 2 and a sentence."""
-    gc.freeze()
-    gc.enable()
     try:
-        asyncio.run(_until_signal(work()))
+        begun = work()  # loads what is to run, and waits for its turn
+        gc.freeze()
+        gc.enable()
+        asyncio.run(_until_signal(begun))
         machine.end_turn()
     except Invalid as error:
         fail(MISCONFIGURED, f"{error.message_zh} / {error.message}")

@@ -19,6 +19,7 @@ from commhub.archive.archive import is_path, is_session
 from commhub.archive.keys import Keys
 from commhub.archive.placed import Placed, Refused
 from commhub.wire import journal
+from recorder.dropping import Kept
 from recorder.faults import Verdict
 from recorder.manifest import Manifest
 from recorder.shelf import JOURNAL, MANIFEST, RESERVE, TRACKS, sync_folder
@@ -27,13 +28,6 @@ from recorder.verify import Source
 
 ASIDE = ".restoring"
 _BLOCK = 4 << 20
-
-
-class Kept(Protocol):
-    @property
-    def size(self) -> int: ...
-    @property
-    def tag(self) -> str: ...
 
 
 class Store(Protocol):

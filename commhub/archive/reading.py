@@ -5,6 +5,7 @@ What is read is what was recorded: a reader knows in which form the bytes lie, a
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -109,6 +110,14 @@ class Reader:
         self.close()
 
 
+def place(offset: int, whence: int, at: int, size: int) -> int:
+    """Where ``seek`` goes in a file of ``size`` bytes from ``at``. OSError before its beginning."""
+    found = {os.SEEK_SET: 0, os.SEEK_CUR: at, os.SEEK_END: size}[whence] + offset
+    if found < 0:
+        raise OSError(errno.EINVAL, "A file has no place before its beginning")
+    return found
+
+
 class _Seekable(io.RawIOBase):
     def __init__(self, reader: Reader) -> None:
         self._reader, self._at = reader, 0
@@ -123,10 +132,7 @@ class _Seekable(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._reader.size}[whence]
-        if begin + offset < 0:
-            raise OSError(22, "A file has no place before its beginning")
-        self._at = begin + offset
+        self._at = place(offset, whence, self._at, self._reader.size)
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from commhub.archive import sealed
+from commhub.archive.reading import place
 from commhub.archive.sealed import Pen
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ class _Sealed(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._sealed + len(self._open)}[whence]
-        if begin + offset < 0:
-            raise OSError(errno.EINVAL, "A file has no place before its beginning")
-        self._at = begin + offset
+        self._at = place(offset, whence, self._at, self._sealed + len(self._open))
         return self._at
 
     def write(self, data: ReadableBuffer) -> int:

@@ -6,7 +6,7 @@ import { hub, useHub } from '../app/hub'
 import { useT } from '../i18n'
 import { useRecorded } from '../recorded/desk'
 import { Button, Empty, Marked, ProblemLine, RecordingChip, SearchField, Skeleton, useLate } from '../ui/controls'
-import { useKeys } from '../ui/keys'
+import { toNextRow, useKeys } from '../ui/keys'
 import { Confirm } from '../ui/overlay'
 import { AddPolicy } from './AddPolicy'
 import { AdminTabs } from './AdminTabs'
@@ -110,11 +110,7 @@ function usePolicies() {
 function Rows({ items, q }: { items: Policy[]; q: string }) {
   const t = useT()
   const arrows = (event: KeyboardEvent<HTMLDivElement>) => {
-    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    if (!step || event.target instanceof HTMLSelectElement) return
-    const all = [...event.currentTarget.querySelectorAll<HTMLElement>('.row')]
-    all[all.findIndex(row => row.contains(event.target as Node)) + step]?.focus()
-    event.preventDefault()
+    if (!(event.target instanceof HTMLSelectElement)) toNextRow(event)
   }
   return (
     <div className="rows" role="table" aria-label={t('policy.title')} onKeyDown={arrows}>

@@ -1,13 +1,13 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Film, Play } from 'lucide-react'
-import { type KeyboardEvent, useRef, useState } from 'react'
+import { useRef, useState } from 'react'
 import { sentence, useSettled } from '../app/command'
 import { hub, useHub } from '../app/hub'
 import { navigate } from '../app/router'
 import type { Recording } from '../hub/types'
 import { useT } from '../i18n'
 import { Button, Empty, Marked, ProblemLine, RecordingChip, SearchField, Skeleton, useLate } from '../ui/controls'
-import { useKeys } from '../ui/keys'
+import { toNextRow, useKeys } from '../ui/keys'
 import { dateTime, duration } from '../ui/time.model'
 import { Deletions } from './Deletions'
 import { ExportsWaiting } from './ExportList'
@@ -82,15 +82,8 @@ export default function RecordingList() {
 
 function Rows({ items, q }: { items: Recording[]; q: string }) {
   const t = useT()
-  const arrows = (event: KeyboardEvent<HTMLDivElement>) => {
-    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    if (!step) return
-    const all = [...event.currentTarget.querySelectorAll<HTMLElement>('.row')]
-    all[all.findIndex(row => row.contains(event.target as Node)) + step]?.focus()
-    event.preventDefault()
-  }
   return (
-    <div className="rows" role="table" aria-label={t('review.title')} onKeyDown={arrows}>
+    <div className="rows" role="table" aria-label={t('review.title')} onKeyDown={toNextRow}>
       <div className="row-head" role="row">
         <span role="columnheader">{t('review.subject')}</span>
         <span role="columnheader">{t('review.startedAt')}</span>

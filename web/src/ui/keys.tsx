@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { type KeyboardEvent as Stroke, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { type Key, useT } from '../i18n'
 import { Check } from './controls'
 import { type Binding, bindings, type Focus, findBinding, keyCap, type Scope, strokeName } from './keys.model'
@@ -10,6 +10,15 @@ export type Handlers = Partial<Record<Action, (down: boolean) => void>>
 interface Open {
   scope: Scope
   handlers: { current: Handlers }
+}
+
+/** Arrows go from row to row of a list. */
+export function toNextRow(event: Stroke<HTMLElement>): void {
+  const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+  if (!step) return
+  const all = [...event.currentTarget.querySelectorAll<HTMLElement>('.row')]
+  all[all.findIndex(row => row.contains(event.target as Node)) + step]?.focus()
+  event.preventDefault()
 }
 
 const stored = 'commhub.singleKeys'
